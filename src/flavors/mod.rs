@@ -1,0 +1,112 @@
+//! Flavor loaders: an MLmodel and its directory become a [`Model`]. The registry decides native or Python, and says why.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use indexmap::IndexMap;
+use serde_json::{Map, Value};
+
+use crate::{
+    error::{Error, Kind, Result},
+    mlmodel::MlModel,
+    score::Model,
+};
+
+/// Who scores.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Engine {
+    /// Native when every part of the model has a kernel that agrees with its library, else Python.
+    #[default]
+    Auto,
+    /// Rust kernels or an error.
+    Native,
+    /// Python workers, whatever the flavor.
+    Python,
+}
+
+/// How a Python model's environment is found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum EnvManager {
+    /// The interpreter that is there.
+    #[default]
+    Local,
+    /// A virtualenv built from the model's own files with pip.
+    Virtualenv,
+    /// The same built by uv.
+    Uv,
+    /// A conda environment built from `conda.yaml`.
+    Conda,
+}
+
+/// The Python a `local` environment means, and what is set in it. From trusted callers only: it executes.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct PythonRuntime {
+    /// The interpreter; `None`: VIRTUAL_ENV's, else `python3` on PATH.
+    pub executable: Option<PathBuf>,
+    /// Directories put on `sys.path`, before the model's own code.
+    pub path: Vec<PathBuf>,
+    /// Environment variables of the workers.
+    pub env: Vec<(String, String)>,
+    /// How many worker processes may run at once; `None`: as many as there are cores.
+    pub workers: Option<usize>,
+}
+
+/// How to load a model. Two loads with equal options and digest are the same loaded model.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct LoadOptions {
+    /// Native, Python, or whichever agrees.
+    pub engine: Engine,
+    /// Where a Python model's packages come from.
+    pub env_manager: EnvManager,
+    /// Overrides the flavor's `config`.
+    pub model_config: Option<Map<String, Value>>,
+    /// Overrides the python_function flavor's `predict_fn`.
+    pub predict_fn: Option<String>,
+    /// The interpreter and its surroundings.
+    pub python: PythonRuntime,
+    /// Whether the model's own code may run at all.
+    pub forbid_code: bool,
+}
+
+/// A model and how it came to be run that way.
+pub struct Loaded {
+    /// The model.
+    pub model: Arc<dyn Model>,
+    /// `Native` or `Python`, never `Auto`.
+    pub engine: Engine,
+    /// The flavor that scores.
+    pub flavor: String,
+    /// Why this engine, in one line for `inspect`.
+    pub reason: String,
+}
+
+/// Why a native loader did not take a model: it needs Python, for this reason.
+pub type NeedsPython = String;
+
+/// A native flavor: `Ok(Ok(model))` when it scores the model natively, `Ok(Err(reason))` when Python must, `Err` when the files are broken.
+pub type NativeLoader = fn(&MlModel, &Path, &LoadOptions) -> Result<Result<Arc<dyn Model>, NeedsPython>>;
+
+/// The native flavors by name. One line a flavor.
+fn native() -> IndexMap<&'static str, NativeLoader> {
+    IndexMap::new()
+}
+
+/// Loads the model in `directory`.
+pub fn load(mlmodel: &MlModel, directory: &Path, options: &LoadOptions) -> Result<Loaded> {
+    for (flavor, loader) in native() {
+        if options.engine == Engine::Python || mlmodel.flavor(flavor).is_none() {
+            continue;
+        }
+        if let Ok(model) = loader(mlmodel, directory, options)? {
+            return Ok(Loaded {
+                model,
+                engine: Engine::Native,
+                flavor: flavor.into(),
+                reason: format!("{flavor} has a native kernel"),
+            });
+        }
+    }
+    Err(Error::new(Kind::InvalidModel, "NO_USABLE_FLAVOR", "the model has no flavor that can be scored"))
+}

@@ -1,0 +1,5 @@
+//! The `mlflight` command.
+
+fn main() -> std::process::ExitCode {
+    mlflight::cli::main()
+}

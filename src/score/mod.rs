@@ -1,0 +1,65 @@
+//! Scoring: what a flavor implements ([`Model`], [`Session`]) and the one thing adapters see ([`Scorer`]).
+
+mod context;
+mod scorer;
+
+pub mod convert;
+pub mod enforce;
+pub mod params;
+
+use arrow::{
+    array::RecordBatch,
+    datatypes::{DataType, SchemaRef},
+};
+use serde_json::{Map, Value};
+
+pub use context::{CancelFlag, Context};
+pub use scorer::{ScoreOptions, Scorer, ScorerSession};
+
+use crate::error::Result;
+
+/// Name of the one column that a [`Scorer`] returns.
+pub const PREDICTION: &str = "prediction";
+
+/// A loaded model. Immutable and shared by every stream that scores with it.
+pub trait Model: Send + Sync {
+    /// The columns the model reads, when it knows them without a signature (a native model's feature names and types).
+    fn input(&self) -> Option<SchemaRef>;
+
+    /// Type of one prediction, when the model knows it before it has scored: a number or string, a list (one item an output
+    /// column) or a struct. Unknown for Python models.
+    fn output(&self) -> Option<DataType>;
+
+    /// Bytes the loaded model holds on to.
+    fn memory(&self) -> usize;
+
+    /// Starts scoring one stream of batches; params and result type stay as they are for its life.
+    fn session(&self, options: &SessionOptions) -> Result<Box<dyn Session>>;
+}
+
+/// One stream's use of a [`Model`], with its scratch space.
+pub trait Session: Send {
+    /// Scores a batch whose columns are the model's input after enforcement (signature order and types; without a signature, as
+    /// they came). The answer has as many rows, in the same order, and one column for each column the library's own
+    /// `predict` gives, named as there (an unnamed 1-D answer: `0`; an n x k matrix: `0` to `k-1`).
+    fn score(&mut self, batch: &RecordBatch, context: &Context) -> Result<RecordBatch>;
+}
+
+/// What a [`Session`] is bound to.
+#[derive(Debug, Clone, Default)]
+pub struct SessionOptions {
+    /// Inference params, already checked against the params schema ([`params::bind`]).
+    pub params: Map<String, Value>,
+    /// The result type asked for, where one is: lets a Python worker convert Python objects that have no Arrow type.
+    pub result: Option<DataType>,
+}
+
+/// Which conversion rules apply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Compat {
+    /// Convert whenever every value survives exactly; accept all that MLflow accepts.
+    #[default]
+    Exact,
+    /// MLflow's own matrix, quirks included.
+    Mlflow,
+}

@@ -1,0 +1,95 @@
+//! The one scorer every front end uses: enforce, score, convert.
+
+use std::sync::Arc;
+
+use arrow::{
+    array::RecordBatch,
+    datatypes::{DataType, Field, Schema, SchemaRef},
+};
+use serde_json::{Map, Value};
+
+use super::{Compat, Context, Model, PREDICTION, Session, SessionOptions, convert::Conversion, enforce::Enforcement, params};
+use crate::{error::Result, mlmodel::Signature};
+
+/// What a caller may ask of a [`Scorer`].
+#[derive(Debug, Clone, Default)]
+pub struct ScoreOptions {
+    /// Type of the prediction column; `None` takes the signature's, then the model's own, then double.
+    pub result: Option<DataType>,
+    /// Which conversion rules apply.
+    pub compat: Compat,
+    /// Inference params as given by the user, before defaults.
+    pub params: Map<String, Value>,
+    /// IANA name of the session's time zone, for timestamps with a zone that go to a naive `datetime`. `None` is UTC.
+    pub time_zone: Option<String>,
+}
+
+/// A model with its signature's rules in front and the result type's behind. Cheap to clone.
+#[derive(Clone)]
+pub struct Scorer {
+    model: Arc<dyn Model>,
+    signature: Arc<Signature>,
+    options: ScoreOptions,
+    params: Map<String, Value>,
+    output: DataType,
+}
+
+impl Scorer {
+    /// Joins a model with its signature. Fails when the params or the result type cannot be met.
+    pub fn new(model: Arc<dyn Model>, signature: Arc<Signature>, options: ScoreOptions) -> Result<Self> {
+        let params = params::bind(signature.params.as_ref(), &options.params)?;
+        let output = Conversion::result_type(options.result.as_ref(), &signature, model.output().as_ref())?;
+        Ok(Self { model, signature, options, params, output })
+    }
+
+    /// The columns to send, in order: the signature's inputs, else the model's own; `None` when any columns will do.
+    pub fn input(&self) -> Option<SchemaRef> {
+        self.signature.input_schema().or_else(|| self.model.input())
+    }
+
+    /// The one column that comes back.
+    pub fn output(&self) -> Field {
+        Field::new(PREDICTION, self.output.clone(), true)
+    }
+
+    /// Checks at planning time that batches of this schema can be scored: names, types and whatever else needs no value.
+    pub fn check(&self, input: &Schema) -> Result<()> {
+        Enforcement::plan(&self.signature, self.model.input().as_deref(), input, &self.options).map(|_| ())
+    }
+
+    /// Starts one stream of batches that all have the schema `input`.
+    pub fn open(&self, input: &Schema) -> Result<ScorerSession> {
+        let enforcement = Enforcement::plan(&self.signature, self.model.input().as_deref(), input, &self.options)?;
+        let session = self.model.session(&SessionOptions { params: self.params.clone(), result: Some(self.output.clone()) })?;
+        let conversion = Conversion::new(self.output.clone(), self.options.compat);
+        let schema = Arc::new(Schema::new(vec![self.output()]));
+        Ok(ScorerSession { enforcement, session, conversion, schema })
+    }
+}
+
+/// One stream's scoring state.
+pub struct ScorerSession {
+    enforcement: Enforcement,
+    session: Box<dyn Session>,
+    conversion: Conversion,
+    schema: SchemaRef,
+}
+
+impl ScorerSession {
+    /// Schema of every answer: the one column `prediction`.
+    pub fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// Scores a batch: as many rows as came in, in their order. An empty batch never reaches the model.
+    pub fn score(&mut self, batch: &RecordBatch, context: &Context) -> Result<RecordBatch> {
+        if batch.num_rows() == 0 {
+            return Ok(RecordBatch::new_empty(self.schema.clone()));
+        }
+        context.check()?;
+        let input = self.enforcement.apply(batch)?;
+        let raw = self.session.score(&input, context)?;
+        let column = self.conversion.apply(&raw, batch.num_rows())?;
+        Ok(RecordBatch::try_new(self.schema.clone(), vec![column])?)
+    }
+}

@@ -1,0 +1,4 @@
+//! The one integration binary: every file beside this one is a suite.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod layers;
