@@ -15,7 +15,10 @@ struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {}
+enum Command {
+    /// Prints the version.
+    Version,
+}
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
@@ -30,5 +33,7 @@ pub fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> Result<()> {
-    match cli.command {}
+    match cli.command {
+        Command::Version => Ok(()),
+    }
 }
