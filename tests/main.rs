@@ -2,3 +2,5 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod layers;
+#[allow(dead_code, reason = "each feature set uses a part of it")]
+mod support;

@@ -1,0 +1,223 @@
+"""Train and save the real models that the test suites score.
+
+``make_models.py OUT [NAME ...]`` writes ``OUT/NAME/model`` (an MLflow Model), ``OUT/NAME/input.parquet`` (rows to score) and
+``OUT/NAME/expected.parquet``: what ``mlflow.pyfunc`` predicts for them, one column for each column of the answer, an unnamed
+answer's columns named ``0``, ``1``, ... A model that is already there is left as it is.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from mlflow.models import ModelSignature, infer_signature
+from mlflow.types.schema import ColSpec, ParamSchema, ParamSpec, Schema
+
+ROWS = 1000
+SEED = 7
+
+Builder = Callable[[Path], pa.Table]
+BUILDERS: dict[str, Builder] = {}
+
+
+def model(builder: Builder) -> Builder:
+    """Register a function that saves a model at a path and returns the rows to score."""
+    BUILDERS[builder.__name__] = builder
+    return builder
+
+
+def doubles(count: int, rows: int = ROWS) -> pd.DataFrame:
+    """Return ``count`` columns ``f0``, ``f1``, ... of normal doubles."""
+    values = np.random.default_rng(SEED).normal(size=(rows, count))
+    return pd.DataFrame(values, columns=[f"f{i}" for i in range(count)])
+
+
+def schema(columns: Iterable[tuple[str, str]], optional: Iterable[str] = ()) -> Schema:
+    """Return a signature schema of ``(type, name)`` pairs."""
+    optional = set(optional)
+    return Schema([ColSpec(kind, name, required=name not in optional) for kind, name in columns])
+
+
+@model
+def linreg20(path: Path) -> pa.Table:
+    """Linear regression over 20 doubles, the model of the benchmarks."""
+    from sklearn.linear_model import LinearRegression
+
+    x = doubles(20)
+    y = x.to_numpy() @ np.linspace(-1, 1, 20) + 0.5
+    fitted = LinearRegression().fit(x, y)
+    signature = ModelSignature(infer_signature(x).inputs, Schema([ColSpec("double")]))
+    mlflow.sklearn.save_model(fitted, path, signature=signature, pip_requirements=["mlflow", "scikit-learn"])
+    return pa.Table.from_pandas(x, preserve_index=False)
+
+
+@model
+def whole_numbers(path: Path) -> pa.Table:
+    """Linear regression whose declared doubles come as whole numbers, some of them null-free int64, some int32."""
+    from sklearn.linear_model import LinearRegression
+
+    rng = np.random.default_rng(SEED)
+    x = pd.DataFrame({
+        "count": rng.integers(-1000, 1_000_000, ROWS),
+        "age": rng.integers(0, 100, ROWS).astype("int32"),
+        "ratio": rng.normal(size=ROWS),
+    })
+    y = x["count"] * 0.25 + x["age"] * 3 - x["ratio"]
+    fitted = LinearRegression().fit(x.astype("float64"), y)
+    signature = ModelSignature(
+        schema([("double", "count"), ("double", "age"), ("double", "ratio")]), Schema([ColSpec("double")])
+    )
+    mlflow.sklearn.save_model(fitted, path, signature=signature, pip_requirements=["mlflow", "scikit-learn"])
+    return pa.Table.from_pandas(x, preserve_index=False)
+
+
+@model
+def logreg_pipe(path: Path) -> pa.Table:
+    """Logistic regression behind a column transformer over numbers and strings with nulls."""
+    from sklearn.compose import ColumnTransformer
+    from sklearn.impute import SimpleImputer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import Pipeline
+    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+    rng = np.random.default_rng(SEED)
+    numbers = [f"n{i}" for i in range(6)]
+    words = ["city", "plan", "browser"]
+    columns: dict[str, pa.Array] = {}
+    for name in numbers:
+        columns[name] = pa.array(rng.normal(size=ROWS) * 3 + 1, mask=rng.random(ROWS) < 0.05)
+    for name, count in zip(words, (12, 4, 6), strict=True):
+        values = np.array([f"{name}-{i}" for i in range(count)], dtype=object)
+        columns[name] = pa.array(values[rng.integers(0, count, ROWS)], mask=rng.random(ROWS) < 0.05)
+    table = pa.table(columns)
+    x = table.to_pandas()
+    y = (x["n0"].fillna(0) + (x["city"] < "city-5") + rng.normal(size=ROWS) > 1).astype("int64")
+    transform = ColumnTransformer([
+        ("num", Pipeline([("impute", SimpleImputer(strategy="median")), ("scale", StandardScaler())]), numbers),
+        (
+            "cat",
+            Pipeline([
+                ("impute", SimpleImputer(strategy="most_frequent")),
+                ("encode", OneHotEncoder(handle_unknown="ignore")),
+            ]),
+            words,
+        ),
+    ])
+    fitted = Pipeline([("transform", transform), ("classify", LogisticRegression(max_iter=500))]).fit(x, y)
+    signature = ModelSignature(
+        schema([*(("double", n) for n in numbers), *(("string", n) for n in words)]), Schema([ColSpec("long")])
+    )
+    mlflow.sklearn.save_model(
+        fitted,
+        path,
+        signature=signature,
+        pip_requirements=["mlflow", "scikit-learn"],
+        skops_trusted_types=["numpy.dtype"],
+    )
+    return table
+
+
+@model
+def xgb_reg(path: Path) -> pa.Table:
+    """Small boosted trees (``XGBRegressor``, UBJSON) over doubles, some of them missing."""
+    from xgboost import XGBRegressor
+
+    x = doubles(8).astype("float32").astype("float64")
+    y = x["f0"] * x["f1"] + np.sin(x["f2"]) - x["f3"].abs()
+    x = x.mask(np.random.default_rng(SEED + 1).random(x.shape) < 0.05)
+    fitted = XGBRegressor(n_estimators=20, max_depth=4, random_state=SEED).fit(x, y)
+    mlflow.xgboost.save_model(
+        fitted,
+        path,
+        signature=infer_signature(x, fitted.predict(x)),
+        model_format="ubj",
+        pip_requirements=["mlflow", "xgboost"],
+    )
+    return pa.Table.from_pandas(x, preserve_index=False)
+
+
+class Scaled(mlflow.pyfunc.PythonModel):
+    """``(a + b) * scale + offset``, plus the length of ``word``; ``scale`` is a param, ``offset`` comes from the model config."""
+
+    def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.Series:
+        """Score a frame."""
+        scale = (params or {}).get("scale", 1.0)
+        offset = (context.model_config or {}).get("offset", 0.0)
+        return (model_input["a"] + model_input["b"]) * scale + offset + model_input["word"].str.len()
+
+
+@model
+def pyfunc_custom(path: Path) -> pa.Table:
+    """A ``PythonModel`` with a param and a model config."""
+    rng = np.random.default_rng(SEED)
+    table = pa.table({
+        "a": rng.normal(size=ROWS),
+        "b": rng.normal(size=ROWS),
+        "word": ["x" * int(n) for n in rng.integers(1, 9, ROWS)],
+    })
+    signature = ModelSignature(
+        schema([("double", "a"), ("double", "b"), ("string", "word")]),
+        Schema([ColSpec("double")]),
+        ParamSchema([ParamSpec("scale", "double", 1.0)]),
+    )
+    mlflow.pyfunc.save_model(
+        path,
+        python_model=Scaled(),
+        signature=signature,
+        model_config={"offset": 0.5},
+        pip_requirements=["mlflow", "pandas"],
+    )
+    return table
+
+
+def expected(path: Path, table: pa.Table) -> pa.Table:
+    """Return what MLflow's own ``predict`` gives, columns named as in the answer."""
+    loaded = mlflow.pyfunc.load_model(str(path))
+    frame = table.to_pandas()
+    declared = loaded.metadata.get_input_schema()
+    for spec in declared.inputs if declared is not None and not declared.is_tensor_spec() else []:
+        if spec.name in frame and str(spec.type) == "DataType.double":
+            frame[spec.name] = frame[spec.name].astype("float64")
+    answer = loaded.predict(frame)
+    answer = pd.DataFrame(answer.to_numpy() if isinstance(answer, pd.Series) else answer)
+    answer.columns = [str(name) for name in answer.columns]
+    return pa.Table.from_pandas(answer, preserve_index=False)
+
+
+def make(name: str, out: Path) -> None:
+    """Make one model, whole or not at all."""
+    if (out / name).exists():
+        return
+    with tempfile.TemporaryDirectory(dir=out, prefix=f".{name}-") as scratch:
+        made = Path(scratch) / name
+        made.mkdir()
+        table = BUILDERS[name](made / "model")
+        pq.write_table(table, made / "input.parquet", row_group_size=400)
+        pq.write_table(expected(made / "model", table), made / "expected.parquet")
+        try:
+            os.rename(made, out / name)
+        except OSError:
+            # Another process was quicker; its model is as good.
+            shutil.rmtree(made, ignore_errors=True)
+
+
+def main(arguments: list[str]) -> None:
+    """Make the named models, or all."""
+    out = Path(arguments[0])
+    out.mkdir(parents=True, exist_ok=True)
+    for name in arguments[1:] or BUILDERS:
+        make(name, out)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

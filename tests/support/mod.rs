@@ -1,0 +1,72 @@
+//! What the suites share: the Python that tests use, and real models made by it.
+
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::Mutex,
+};
+
+/// The interpreter with mlflow and the model libraries: `MLFLIGHT_TEST_PYTHON`, else the repository's `.venv`.
+pub fn python() -> PathBuf {
+    let python = std::env::var_os("MLFLIGHT_TEST_PYTHON").map_or_else(|| root().join(".venv/bin/python"), PathBuf::from);
+    assert!(python.exists(), "no test interpreter at {}: run `make venv` or set MLFLIGHT_TEST_PYTHON", python.display());
+    python
+}
+
+/// The repository.
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// A model made by `tests/make_models.py`.
+pub struct TestModel {
+    directory: PathBuf,
+}
+
+impl TestModel {
+    /// The directory with the `MLmodel` file.
+    pub fn path(&self) -> PathBuf {
+        self.directory.join("model")
+    }
+
+    /// The same as text, the form of a model URI.
+    pub fn uri(&self) -> String {
+        self.path().to_str().unwrap().to_owned()
+    }
+
+    /// Parquet file of rows to score.
+    pub fn input(&self) -> PathBuf {
+        self.directory.join("input.parquet")
+    }
+
+    /// Parquet file of what MLflow predicts for them.
+    pub fn expected(&self) -> PathBuf {
+        self.directory.join("expected.parquet")
+    }
+}
+
+/// The model of that name, from `MLFLIGHT_TEST_MODELS`, else `build/test-models`; made on first use.
+pub fn model(name: &str) -> TestModel {
+    static MAKING: Mutex<()> = Mutex::new(());
+    let models = std::env::var_os("MLFLIGHT_TEST_MODELS").map_or_else(|| root().join("build/test-models"), PathBuf::from);
+    let directory = models.join(name);
+    let guard = MAKING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    if !directory.is_dir() {
+        let output = Command::new(python()).arg(root().join("tests/make_models.py")).arg(&models).arg(name).output().unwrap();
+        assert!(output.status.success(), "make_models.py {name} failed:\n{}", String::from_utf8_lossy(&output.stderr));
+    }
+    drop(guard);
+    TestModel { directory }
+}
+
+/// The batches of an Arrow IPC file that Python made of a Parquet file, for builds without a Parquet reader.
+pub fn read_parquet(path: &Path) -> Vec<arrow::array::RecordBatch> {
+    let arrow = tempfile::NamedTempFile::new().unwrap();
+    let program = "import sys, pyarrow as pa, pyarrow.parquet as pq\nt = pq.read_table(sys.argv[1])\n\
+                   with pa.OSFile(sys.argv[2], 'wb') as f, pa.ipc.new_file(f, t.schema) as w: w.write_table(t)";
+    let output = Command::new(python()).args(["-c", program]).arg(path).arg(arrow.path()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let reader = arrow::ipc::reader::FileReader::try_new(File::open(arrow.path()).unwrap(), None).unwrap();
+    reader.collect::<Result<_, _>>().unwrap()
+}
