@@ -1,0 +1,184 @@
+//! The python_function flavor: whatever MLflow's `pyfunc` can load, scored by Python workers.
+
+use std::path::{Component, Path, PathBuf};
+
+use arrow::{
+    array::RecordBatch,
+    datatypes::{DataType, SchemaRef},
+};
+use serde_yaml::{Mapping, Value};
+
+use super::{EnvManager, LoadOptions};
+use crate::{
+    error::{Error, Kind, Result},
+    mlmodel::{ColumnType, MlModel, SchemaSpec},
+    python::{Environment, Manager, Pool, PoolOptions, Program, Request, Restored, Tensor},
+    score::{Context, Model, Session, SessionOptions},
+};
+
+/// Name of the flavor.
+pub const NAME: &str = "python_function";
+
+/// A model over its pool of workers.
+pub struct PythonFunction {
+    pool: std::sync::Arc<Pool>,
+    /// Params that are points in time.
+    datetimes: Vec<String>,
+}
+
+impl PythonFunction {
+    /// Reads the flavor's keys. No Python runs before the first batch, or [`PythonFunction::warm`].
+    pub fn load(mlmodel: &MlModel, directory: &Path, options: &LoadOptions) -> Result<Self> {
+        let Some(flavor) = mlmodel.flavor(NAME) else {
+            return Err(Error::new(Kind::InvalidModel, "NO_USABLE_FLAVOR", "the model has no python_function flavor"));
+        };
+        if options.forbid_code {
+            return Err(Error::new(Kind::PermissionDenied, "CODE_FORBIDDEN", "scoring this model runs its own Python code, which is not allowed here"));
+        }
+        let environment = environment(flavor, directory, options);
+        if let Environment::Local(_) = environment {
+            environment.interpreter(&Context::default())?;
+        }
+        let mut pool = PoolOptions::default();
+        if let Some(workers) = options.python.workers {
+            pool.workers = workers;
+        }
+        let program = program(mlmodel, flavor, directory, options)?;
+        let datetimes = mlmodel.signature.params.iter().flatten();
+        let datetimes = datetimes.filter(|param| param.kind == ColumnType::Datetime).map(|param| param.name.clone()).collect();
+        let pool = Pool::new(environment, &program, options.python.env.clone(), pool)?;
+        Ok(Self { pool: std::sync::Arc::new(pool), datetimes })
+    }
+
+    /// Starts a worker and loads the model in it.
+    pub fn warm(&self, context: &Context) -> Result<()> {
+        self.pool.warm(context)
+    }
+}
+
+impl Model for PythonFunction {
+    fn input(&self) -> Option<SchemaRef> {
+        None
+    }
+
+    fn output(&self) -> Option<DataType> {
+        None
+    }
+
+    fn memory(&self) -> usize {
+        self.pool.memory()
+    }
+
+    fn session(&self, options: &SessionOptions) -> Result<Box<dyn Session>> {
+        let request = Request::new(&options.params, &self.datetimes, options.result.as_ref())?;
+        Ok(Box::new(PythonSession { pool: self.pool.clone(), request }))
+    }
+}
+
+struct PythonSession {
+    pool: std::sync::Arc<Pool>,
+    request: Request,
+}
+
+impl Session for PythonSession {
+    fn score(&mut self, batch: &RecordBatch, context: &Context) -> Result<RecordBatch> {
+        self.pool.score(&self.request, batch, context)
+    }
+}
+
+fn invalid(key: &str, message: impl std::fmt::Display) -> Error {
+    Error::new(Kind::InvalidModel, "MLMODEL_INVALID", format!("flavor python_function, key '{key}': {message}"))
+}
+
+fn text<'a>(flavor: &'a Mapping, key: &str) -> Result<Option<&'a str>> {
+    match flavor.get(key) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err(invalid(key, "expected text")),
+    }
+}
+
+/// A path in the model's directory.
+fn inside(directory: &Path, key: &str, path: &str) -> Result<String> {
+    if !Path::new(path).components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir)) {
+        return Err(invalid(key, format!("'{path}' leaves the model's directory")));
+    }
+    utf8(directory.join(path))
+}
+
+fn utf8(path: PathBuf) -> Result<String> {
+    path.into_os_string().into_string().map_err(|path| {
+        Error::new(Kind::InvalidArgument, "PATH_NOT_UTF8", format!("the path {} is not UTF-8", path.display()))
+    })
+}
+
+fn program(mlmodel: &MlModel, flavor: &Mapping, directory: &Path, options: &LoadOptions) -> Result<Program> {
+    let directory = directory.canonicalize().map_err(|error| Error::io(directory, error))?;
+    let loader = text(flavor, "loader_module")?.ok_or_else(|| invalid("loader_module", "missing"))?;
+    let data = match text(flavor, "data")? {
+        Some(path) => inside(&directory, "data", path)?,
+        None => utf8(directory.clone())?,
+    };
+    let code = text(flavor, "code")?.map(|path| inside(&directory, "code", path)).transpose()?;
+    let config = match flavor.get("config") {
+        None | Some(Value::Null) => None,
+        Some(value) => Some(serde_json::to_value(value).map_err(|error| invalid("config", error))?),
+    };
+    let inputs = mlmodel.signature.inputs.as_ref();
+    let tensors = match inputs {
+        Some(SchemaSpec::Tensors(specs)) => {
+            let tensor = |spec: &crate::mlmodel::TensorSpec| Tensor {
+                name: spec.name.clone(),
+                dtype: spec.dtype.clone(),
+                shape: spec.shape.clone(),
+            };
+            Some(specs.iter().map(tensor).collect())
+        }
+        _ => None,
+    };
+    let is_true = |key: &str| mlmodel.rest.get(key).and_then(Value::as_bool).unwrap_or(false);
+    Ok(Program {
+        loader: loader.into(),
+        data,
+        code,
+        path: options.python.path.iter().cloned().map(utf8).collect::<Result<_>>()?,
+        config,
+        overrides: options.model_config.clone(),
+        predict_fn: match &options.predict_fn {
+            Some(name) => Some(name.clone()),
+            None => text(flavor, "predict_fn")?.map(str::to_owned),
+        },
+        unnamed: matches!(inputs, Some(SchemaSpec::Columns(columns)) if columns.iter().all(|column| column.name.is_none())),
+        declared: matches!(inputs, Some(SchemaSpec::Columns(_))),
+        tensors,
+        example: is_true("type_hint_from_example"),
+        directory: utf8(directory)?,
+    })
+}
+
+fn environment(flavor: &Mapping, directory: &Path, options: &LoadOptions) -> Environment {
+    let manager = match options.env_manager {
+        EnvManager::Local => return Environment::Local(options.python.executable.clone()),
+        EnvManager::Virtualenv => Manager::Virtualenv,
+        EnvManager::Uv => Manager::Uv,
+        EnvManager::Conda => Manager::Conda,
+    };
+    let there = |name: &str| directory.join(name).is_file().then(|| name.to_owned());
+    let named = |kind: &str, name: &str| match flavor.get("env") {
+        Some(Value::Mapping(env)) => env.get(kind).and_then(Value::as_str).and_then(there).or_else(|| there(name)),
+        Some(Value::String(conda)) if kind == "conda" => there(conda).or_else(|| there(name)),
+        _ => there(name),
+    };
+    let python = flavor.get("python_version").map(|version| match version {
+        Value::String(text) => text.clone(),
+        Value::Number(number) => number.to_string(),
+        _ => String::new(),
+    });
+    Environment::Restored(Restored {
+        manager,
+        directory: directory.to_owned(),
+        python_env: named("virtualenv", "python_env.yaml"),
+        conda: named("conda", "conda.yaml"),
+        python,
+    })
+}

@@ -1,0 +1,260 @@
+//! The workers of one model: started on demand, lent one batch at a time, ended when idle.
+
+use std::{
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak,
+        mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use arrow::array::RecordBatch;
+
+use super::{
+    Environment, Program, Request,
+    process::TICK,
+    worker::{Failure, Message, Worker},
+};
+use crate::{
+    error::{Error, Kind, Result},
+    score::Context,
+};
+
+/// Bounds of a [`Pool`].
+#[derive(Debug, Clone)]
+pub struct PoolOptions {
+    /// How many workers may run at once.
+    pub workers: usize,
+    /// How long a worker may have nothing to do before it is ended.
+    pub idle: Duration,
+    /// How long a failure to load is remembered: until then, loading fails again at once with the same error.
+    pub failure_memory: Duration,
+}
+
+impl Default for PoolOptions {
+    fn default() -> Self {
+        Self {
+            workers: thread::available_parallelism().map_or(1, usize::from),
+            idle: Duration::from_secs(60),
+            failure_memory: Duration::from_secs(30),
+        }
+    }
+}
+
+/// The worker processes of one model. They end when the pool is dropped, and with this process whatever ends it.
+pub struct Pool(Arc<Shared>);
+
+struct Shared {
+    environment: Environment,
+    program: Vec<u8>,
+    env: Vec<(String, String)>,
+    options: PoolOptions,
+    state: Mutex<State>,
+    freed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    idle: Vec<Worker>,
+    /// Lent, idle and starting ones.
+    live: usize,
+    failed: Option<(Instant, Error)>,
+    /// Dropping it ends the thread that ends idle workers.
+    reaper: Option<Sender<()>>,
+    /// Process that the workers belong to: after a fork the child starts its own.
+    owner: u32,
+    memory: usize,
+}
+
+impl Pool {
+    /// A pool without workers: the first batch starts one. `env` is set in the workers' environment.
+    pub fn new(environment: Environment, program: &Program, mut env: Vec<(String, String)>, options: PoolOptions) -> Result<Self> {
+        let program = serde_json::to_vec(program).map_err(|error| Error::new(Kind::Internal, "JSON", error.to_string()))?;
+        let threads = "OMP_NUM_THREADS";
+        if !env.iter().any(|(key, _)| key == threads) && std::env::var_os(threads).is_none() {
+            let cores = thread::available_parallelism().map_or(1, usize::from);
+            env.push((threads.into(), (cores / options.workers.max(1)).max(1).to_string()));
+        }
+        let state = Mutex::new(State { owner: std::process::id(), ..State::default() });
+        Ok(Self(Arc::new(Shared { environment, program, env, options, state, freed: Condvar::new() })))
+    }
+
+    /// Starts a worker, unless one runs, so that errors show and the first batch need not wait.
+    pub fn warm(&self, context: &Context) -> Result<()> {
+        let (worker, _) = self.acquire(context)?;
+        self.0.release(worker);
+        Ok(())
+    }
+
+    /// Bytes that the running workers held after they had loaded the model.
+    pub fn memory(&self) -> usize {
+        self.0.lock().memory
+    }
+
+    /// Scores one batch in a worker; waits for a free one as long as the context allows.
+    pub fn score(&self, request: &Request, batch: &RecordBatch, context: &Context) -> Result<RecordBatch> {
+        let message = Message::of(batch)?;
+        loop {
+            let (mut worker, fresh) = self.acquire(context)?;
+            match worker.send(&request.0, &message, context) {
+                Ok(()) => {}
+                // It died while it was idle: the batch was never in it.
+                Err(Failure::Gone) if !fresh => {
+                    self.0.lost(worker.memory);
+                    continue;
+                }
+                Err(failure) => return Err(self.fail(worker, failure)),
+            }
+            drop(message);
+            return match worker.answer(context) {
+                Ok(answer) => {
+                    self.0.release(worker);
+                    Ok(answer)
+                }
+                Err(failure) => Err(self.fail(worker, failure)),
+            };
+        }
+    }
+
+    fn fail(&self, worker: Worker, failure: Failure) -> Error {
+        match failure {
+            Failure::Answered(error) => {
+                self.0.release(worker);
+                error
+            }
+            Failure::Context(error) => {
+                let memory = worker.memory;
+                drop(worker);
+                self.0.lost(memory);
+                error
+            }
+            Failure::Gone => {
+                let memory = worker.memory;
+                let error = worker.obituary("it scored a batch");
+                self.0.lost(memory);
+                error
+            }
+        }
+    }
+
+    /// An idle worker, or a new one, and whether it is new.
+    fn acquire(&self, context: &Context) -> Result<(Worker, bool)> {
+        let mut state = self.0.lock();
+        loop {
+            context.check()?;
+            while let Some(worker) = state.idle.pop() {
+                if worker.is_usable() {
+                    return Ok((worker, false));
+                }
+                state.live = state.live.saturating_sub(1);
+                state.memory = state.memory.saturating_sub(worker.memory);
+            }
+            if let Some((at, error)) = &state.failed {
+                if at.elapsed() < self.0.options.failure_memory {
+                    return Err(copy(error));
+                }
+                state.failed = None;
+            }
+            if state.live < self.0.options.workers.max(1) {
+                break;
+            }
+            state = self.0.freed.wait_timeout(state, TICK).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        state.live += 1;
+        if state.reaper.is_none() {
+            let (sender, receiver) = channel();
+            let (shared, idle) = (Arc::downgrade(&self.0), self.0.options.idle);
+            let spawned = thread::Builder::new().name("mlflight-python".into()).spawn(move || reap(&shared, &receiver, idle));
+            state.reaper = spawned.is_ok().then_some(sender);
+        }
+        drop(state);
+        let started = self.start(context);
+        if let Err(error) = &started {
+            let mut state = self.0.lock();
+            state.live = state.live.saturating_sub(1);
+            if !matches!(error.kind(), Kind::Cancelled | Kind::DeadlineExceeded) {
+                state.failed = Some((Instant::now(), copy(error)));
+            }
+            drop(state);
+            self.0.freed.notify_one();
+        }
+        started.map(|worker| (worker, true))
+    }
+
+    fn start(&self, context: &Context) -> Result<Worker> {
+        let shared = &self.0;
+        let interpreter = shared.environment.interpreter(context)?;
+        let mut worker = match Worker::start(&interpreter, &shared.env, shared.environment.is_isolated(), context) {
+            Ok(worker) => worker,
+            Err(Failure::Answered(error) | Failure::Context(error)) => return Err(error),
+            Err(Failure::Gone) => {
+                return Err(Error::new(Kind::FailedPrecondition, "PYTHON_START", format!("'{}' is no Python", interpreter.display())));
+            }
+        };
+        match worker.load(&shared.program, context) {
+            Ok(()) => {
+                shared.lock().memory += worker.memory;
+                Ok(worker)
+            }
+            Err(Failure::Answered(error)) => Err(error.context("the model could not be loaded")),
+            Err(Failure::Context(error)) => Err(error),
+            Err(Failure::Gone) => Err(worker.obituary("it loaded the model")),
+        }
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let process = std::process::id();
+        if state.owner != process {
+            *state = State { owner: process, ..State::default() };
+        }
+        state
+    }
+
+    fn release(&self, mut worker: Worker) {
+        worker.idle_since = Instant::now();
+        self.lock().idle.push(worker);
+        self.freed.notify_one();
+    }
+
+    fn lost(&self, memory: usize) {
+        let mut state = self.lock();
+        state.live = state.live.saturating_sub(1);
+        state.memory = state.memory.saturating_sub(memory);
+        drop(state);
+        self.freed.notify_one();
+    }
+}
+
+fn reap(shared: &Weak<Shared>, stop: &Receiver<()>, idle: Duration) {
+    let tick = (idle / 4).clamp(Duration::from_millis(10), Duration::from_secs(15));
+    while stop.recv_timeout(tick) == Err(RecvTimeoutError::Timeout) {
+        let Some(shared) = shared.upgrade() else { return };
+        let mut state = shared.lock();
+        let (old, young): (Vec<_>, Vec<_>) = std::mem::take(&mut state.idle).into_iter().partition(|w| w.idle_since.elapsed() >= idle);
+        state.idle = young;
+        for worker in &old {
+            state.live = state.live.saturating_sub(1);
+            state.memory = state.memory.saturating_sub(worker.memory);
+        }
+        drop(state);
+        for worker in old {
+            worker.retire();
+        }
+    }
+}
+
+/// The same failure once more, without its cause.
+pub(super) fn copy(error: &Error) -> Error {
+    let mut copied = Error::new(error.kind(), error.code().to_owned(), error.message());
+    if let Some(remedy) = error.remedy_text() {
+        copied = copied.remedy(remedy);
+    }
+    match error.traceback_text() {
+        Some(traceback) => copied.traceback(traceback),
+        None => copied,
+    }
+}

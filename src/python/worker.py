@@ -1,0 +1,441 @@
+"""The program of a Python worker: scores Arrow batches with one MLflow model.
+
+It runs in the model's own environment, which need hold only pyarrow and pandas beside the model's packages. Descriptor 0 is a
+socket to the service: frames of a JSON header and a body (an Arrow IPC stream), answered one by one. Descriptor 1 is the read end
+of a pipe that the service holds open for life. Standard output is sent to standard error, so that a model may print.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import importlib
+import inspect
+import json
+import os
+import resource
+import select
+import signal
+import socket
+import struct
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+PROGRAM = "<mlflight worker>"
+FRAME = struct.Struct("<IQ")
+
+
+class Refused(Exception):
+    """Something the caller can mend; ``kind`` and ``code`` go back as they are."""
+
+    def __init__(self, kind: str, code: str, message: str) -> None:
+        super().__init__(message)
+        self.kind, self.code = kind, code
+
+
+class Channel:
+    """Frames over a socket."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.connection = connection
+
+    def _fill(self, view: memoryview) -> bool:
+        while len(view):
+            count = self.connection.recv_into(view, 0, socket.MSG_WAITALL)
+            if count == 0:
+                return False
+            view = view[count:]
+        return True
+
+    def receive(self) -> tuple[bytes, Any] | None:
+        """Return the next frame's header and body, or ``None`` when the service is gone."""
+        head = bytearray(FRAME.size)
+        if not self._fill(memoryview(head)):
+            return None
+        header_size, body_size = FRAME.unpack(head)
+        header = bytearray(header_size)
+        if not self._fill(memoryview(header)):
+            return None
+        body = None
+        if body_size:
+            import pyarrow as pa
+
+            body = pa.allocate_buffer(body_size)
+            if not self._fill(memoryview(body)):
+                return None
+        return bytes(header), body
+
+    def send(self, header: dict[str, Any], body: Any = b"") -> None:
+        """Send one frame."""
+        text = json.dumps(header).encode()
+        view = memoryview(body)
+        self.connection.sendall(FRAME.pack(len(text), len(view)) + text)
+        if len(view):
+            self.connection.sendall(view)
+
+
+def end_with_service(life: int) -> None:
+    """Make this process and its children end when the service does, whatever the model is doing."""
+    parent = os.getppid()
+    own_group = os.getpgrp() == os.getpid()
+
+    def end() -> None:
+        if own_group:
+            os.killpg(0, signal.SIGKILL)
+        os._exit(1)
+
+    def watch() -> None:
+        poll = select.poll()
+        poll.register(life, select.POLLIN | select.POLLHUP)
+        while not poll.poll(5000) and os.getppid() == parent:
+            pass
+        end()
+
+    threading.Thread(target=watch, name="mlflight-watch", daemon=True).start()
+    try:
+        import fcntl
+
+        # A model that never releases the interpreter's lock would starve the thread: the kernel kills the group by itself.
+        fcntl.fcntl(life, fcntl.F_SETOWN, -os.getpgrp() if own_group else os.getpid())
+        fcntl.fcntl(life, fcntl.F_SETSIG, signal.SIGKILL)
+        fcntl.fcntl(life, fcntl.F_SETFL, fcntl.fcntl(life, fcntl.F_GETFL) | os.O_ASYNC)
+    except (AttributeError, OSError):
+        pass
+
+
+def configuration(own: dict[str, Any] | None, given: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return the flavor's config with the caller's values for the keys it has (MLflow's rule)."""
+    overrides = dict(json.loads(os.environ.get("MLFLOW_PYFUNC_INFERENCE_CONFIG") or "{}"), **(given or {}))
+    ignored = [key for key in overrides if key not in (own or {})]
+    if ignored:
+        print(f"model_config: {', '.join(ignored)} ignored, the model was saved without such keys")
+    return dict(own, **{k: v for k, v in overrides.items() if k in own}) if own else None
+
+
+class Model:
+    """A loaded model: its predict function and the form of input it takes."""
+
+    def __init__(self, spec: dict[str, Any]) -> None:
+        self.spec = spec
+        sys.path[:0] = ([spec["code"]] if spec.get("code") else []) + spec.get("path", [])
+        importlib.invalidate_caches()
+        module = importlib.import_module(spec["loader"])
+        loader = getattr(module, "_load_pyfunc", None) or getattr(module, "load_pyfunc", None)
+        if loader is None:
+            raise Refused("INVALID_MODEL", "NO_LOADER", f"module {spec['loader']} has no function _load_pyfunc")
+        config = configuration(spec.get("config"), spec.get("overrides"))
+        implementation = loader(spec["data"], config) if config else loader(spec["data"])
+        name = spec.get("predict_fn") or "predict"
+        self.predict: Callable[..., Any] | None = getattr(implementation, name, None)
+        if self.predict is None:
+            raise Refused("INVALID_MODEL", "NO_PREDICT", f"the model has no method {name}")
+        parameter = inspect.signature(self.predict).parameters.get("params")
+        self.takes_params = parameter is not None and parameter.kind is not inspect.Parameter.VAR_KEYWORD
+        self.example = None
+        if spec.get("example"):
+            from mlflow.models import Model as Metadata
+
+            self.example = Metadata.load(spec["directory"]).load_input_example(spec["directory"])
+        self.header: bytes | None = None
+        self.params: dict[str, Any] = {}
+        self.target: Any = None
+
+    def bind(self, header: bytes) -> None:
+        """Take params and result type from a request; the same request again costs nothing."""
+        if header == self.header:
+            return
+        request = json.loads(header)
+        self.params = request.get("params") or {}
+        for name in request.get("datetimes", ()):
+            if self.params.get(name) is not None:
+                self.params[name] = datetimes(self.params[name])
+        if self.params and not self.takes_params:
+            print(f"params {', '.join(self.params)} ignored, the model's predict has no argument 'params'")
+        self.target = None
+        if request.get("result"):
+            import base64
+
+            import pyarrow as pa
+
+            self.target = pa.ipc.read_schema(pa.py_buffer(base64.b64decode(request["result"]))).field(0).type
+        self.header = header
+
+    def score(self, header: bytes, body: Any) -> Any:
+        """Score one batch, given and returned as an IPC stream."""
+        import pyarrow as pa
+
+        self.bind(header)
+        with pa.ipc.open_stream(body) as reader:
+            batch = reader.read_next_batch()
+        data = tensors(batch, self.spec["tensors"]) if self.spec.get("tensors") else frame(batch, body, self.spec)
+        if self.example is not None:
+            from mlflow.models.utils import _convert_dataframe_to_example_format
+
+            data = _convert_dataframe_to_example_format(data, self.example)
+        result = self.predict(data, params=self.params) if self.takes_params else self.predict(data)
+        del data
+        names, arrays = answer(result, self.target)
+        del result
+        sink = pa.BufferOutputStream()
+        out = pa.RecordBatch.from_arrays(arrays, names=names)
+        with pa.ipc.new_stream(sink, out.schema) as writer:
+            writer.write_batch(out)
+        return sink.getvalue()
+
+
+def datetimes(value: Any) -> Any:
+    """Return ISO text, or a list of it, as ``datetime``."""
+    import numpy as np
+
+    return [datetimes(item) for item in value] if isinstance(value, list) else np.datetime64(value).item()
+
+
+def same_doubles(batch: Any, body: Any) -> Any:
+    """Return the batch as a matrix over its own memory when it is null-free float64 columns at equal distances, else ``None``."""
+    import numpy as np
+    import pyarrow as pa
+
+    columns = batch.columns
+    if len(columns) < 2 or any(column.type != pa.float64() or column.null_count for column in columns):
+        return None
+    starts = [column.buffers()[1].address + 8 * column.offset for column in columns]
+    step = starts[1] - starts[0]
+    if step <= 0 or any(start != starts[0] + step * index for index, start in enumerate(starts)):
+        return None
+    offset = starts[0] - body.address
+    if offset < 0 or offset + step * (len(starts) - 1) + 8 * batch.num_rows > body.size:
+        return None
+    return np.ndarray((batch.num_rows, len(starts)), np.float64, body, offset, (8, step))
+
+
+def frame(batch: Any, body: Any, spec: dict[str, Any]) -> Any:
+    """Return the batch as the data frame that MLflow's schema enforcement would give the model."""
+    import pandas as pd
+    import pyarrow as pa
+
+    names = list(range(batch.num_columns)) if spec.get("unnamed") else batch.schema.names
+    matrix = same_doubles(batch, body)
+    if matrix is not None:
+        return pd.DataFrame(matrix, columns=names, copy=False)
+    options: dict[str, Any] = {"use_threads": False}
+    if int(pa.__version__.split(".")[0]) >= 13:
+        options.update(maps_as_pydicts="lossy", coerce_temporal_nanoseconds=True)
+    data = pa.Table.from_batches([batch]).to_pandas(**options)
+    data.columns = names
+    if spec.get("declared"):
+        for name, field in zip(names, batch.schema):
+            convert = declared(field.type)
+            if convert is not None:
+                data[name] = [None if value is None else convert(value) for value in data[name]]
+    return data
+
+
+def declared(kind: Any) -> Callable[[Any], Any] | None:
+    """Return what makes a value of a declared array type the array MLflow makes of it; ``None`` when it is that already."""
+    import numpy as np
+    import pyarrow as pa
+
+    if not (pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)):
+        return None
+    item = kind.value_type
+    if pa.types.is_string(item) or pa.types.is_large_string(item):
+        return lambda value: np.asarray(value).astype(str) if len(value) else value
+    if pa.types.is_nested(item):
+        inner = declared(item) or (lambda value: value)
+        return lambda value: np.array([None if v is None else inner(v) for v in value])
+    return None
+
+
+def tensors(batch: Any, specs: list[dict[str, Any]]) -> Any:
+    """Return the batch as the array, or the dict of arrays by name, that a tensor signature declares."""
+    import numpy as np
+
+    rows = batch.num_rows
+
+    def tensor(index: int, spec: dict[str, Any]) -> Any:
+        column = batch.column(index)
+        while hasattr(column, "flatten") and hasattr(column.type, "value_type"):
+            if column.null_count:
+                raise Refused("INVALID_ARGUMENT", "NULL_TENSOR", f"tensor '{batch.schema.names[index]}' has nulls")
+            column = column.flatten()
+        values = column.to_numpy(zero_copy_only=False).astype(spec["dtype"], copy=False)
+        try:
+            return values.reshape([rows, *spec["shape"][1:]])
+        except ValueError as error:
+            name = batch.schema.names[index]
+            raise Refused("INVALID_ARGUMENT", "TENSOR_SHAPE", f"tensor '{name}': {error}") from None
+
+    if specs[0].get("name") is not None:
+        return {spec["name"]: tensor(index, spec) for index, spec in enumerate(specs)}
+    if batch.num_columns == 1:
+        return tensor(0, specs[0])
+    columns = [column.to_numpy(zero_copy_only=False) for column in batch.columns]
+    return np.stack(columns, axis=1).astype(specs[0]["dtype"], copy=False).reshape([rows, *specs[0]["shape"][1:]])
+
+
+def plain(value: Any) -> Any:
+    """Return a value without numpy's and pydantic's types."""
+    if hasattr(value, "model_dump"):
+        return plain(value.model_dump())
+    if hasattr(value, "tolist"):
+        return plain(value.tolist())
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return value
+
+
+def answer(result: Any, target: Any) -> tuple[list[str], list[Any]]:
+    """Return what predict gave as names and Arrow arrays, one for each column of the library's own answer."""
+    import numpy as np
+    import pandas as pd
+    import pyarrow as pa
+
+    if result is None:
+        raise Refused("MODEL_FAILED", "NO_ANSWER", "the model's predict returned None")
+    if isinstance(result, (pa.Table, pa.RecordBatch)):
+        result = result.to_pandas()
+    if hasattr(result, "toarray") and hasattr(result, "nnz"):
+        result = result.toarray()
+    if isinstance(result, list) and result and hasattr(result[0], "model_dump"):
+        result = [item.model_dump() for item in result]
+    if isinstance(target, pa.MapType) and isinstance(result, dict):
+        result = [result]
+    by_row = isinstance(target, pa.MapType) or (target is not None and depth(target) > 1)
+    if by_row and isinstance(result, (list, np.ndarray)):
+        return ["0"], [cells(result, target) if isinstance(result, list) or result.ndim < 2 else nested(result)]
+    if isinstance(result, np.ndarray) and result.ndim > 2:
+        return ["0"], [nested(result)]
+    if isinstance(result, np.ndarray) and result.dtype.kind in "biuf":
+        matrix = result.reshape(-1, 1) if result.ndim < 2 else result
+        return [str(i) for i in range(matrix.shape[1])], [
+            column(matrix[:, i], leaf(target, None)) for i in range(matrix.shape[1])
+        ]
+    if isinstance(result, pd.Series):
+        result = result.to_frame("0" if result.name is None else result.name)
+    elif isinstance(result, dict):
+        result = pd.DataFrame({key: list(value) for key, value in result.items()})
+    elif not isinstance(result, pd.DataFrame):
+        result = pd.DataFrame([result] if np.isscalar(result) else result)
+    names = [str(name) for name in result.columns]
+    struct = isinstance(target, pa.StructType)
+    return names, [column(result.iloc[:, i], leaf(target, name), struct) for i, name in enumerate(names)]
+
+
+def depth(kind: Any) -> int:
+    """Return how many lists are around the innermost type."""
+    import pyarrow as pa
+
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+        return 1 + depth(kind.value_type)
+    return 0
+
+
+def leaf(target: Any, name: str | None) -> Any:
+    """Return the type one column of the answer is wanted in, when the result type says so."""
+    import pyarrow as pa
+
+    if isinstance(target, pa.StructType):
+        index = target.get_field_index(name) if name is not None else -1
+        return target.field(index).type if index >= 0 else None
+    return target.value_type if target is not None and depth(target) else target
+
+
+def nested(values: Any) -> Any:
+    """Return an n-dimensional array as nested lists, one a row, without making Python objects."""
+    import numpy as np
+    import pyarrow as pa
+
+    array = pa.array(np.ascontiguousarray(values).reshape(-1))
+    for size in reversed(values.shape[1:]):
+        count = len(array) // size if size else int(np.prod(values.shape[: values.ndim - 1]))
+        array = pa.ListArray.from_arrays(pa.array(np.arange(count + 1, dtype=np.int32) * size), array)
+    return array
+
+
+def column(values: Any, target: Any, field: bool = False) -> Any:
+    """Return one column as Arrow; ``target`` is the type wanted for objects and text, ``field`` says it goes into a struct."""
+    import numpy as np
+    import pandas as pd
+    import pyarrow as pa
+
+    if target is not None and (pa.types.is_string(target) or pa.types.is_large_string(target)):
+        series = pd.Series(values)
+        if not (field and series.isna().all()):
+            return pa.array([str(value) for value in series.astype(object)], pa.string())
+    dtype = values.dtype
+    if isinstance(dtype, np.dtype) and dtype.kind in "biuf" and dtype.itemsize <= 8:
+        array = values.to_numpy() if isinstance(values, pd.Series) else values
+        return pa.array(array.astype(np.float32) if dtype == np.float16 else array, from_pandas=False)
+    if dtype != object:
+        array = pa.array(values, from_pandas=True)
+        array = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+        return array.dictionary_decode() if isinstance(array, pa.DictionaryArray) else array
+    return cells(list(values), target)
+
+
+def cells(values: list[Any], target: Any) -> Any:
+    """Return Python objects as Arrow: nested ones in the type wanted, others in their own, where there is one."""
+    import pyarrow as pa
+
+    nested_target = target is not None and pa.types.is_nested(target)
+    for kind in [target, None] if nested_target else [None, target]:
+        for items in (values, None):
+            try:
+                return pa.array([plain(value) for value in values] if items is None else items, kind, from_pandas=True)
+            except (pa.ArrowException, TypeError, ValueError, OverflowError):
+                continue
+    kinds = sorted({type(value).__name__ for value in values if value is not None})[:5]
+    raise Refused(
+        "MODEL_FAILED", "MIXED_ANSWER", f"the model's answers ({', '.join(kinds)}) have no common Arrow type; ask for strings"
+    )
+
+
+def failure(error: BaseException, loading: bool) -> dict[str, Any]:
+    """Describe an exception, its traceback without this program's own frames."""
+    if isinstance(error, Refused):
+        return {"kind": error.kind, "code": error.code, "message": str(error)}
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_code.co_filename == PROGRAM:
+        trace = trace.tb_next
+    lines = traceback.format_exception(type(error), error, trace or error.__traceback__)
+    described = {"type": type(error).__name__, "message": str(error), "traceback": "".join(lines)}
+    if loading and isinstance(error, ModuleNotFoundError) and error.name:
+        described["missing"] = error.name
+    return described
+
+
+def main() -> None:
+    """Answer requests until the service is gone."""
+    connection = socket.socket(fileno=os.dup(0))
+    life = os.dup(1)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.dup2(2, 1)
+    sys.stdout.reconfigure(line_buffering=True)
+    end_with_service(life)
+    faulthandler.enable()
+    channel = Channel(connection)
+    model: Model | None = None
+    while True:
+        request = channel.receive()
+        if request is None:
+            return
+        header, body = request
+        try:
+            if model is None:
+                import pandas  # noqa: F401
+                import pyarrow  # noqa: F401
+
+                model = Model(json.loads(header))
+                peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+                channel.send({"python": sys.version.split()[0], "memory": peak})
+            else:
+                channel.send({}, model.score(header, body))
+        except BaseException as error:  # noqa: BLE001 - a model may raise anything, sys.exit included
+            channel.send({"error": failure(error, loading=model is None)})
+
+
+main()
