@@ -1,5 +1,7 @@
 //! Flavor loaders: an MLmodel and its directory become a [`Model`]. The registry decides native or Python, and says why.
 
+pub mod python_function;
+
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
@@ -108,5 +110,15 @@ pub fn load(mlmodel: &MlModel, directory: &Path, options: &LoadOptions) -> Resul
             });
         }
     }
-    Err(Error::new(Kind::InvalidModel, "NO_USABLE_FLAVOR", "the model has no flavor that can be scored"))
+    if options.engine == Engine::Native {
+        return Err(Error::new(Kind::Unimplemented, "NEEDS_PYTHON", "the model cannot be scored natively")
+            .remedy("load it with engine=\"auto\""));
+    }
+    load_python(mlmodel, directory, options, "no native kernel for its flavors".into())
+}
+
+/// The fallback: Python workers.
+fn load_python(mlmodel: &MlModel, directory: &Path, options: &LoadOptions, reason: NeedsPython) -> Result<Loaded> {
+    let model = python_function::PythonFunction::load(mlmodel, directory, options)?;
+    Ok(Loaded { model: Arc::new(model), engine: Engine::Python, flavor: python_function::NAME.into(), reason })
 }

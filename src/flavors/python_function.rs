@@ -33,7 +33,11 @@ impl PythonFunction {
             return Err(Error::new(Kind::InvalidModel, "NO_USABLE_FLAVOR", "the model has no python_function flavor"));
         };
         if options.forbid_code {
-            return Err(Error::new(Kind::PermissionDenied, "CODE_FORBIDDEN", "scoring this model runs its own Python code, which is not allowed here"));
+            return Err(Error::new(
+                Kind::PermissionDenied,
+                "CODE_FORBIDDEN",
+                "scoring this model runs its own Python code, which is not allowed here",
+            ));
         }
         let environment = environment(flavor, directory, options);
         if let Environment::Local(_) = environment {
@@ -107,9 +111,9 @@ fn inside(directory: &Path, key: &str, path: &str) -> Result<String> {
 }
 
 fn utf8(path: PathBuf) -> Result<String> {
-    path.into_os_string().into_string().map_err(|path| {
-        Error::new(Kind::InvalidArgument, "PATH_NOT_UTF8", format!("the path {} is not UTF-8", path.display()))
-    })
+    path.into_os_string()
+        .into_string()
+        .map_err(|path| Error::new(Kind::InvalidArgument, "PATH_NOT_UTF8", format!("the path {} is not UTF-8", path.display())))
 }
 
 fn program(mlmodel: &MlModel, flavor: &Mapping, directory: &Path, options: &LoadOptions) -> Result<Program> {

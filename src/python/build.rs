@@ -151,8 +151,12 @@ fn build(restored: &Restored, contents: &Contents, directory: &Path, context: &C
     let installer = match restored.manager {
         Manager::Uv => {
             let Some(uv) = uv else {
-                return Err(Error::new(Kind::FailedPrecondition, "UV_NOT_FOUND", "env_manager is uv, and there is no uv on PATH")
-                    .remedy("`pip install uv`, or choose env_manager virtualenv"));
+                return Err(Error::new(
+                    Kind::FailedPrecondition,
+                    "UV_NOT_FOUND",
+                    "env_manager is uv, and there is no uv on PATH",
+                )
+                .remedy("`pip install uv`, or choose env_manager virtualenv"));
             };
             let base = find_python(&contents.python, &contents.minor(), Some(&uv))?;
             run(&uv, &[words(&["venv", "--no-project", "--python"]), vec![text(&base), text(directory)]].concat())?;
@@ -205,6 +209,7 @@ fn run(program: &Path, arguments: &[String], directory: &Path, context: &Context
     }
     let shown = arguments.iter().take(4).map(String::as_str).collect::<Vec<_>>().join(" ");
     let last = tail.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("no output").to_owned();
-    let message = format!("the model's environment could not be built: '{} {shown} ...' {}: {last}", program.display(), describe(status));
+    let message =
+        format!("the model's environment could not be built: '{} {shown} ...' {}: {last}", program.display(), describe(status));
     Err(Error::new(Kind::FailedPrecondition, "ENVIRONMENT_BUILD", message).traceback(tail))
 }

@@ -61,7 +61,9 @@ impl Environment {
                 .map(|root| Path::new(&root).join("bin/python"))
                 .filter(|path| path.is_file())
                 .or_else(|| on_path("python3"))
-                .ok_or_else(|| missing("there is no Python interpreter: VIRTUAL_ENV is not set and python3 is not on PATH".into())),
+                .ok_or_else(|| {
+                    missing("there is no Python interpreter: VIRTUAL_ENV is not set and python3 is not on PATH".into())
+                }),
             Self::Restored(restored) => build::interpreter(restored, context),
         }
     }
@@ -193,9 +195,10 @@ pub(super) fn find_python(version: &str, minor: &str, uv: Option<&Path>) -> Resu
     candidates.extend(exact.map(|path| path.join("bin/python")));
     candidates.extend(on_path(format!("python{minor}")));
     let prefix = format!("{minor}.");
-    let same_minor = installed.iter().rev().filter(|path| {
-        path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(&prefix))
-    });
+    let same_minor = installed
+        .iter()
+        .rev()
+        .filter(|path| path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(&prefix)));
     candidates.extend(same_minor.map(|path| path.join("bin/python")));
     candidates.extend(on_path("python3"));
     candidates.extend(on_path("python"));
@@ -213,7 +216,9 @@ pub(super) fn find_python(version: &str, minor: &str, uv: Option<&Path>) -> Resu
             (output.status.success() && is_right(&path)).then_some(path)
         })
         .ok_or_else(|| {
-            let text = format!("the model was saved with Python {version}, and there is no Python {minor} on PATH, in pyenv or known to uv");
+            let text = format!(
+                "the model was saved with Python {version}, and there is no Python {minor} on PATH, in pyenv or known to uv"
+            );
             Error::new(Kind::FailedPrecondition, "PYTHON_NOT_FOUND", text)
                 .remedy(format!("install Python {minor} (`pyenv install {minor}` or `uv python install {minor}`)"))
         })

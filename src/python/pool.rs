@@ -69,7 +69,12 @@ struct State {
 
 impl Pool {
     /// A pool without workers: the first batch starts one. `env` is set in the workers' environment.
-    pub fn new(environment: Environment, program: &Program, mut env: Vec<(String, String)>, options: PoolOptions) -> Result<Self> {
+    pub fn new(
+        environment: Environment,
+        program: &Program,
+        mut env: Vec<(String, String)>,
+        options: PoolOptions,
+    ) -> Result<Self> {
         let program = serde_json::to_vec(program).map_err(|error| Error::new(Kind::Internal, "JSON", error.to_string()))?;
         let threads = "OMP_NUM_THREADS";
         if !env.iter().any(|(key, _)| key == threads) && std::env::var_os(threads).is_none() {
@@ -189,7 +194,11 @@ impl Pool {
             Ok(worker) => worker,
             Err(Failure::Answered(error) | Failure::Context(error)) => return Err(error),
             Err(Failure::Gone) => {
-                return Err(Error::new(Kind::FailedPrecondition, "PYTHON_START", format!("'{}' is no Python", interpreter.display())));
+                return Err(Error::new(
+                    Kind::FailedPrecondition,
+                    "PYTHON_START",
+                    format!("'{}' is no Python", interpreter.display()),
+                ));
             }
         };
         match worker.load(&shared.program, context) {
@@ -234,7 +243,8 @@ fn reap(shared: &Weak<Shared>, stop: &Receiver<()>, idle: Duration) {
     while stop.recv_timeout(tick) == Err(RecvTimeoutError::Timeout) {
         let Some(shared) = shared.upgrade() else { return };
         let mut state = shared.lock();
-        let (old, young): (Vec<_>, Vec<_>) = std::mem::take(&mut state.idle).into_iter().partition(|w| w.idle_since.elapsed() >= idle);
+        let (old, young): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut state.idle).into_iter().partition(|w| w.idle_since.elapsed() >= idle);
         state.idle = young;
         for worker in &old {
             state.live = state.live.saturating_sub(1);

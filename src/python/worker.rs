@@ -65,7 +65,12 @@ pub(super) struct Worker {
 
 impl Worker {
     /// Starts the interpreter and gives it the worker program.
-    pub(super) fn start(interpreter: &Path, env: &[(String, String)], isolated: bool, context: &Context) -> Result<Self, Failure> {
+    pub(super) fn start(
+        interpreter: &Path,
+        env: &[(String, String)],
+        isolated: bool,
+        context: &Context,
+    ) -> Result<Self, Failure> {
         let failed = |error: std::io::Error| {
             Failure::Answered(Error::new(Kind::FailedPrecondition, "PYTHON_START", format!("no Python worker: {error}")))
         };
