@@ -1,0 +1,17 @@
+"""The ``mlflight`` command: hands over to the binary in the package."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from mlflight._paths import BINARY
+
+
+def main() -> None:
+    """Replace this process by the command line."""
+    if not BINARY.is_file():
+        sys.exit(f"error: this installation of mlflight has no command line: {BINARY} is missing; reinstall the wheel")
+    # The interpreter that installed us is the one a model's `local` environment means.
+    os.environ.setdefault("MLFLIGHT_PYTHON", sys.executable)
+    os.execv(BINARY, [str(BINARY), *sys.argv[1:]])

@@ -1,0 +1,64 @@
+import pyarrow as pa
+
+__version__: str
+
+class Model:
+    uri: str
+    engine: str
+    reason: str
+    flavor: str
+    input_schema: pa.Schema | None
+    output_schema: pa.Schema
+    def predict(self, data: pa.Table, params: str | None = None) -> pa.RecordBatchReader: ...
+    def stream(self, schema: pa.Schema) -> Stream: ...
+
+class Stream:
+    def score(self, batch: pa.RecordBatch) -> pa.RecordBatch: ...
+
+class Spec:
+    input_names: list[str] | None
+    required_count: int | None
+    input_schema: pa.Schema | None
+    output_schema: pa.Schema
+    output_source: str
+    unnamed: bool
+    optional_inputs: bool
+    digest: str
+    model_dir: str
+    engine: str
+    reason: str
+    def to_bytes(self) -> bytes: ...
+    def with_result(self, result_schema: bytes) -> Spec: ...
+
+def load_model(
+    uri: str,
+    *,
+    engine: str | None = None,
+    compat: str | None = None,
+    model_config: str | None = None,
+    env_manager: str | None = None,
+    python: str | None = None,
+) -> Model: ...
+def load_spec(
+    spec: bytes,
+    *,
+    directory: str | None = None,
+    python: str | None = None,
+    path: list[str] | None = None,
+) -> Model: ...
+def make_spec(
+    uri: str,
+    *,
+    engine: str | None = None,
+    compat: str | None = None,
+    params: str | None = None,
+    model_config: str | None = None,
+    predict_fn: str | None = None,
+    env_manager: str | None = None,
+    extra_env: dict[str, str] | None = None,
+    result_schema: bytes | None = None,
+    time_zone: str | None = None,
+    python: str | None = None,
+) -> Spec: ...
+def pack_model(directory: str, out_dir: str) -> str: ...
+def unpack_model(archive: str, digest: str, cache_dir: str) -> str: ...

@@ -1,0 +1,5 @@
+"""Scoring with Spark."""
+
+from mlflight.spark.udf import spark_udf
+
+__all__ = ["spark_udf"]

@@ -1,0 +1,139 @@
+"""The UDF's Python function: scores where Spark runs it, that is, where the planner did not replace it.
+
+The function is pickled by value, so that executors without this package can still reach a service, and holds nothing but the mark
+and the functions below.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+
+def make(mark: str, name: str, arrow: bool) -> Callable[..., Any]:
+    """Return the function for an ``arrow_udf``, or for a ``pandas_udf`` of Spark 3.5."""
+
+    def read() -> dict[str, Any]:
+        import base64
+        import json
+
+        return json.loads(base64.b64decode(mark[mark.index("{") + 1 : -1]))
+
+    def columns_of(options: dict[str, Any], values: Any, named: dict[str, Any]) -> Any:
+        import pyarrow as pa
+
+        names, required = options["inputs"], options["required"]
+        if len(values) == 1 and not named and pa.types.is_struct(values[0].type):
+            struct = values[0]
+            columns = struct.flatten()
+            return pa.RecordBatch.from_arrays(columns, names=[struct.type.field(i).name for i in range(len(columns))])
+        if names is None:
+            names = [str(i) for i in range(len(values))]
+        elif not named and len(values) < (len(names) if required is None else required):
+            raise ValueError(
+                f"Model input is missing required columns. Expected {len(names)} required input columns {names}, but the "
+                f"model received only {len(values)} unnamed input columns (Since the columns were passed unnamed they are "
+                "expected to be in the order specified by the schema)."
+            )
+        pairs = [*zip(names, values), *named.items()]
+        return pa.RecordBatch.from_arrays([value for _, value in pairs], names=[key for key, _ in pairs])
+
+    def remote(options: dict[str, Any], batch: Any) -> Any:
+        import base64
+        import os
+
+        import pyarrow as pa
+        import pyarrow.flight as flight
+
+        uri = options["server"].replace("unix:/", "grpc+unix:///", 1) if options["server"].startswith("unix:/") else None
+        headers = []
+        if os.environ.get("MLFLIGHT_TOKEN"):
+            headers.append((b"authorization", b"Bearer " + os.environ["MLFLIGHT_TOKEN"].encode()))
+        trust = {}
+        if os.environ.get("MLFLIGHT_CA_FILE"):
+            with open(os.environ["MLFLIGHT_CA_FILE"], "rb") as file:
+                trust["tls_root_certs"] = file.read()
+        descriptor = flight.FlightDescriptor.for_command(base64.b64decode(options["spec"]))
+        answers = []
+        with flight.connect(uri or options["server"], **trust) as client:
+            writer, reader = client.do_exchange(descriptor, flight.FlightCallOptions(headers=headers))
+            with writer:
+                writer.begin(batch.schema)
+                rows = max(1, min(batch.num_rows, (16 << 20) // max(1, batch.nbytes // max(1, batch.num_rows))))
+                for start in range(0, batch.num_rows, rows):
+                    writer.write_batch(batch.slice(start, rows))
+                    answers.append(reader.read_chunk().data.column(0))
+                writer.done_writing()
+        return pa.concat_arrays(answers)
+
+    def local(options: dict[str, Any], batch: Any) -> Any:
+        try:
+            from mlflight.spark import _worker
+        except ImportError as error:
+            raise RuntimeError(
+                f"the model '{options['name']}' cannot be scored here: mlflight's jar is not in this Spark session and the "
+                "Python of the executors has no mlflight package; install mlflight there, or name a service with server="
+            ) from error
+        return _worker.score(mark, options, batch)
+
+    def score(values: Any, named: dict[str, Any]) -> Any:
+        import pyarrow as pa
+
+        options = read()
+        if not options["fallback"]:
+            raise RuntimeError(
+                f"the model '{options['name']}' would be scored in Python, because mlflight's jar is not in this Spark "
+                "session, and spark.mlflight.fallback.enabled is false"
+            )
+        batch = columns_of(options, values, named)
+        if batch.num_rows == 0:
+            return None
+        answer = remote(options, batch) if options["server"] else local(options, batch)
+        return answer.combine_chunks() if isinstance(answer, pa.ChunkedArray) else answer
+
+    def over_arrow(*values: Any, **named: Any) -> Any:
+        answer = score(values, named)
+        if answer is None:
+            import pyarrow as pa
+
+            # Spark casts it to the declared type.
+            return pa.nulls(0)
+        return answer
+
+    def over_pandas(*values: Any, **named: Any) -> Any:
+        import pandas as pd
+        import pyarrow as pa
+
+        whole = read()["whole"]
+
+        def to_arrow(value: Any, key: str | None) -> Any:
+            if isinstance(value, pd.DataFrame):
+                return pa.StructArray.from_arrays([to_arrow(value[k], k) for k in value.columns], names=list(value.columns))
+            if key in whole and pd.api.types.is_float_dtype(value.dtype) and value.isna().any():
+                known = value.dropna()
+                if (known.abs() >= 2**53).any():
+                    raise ValueError(
+                        f"column '{key}' has nulls beside whole numbers of 2^53 and more, which this Spark version sends to "
+                        "Python as doubles; fill the nulls, or install mlflight's jar"
+                    )
+                if (known % 1 == 0).all():
+                    return pa.array(value.astype("Int64"))
+            return pa.array(value, from_pandas=True)
+
+        names = read()["inputs"] or []
+        arrays = [to_arrow(value, names[i] if i < len(names) else None) for i, value in enumerate(values)]
+        answer = score(arrays, {key: to_arrow(value, key) for key, value in named.items()})
+        if answer is None:
+            return pd.Series([], dtype="object")
+        if pa.types.is_struct(answer.type):
+            return pa.Table.from_batches([pa.RecordBatch.from_struct_array(answer)]).to_pandas(types_mapper=nullable)
+        return pa.table([answer], names=["prediction"]).to_pandas(types_mapper=nullable)["prediction"]
+
+    def nullable(kind: Any) -> Any:
+        import pandas as pd
+
+        return {"int32": pd.Int32Dtype(), "int64": pd.Int64Dtype(), "bool": pd.BooleanDtype()}.get(str(kind))
+
+    body = over_arrow if arrow else over_pandas
+    body.__name__ = body.__qualname__ = name
+    return body
