@@ -1,7 +1,7 @@
 """The exceptions of mlflight.
 
-``MlflightError`` is a subclass of ``mlflow.exceptions.MlflowException`` where mlflow is installed. Importing mlflow takes seconds,
-so the classes are made when they are first asked for.
+``MlflightError`` is a subclass of ``mlflow.exceptions.MlflowException`` where mlflow is installed. Importing mlflow takes
+seconds, so the classes are made when they are first asked for.
 """
 
 from __future__ import annotations

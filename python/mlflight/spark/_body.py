@@ -35,7 +35,7 @@ def make(mark: str, name: str, arrow: bool) -> Callable[..., Any]:
                 f"model received only {len(values)} unnamed input columns (Since the columns were passed unnamed they are "
                 "expected to be in the order specified by the schema)."
             )
-        pairs = [*zip(names, values), *named.items()]
+        pairs = [*zip(names, values, strict=False), *named.items()]
         return pa.RecordBatch.from_arrays([value for _, value in pairs], names=[key for key, _ in pairs])
 
     def remote(options: dict[str, Any], batch: Any) -> Any:

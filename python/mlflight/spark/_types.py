@@ -106,9 +106,7 @@ def from_arrow(kind: pa.DataType) -> DataType:
     ):
         if is_arrow(kind):
             return spark()
-    raise unsupported(
-        f"the model's predictions are of type {kind}, which Spark does not have; give a result_type", "RESULT_TYPE"
-    )
+    raise unsupported(f"the model's predictions are of type {kind}, which Spark does not have; give a result_type", "RESULT_TYPE")
 
 
 def schema_bytes(kind: DataType) -> bytes:

@@ -1,0 +1,93 @@
+# `make demo` shows it, `make test` proves it. PYTHON=... names a Python 3.12, CARGO_TARGET_DIR=... a directory to build in.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+CARGO_TARGET_DIR ?= $(CURDIR)/target
+export CARGO_TARGET_DIR
+BUILT := $(CARGO_TARGET_DIR)/debug
+VENV := .venv
+WHEEL_VENV := .venv-wheel
+SPARK35_VENV := .venv-spark35
+REQUIREMENTS := tests/requirements.txt tests/requirements-tools.txt
+MVN := mvn -q -B -f jvm/pom.xml -Dmlflight.native.dir=$(BUILT)
+TESTED := MLFLIGHT_TEST_PYTHON=$(CURDIR)/$(VENV)/bin/python MLFLIGHT_TEST_MODELS=$(CURDIR)/build/test-models
+
+.PHONY: help demo test test-rust test-jvm test-python fast lint wheel bench tools venv build jars jars-all dev-wheel installed models clean
+
+help: ## Lists the targets.
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
+
+demo: installed ## Trains a scikit-learn model, scores a million rows with Spark and with batch-score, compares.
+	$(WHEEL_VENV)/bin/python examples/demo.py
+
+test: test-rust test-jvm test-python ## Runs every suite: Rust, JVM, Python.
+
+test-rust: venv models ## The Rust suite.
+	$(TESTED) cargo test --workspace
+
+test-jvm: jars-all build models ## The JVM suite, on the Spark 4 line.
+	$(TESTED) $(MVN) -Dmlflight.models=$(CURDIR)/build/test-models verify -P spark4
+
+test-python: installed models $(SPARK35_VENV)/.wheel ## The Python suites, from the installed wheel; a smoke test on Spark 3.5.
+	$(TESTED) $(WHEEL_VENV)/bin/python -m pytest -q -p no:cacheprovider tests/python
+	$(TESTED) $(SPARK35_VENV)/bin/python -m pytest -q -p no:cacheprovider tests/python/spark35
+
+fast: ## The core alone: no DataFusion, no servers.
+	@.ci/need cargo cc
+	cargo test --no-default-features --lib
+
+lint: tools $(VENV)/.tools ## Formatting, clippy, licenses, spelling, ruff, layering.
+	cargo fmt --all -- --check
+	cargo clippy -q --workspace --all-targets -- -D warnings
+	if command -v cargo-deny >/dev/null; then cargo deny check bans licenses sources; else $(VENV)/bin/python .ci/licenses.py; fi
+	$(VENV)/bin/typos
+	$(VENV)/bin/ruff check -q
+	$(VENV)/bin/ruff format -q --check
+	cargo test -q --workspace --test integration layers
+
+wheel: tools jars-all ## The wheel that is published: optimised, for any Linux with glibc 2.28.
+	.ci/venv $(VENV) $(REQUIREMENTS) tests/requirements-wheel.txt
+	$(VENV)/bin/python python/build_wheel.py dist --out dist
+
+bench: tools ## Measurements against MLflow and others; see benches/README.md.
+	$(MAKE) -C benches
+
+tools:
+	@.ci/need cargo cc java mvn
+
+venv: tools
+	@.ci/venv $(VENV) $(REQUIREMENTS)
+
+$(VENV)/.tools: tests/requirements-tools.txt
+	@[ -x $(VENV)/bin/ruff ] || .ci/venv $(VENV) tests/requirements-tools.txt
+	@touch $@
+
+build: tools
+	cargo build --workspace
+
+jars: tools
+	$(MVN) package -P spark4 -DskipTests
+
+jars-all: jars
+	$(MVN) package -P spark3_2.12 -DskipTests
+	$(MVN) package -P spark3_2.13 -DskipTests
+
+dev-wheel: build jars venv
+	$(VENV)/bin/python python/build_wheel.py dev --out build/wheel
+
+installed: dev-wheel
+	@.ci/venv $(WHEEL_VENV) $(REQUIREMENTS)
+	$(WHEEL_VENV)/bin/uv pip install -q --python $(WHEEL_VENV)/bin/python --reinstall --no-deps build/wheel/mlflight-*.whl
+
+$(SPARK35_VENV)/.wheel: installed jars-all
+	@.ci/venv $(SPARK35_VENV) tests/requirements-spark35.txt tests/requirements-tools.txt
+	$(VENV)/bin/python python/build_wheel.py dev --out build/wheel
+	$(SPARK35_VENV)/bin/uv pip install -q --python $(SPARK35_VENV)/bin/python --reinstall --no-deps build/wheel/mlflight-*.whl
+
+models: venv
+	$(VENV)/bin/python tests/make_models.py build/test-models
+
+clean: ## Removes what was built, except Cargo's directory.
+	rm -rf build dist $(VENV) $(WHEEL_VENV) $(SPARK35_VENV) jvm/dist jvm/target-*

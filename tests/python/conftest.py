@@ -1,0 +1,95 @@
+"""Sessions, models and the installed package, shared by the suites."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
+
+ROOT = Path(__file__).resolve().parents[2]
+MODELS = Path(os.environ.get("MLFLIGHT_TEST_MODELS", ROOT / "build" / "test-models"))
+
+
+@dataclass(frozen=True)
+class TestModel:
+    """A model of tests/make_models.py."""
+
+    __test__ = False
+    name: str
+
+    @property
+    def path(self) -> Path:
+        return MODELS / self.name / "model"
+
+    @property
+    def input_path(self) -> Path:
+        return MODELS / self.name / "input.parquet"
+
+    @property
+    def input(self) -> pa.Table:
+        return pq.read_table(self.input_path)
+
+    @property
+    def expected(self) -> pa.Table:
+        return pq.read_table(MODELS / self.name / "expected.parquet")
+
+
+@pytest.fixture(scope="session")
+def models() -> Path:
+    """Return the directory of the test models, made on first use."""
+    if not MODELS.is_dir():
+        subprocess.run([sys.executable, str(ROOT / "tests" / "make_models.py"), str(MODELS)], check=True)
+    return MODELS
+
+
+@pytest.fixture(scope="session")
+def model(models: Path):
+    """Return a function from a name to a test model."""
+
+    def named(name: str) -> TestModel:
+        found = TestModel(name)
+        assert found.path.is_dir(), f"{found.path} is missing: run tests/make_models.py"
+        return found
+
+    return named
+
+
+@pytest.fixture(scope="session")
+def binary() -> Path:
+    """Return the command of the installed wheel."""
+    return Path(sys.executable).with_name("mlflight")
+
+
+@pytest.fixture(scope="session")
+def spark() -> Iterator:
+    """Return a session without any configuration of mlflight."""
+    from pyspark.sql import SparkSession
+
+    session = (
+        SparkSession.builder.master("local[2]")
+        .appName("mlflight tests")
+        .config("spark.ui.enabled", "false")
+        .config("spark.sql.shuffle.partitions", "2")
+        .config("spark.driver.host", "127.0.0.1")
+        .config("spark.log.level", "ERROR")
+        .getOrCreate()
+    )
+    yield session
+    session.stop()
+
+
+@pytest.fixture
+def no_jar(spark):
+    """Return a session without the planner strategy: what Spark has where the jar is not."""
+    plain = spark.newSession()
+    plain.conf.set("spark.mlflight.mode", "python")
+    return plain
