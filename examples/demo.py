@@ -84,7 +84,8 @@ def main() -> None:
 
         print("3. Score it in PySpark with mlflight.spark_udf(path)")
         spark = (
-            SparkSession.builder.master(f"local[{os.cpu_count()}]")
+            SparkSession.builder
+            .master(f"local[{os.cpu_count()}]")
             .appName("mlflight demo")
             .config("spark.ui.enabled", "false")
             .config("spark.sql.shuffle.partitions", "4")

@@ -91,7 +91,10 @@ def write(out: Path, tag: str, binaries: Path, level: int) -> Path:
     wheel = out / f"{name}-{tag}.whl"
     draft = wheel.with_suffix(".draft")
     record = []
-    with tempfile.TemporaryDirectory() as scratch, zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED, compresslevel=level) as file:
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED, compresslevel=level) as file,
+    ):
 
         def add(path: str, content: bytes, executable: bool = False) -> None:
             entry = zipfile.ZipInfo(path, (1980, 1, 1, 0, 0, 0))

@@ -75,7 +75,8 @@ def spark() -> Iterator:
     from pyspark.sql import SparkSession
 
     session = (
-        SparkSession.builder.master("local[2]")
+        SparkSession.builder
+        .master("local[2]")
         .appName("mlflight tests")
         .config("spark.ui.enabled", "false")
         .config("spark.sql.shuffle.partitions", "2")
