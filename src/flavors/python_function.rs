@@ -184,5 +184,6 @@ fn environment(flavor: &Mapping, directory: &Path, options: &LoadOptions) -> Env
         python_env: named("virtualenv", "python_env.yaml"),
         conda: named("conda", "conda.yaml"),
         python,
+        cache: Restored::cache(),
     })
 }

@@ -35,7 +35,7 @@ static FAILED: LazyLock<Mutex<HashMap<String, (Instant, Error)>>> = LazyLock::ne
 pub(super) fn interpreter(restored: &Restored, context: &Context) -> Result<PathBuf> {
     let contents = Contents::read(restored)?;
     let key = key(restored, &contents)?;
-    let directory = cache().join(&key);
+    let directory = restored.cache.join(&key);
     let python = directory.join("bin/python");
     if directory.join(COMPLETE).is_file() {
         return Ok(python);
@@ -45,7 +45,7 @@ pub(super) fn interpreter(restored: &Restored, context: &Context) -> Result<Path
     {
         return Err(copy(error));
     }
-    fs::create_dir_all(cache()).map_err(|error| Error::io(&cache(), error))?;
+    fs::create_dir_all(&restored.cache).map_err(|error| Error::io(&restored.cache, error))?;
     let _lock = lock(&directory.with_extension("lock"), context)?;
     if directory.join(COMPLETE).is_file() {
         return Ok(python);
@@ -72,15 +72,6 @@ pub(super) fn interpreter(restored: &Restored, context: &Context) -> Result<Path
 
 fn failures() -> std::sync::MutexGuard<'static, HashMap<String, (Instant, Error)>> {
     FAILED.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// `MLFLIGHT_ENV_DIR`, else `mlflight/envs` in the user's cache directory.
-fn cache() -> PathBuf {
-    let set = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    set("MLFLIGHT_ENV_DIR").unwrap_or_else(|| {
-        let user = set("XDG_CACHE_HOME").or_else(|| Some(env::home_dir()?.join(".cache")));
-        user.unwrap_or_else(env::temp_dir).join("mlflight/envs")
-    })
 }
 
 /// Everything that makes two environments differ.

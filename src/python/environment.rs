@@ -38,6 +38,19 @@ pub struct Restored {
     pub conda: Option<String>,
     /// The Python that saved the model, where no file says it.
     pub python: Option<String>,
+    /// Where environments are kept; see [`Restored::cache`].
+    pub cache: PathBuf,
+}
+
+impl Restored {
+    /// Where environments are kept: `MLFLIGHT_ENV_DIR`, else `mlflight/envs` in the user's cache directory.
+    pub fn cache() -> PathBuf {
+        let set = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        set("MLFLIGHT_ENV_DIR").unwrap_or_else(|| {
+            let user = set("XDG_CACHE_HOME").or_else(|| Some(env::home_dir()?.join(".cache")));
+            user.unwrap_or_else(env::temp_dir).join("mlflight/envs")
+        })
+    }
 }
 
 /// Where a model's interpreter comes from.

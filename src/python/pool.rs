@@ -136,7 +136,7 @@ impl Pool {
             }
             Failure::Gone => {
                 let memory = worker.memory;
-                let error = worker.obituary("it scored a batch");
+                let error = worker.obituary(|how| died(&how, "scored a batch"));
                 self.0.lost(memory);
                 error
             }
@@ -190,17 +190,17 @@ impl Pool {
     fn start(&self, context: &Context) -> Result<Worker> {
         let shared = &self.0;
         let interpreter = shared.environment.interpreter(context)?;
-        let mut worker = match Worker::start(&interpreter, &shared.env, shared.environment.is_isolated(), context) {
-            Ok(worker) => worker,
+        let mut worker = Worker::start(&interpreter, &shared.env, shared.environment.is_isolated())?;
+        match worker.boot(context) {
+            Ok(()) => {}
             Err(Failure::Answered(error) | Failure::Context(error)) => return Err(error),
             Err(Failure::Gone) => {
-                return Err(Error::new(
-                    Kind::FailedPrecondition,
-                    "PYTHON_START",
-                    format!("'{}' is no Python", interpreter.display()),
-                ));
+                return Err(worker.obituary(|how| {
+                    let message = format!("'{}' {how} before it ran a Python worker", interpreter.display());
+                    Error::new(Kind::FailedPrecondition, "PYTHON_START", message).remedy("name a working Python interpreter")
+                }));
             }
-        };
+        }
         match worker.load(&shared.program, context) {
             Ok(()) => {
                 shared.lock().memory += worker.memory;
@@ -208,9 +208,13 @@ impl Pool {
             }
             Err(Failure::Answered(error)) => Err(error.context("the model could not be loaded")),
             Err(Failure::Context(error)) => Err(error),
-            Err(Failure::Gone) => Err(worker.obituary("it loaded the model")),
+            Err(Failure::Gone) => Err(worker.obituary(|how| died(&how, "loaded the model"))),
         }
     }
+}
+
+fn died(how: &str, doing: &str) -> Error {
+    Error::new(Kind::ModelFailed, "WORKER_DIED", format!("the Python worker {how} while it {doing}"))
 }
 
 impl Shared {

@@ -364,8 +364,10 @@ def column(values: Any, target: Any, field: bool = False) -> Any:
 
     if target is not None and (pa.types.is_string(target) or pa.types.is_large_string(target)):
         series = pd.Series(values)
-        if not (field and series.isna().all()):
+        if not field:
             return pa.array([str(value) for value in series.astype(object)], pa.string())
+        if not series.isna().all():
+            values = series.astype(str)
     dtype = values.dtype
     if isinstance(dtype, np.dtype) and dtype.kind in "biuf" and dtype.itemsize <= 8:
         array = values.to_numpy() if isinstance(values, pd.Series) else values
@@ -373,7 +375,8 @@ def column(values: Any, target: Any, field: bool = False) -> Any:
     if dtype != object:
         array = pa.array(values, from_pandas=True)
         array = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
-        return array.dictionary_decode() if isinstance(array, pa.DictionaryArray) else array
+        array = array.dictionary_decode() if isinstance(array, pa.DictionaryArray) else array
+        return array.cast(pa.string()) if pa.types.is_large_string(array.type) and array.nbytes < 2**31 else array
     return cells(list(values), target)
 
 
@@ -418,6 +421,13 @@ def main() -> None:
     end_with_service(life)
     faulthandler.enable()
     channel = Channel(connection)
+    try:
+        import pandas  # noqa: F401
+        import pyarrow  # noqa: F401
+    except Exception as error:  # noqa: BLE001 - a broken package raises what it likes
+        channel.send({"error": failure(error, loading=True)})
+        return
+    channel.send({"python": sys.version.split()[0]})
     model: Model | None = None
     while True:
         request = channel.receive()
@@ -426,12 +436,8 @@ def main() -> None:
         header, body = request
         try:
             if model is None:
-                import pandas  # noqa: F401
-                import pyarrow  # noqa: F401
-
                 model = Model(json.loads(header))
-                peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-                channel.send({"python": sys.version.split()[0], "memory": peak})
+                channel.send({"memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024})
             else:
                 channel.send({}, model.score(header, body))
         except BaseException as error:  # noqa: BLE001 - a model may raise anything, sys.exit included

@@ -64,15 +64,10 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    /// Starts the interpreter and gives it the worker program.
-    pub(super) fn start(
-        interpreter: &Path,
-        env: &[(String, String)],
-        isolated: bool,
-        context: &Context,
-    ) -> Result<Self, Failure> {
+    /// Starts the interpreter.
+    pub(super) fn start(interpreter: &Path, env: &[(String, String)], isolated: bool) -> Result<Self> {
         let failed = |error: std::io::Error| {
-            Failure::Answered(Error::new(Kind::FailedPrecondition, "PYTHON_START", format!("no Python worker: {error}")))
+            Error::new(Kind::ResourceExhausted, "PYTHON_START", format!("no Python worker: {error}")).source(error)
         };
         let (socket, theirs) = UnixStream::pair().map_err(failed)?;
         let (life_end, life) = std::io::pipe().map_err(failed)?;
@@ -84,14 +79,17 @@ impl Worker {
         }
         command.args(["-c", BOOTSTRAP]).envs(env.iter().map(|(key, value)| (key, value)));
         command.stdin(Stdio::from(OwnedFd::from(theirs))).stdout(Stdio::from(OwnedFd::from(life_end)));
-        let process = Process::start(command, "python", false).map_err(|error| {
-            Failure::Answered(error.context("no Python worker").remedy("install Python 3 or name the interpreter to use"))
-        })?;
+        let process = Process::start(command, "python", false)
+            .map_err(|error| error.context("no Python worker").remedy("install Python 3 or name the interpreter to use"))?;
         tracing::debug!(pid = process.id(), interpreter = %interpreter.display(), "python worker started");
-        let mut worker = Self { process, socket, _life: life, idle_since: Instant::now(), memory: 0 };
+        Ok(Self { process, socket, _life: life, idle_since: Instant::now(), memory: 0 })
+    }
+
+    /// Gives it the worker program, and waits until that has found what it needs.
+    pub(super) fn boot(&mut self, context: &Context) -> Result<(), Failure> {
         let length = format!("{:08x}", SOURCE.len());
-        worker.write(&[length.as_bytes(), SOURCE.as_bytes()], context)?;
-        Ok(worker)
+        self.write(&[length.as_bytes(), SOURCE.as_bytes()], context)?;
+        self.receive(context).map(|_| ())
     }
 
     /// Whether it can be used: alive, and started by this very process.
@@ -188,12 +186,12 @@ impl Worker {
         if self.process.has_ended() { Err(Failure::Gone) } else { Ok(()) }
     }
 
-    /// Ends what is left of a lost worker, as the error for the batch it held.
-    pub(super) fn obituary(self, doing: &str) -> Error {
+    /// Ends what is left of a lost worker: how it ended, and its last words as an error's traceback.
+    pub(super) fn obituary(self, error: impl FnOnce(String) -> Error) -> Error {
         // Its socket is closed before it has quite ended.
         self.process.wait(Duration::from_secs(2));
         let (status, tail) = self.process.end();
-        let error = Error::new(Kind::ModelFailed, "WORKER_DIED", format!("the Python worker {} while {doing}", describe(status)));
+        let error = error(describe(status));
         if tail.is_empty() { error } else { error.traceback(tail) }
     }
 

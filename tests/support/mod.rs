@@ -1,5 +1,7 @@
 //! What the suites share: the Python that tests use, and real models made by it.
 
+pub mod python;
+
 use std::{
     fs::File,
     path::{Path, PathBuf},
@@ -60,12 +62,21 @@ pub fn model(name: &str) -> TestModel {
     TestModel { directory }
 }
 
-/// The batches of an Arrow IPC file that Python made of a Parquet file, for builds without a Parquet reader.
+/// The batches of a Parquet file, read by Python: the core has no Parquet reader.
 pub fn read_parquet(path: &Path) -> Vec<arrow::array::RecordBatch> {
+    let program = "import sys, pyarrow as pa, pyarrow.parquet as pq\nt = pq.read_table(sys.argv[2])\n\
+                   with pa.OSFile(sys.argv[1], 'wb') as f, pa.ipc.new_file(f, t.schema) as w: w.write_table(t)";
+    arrow_file(program, &[path.to_str().unwrap()])
+}
+
+/// The one batch that a Python program writes as an Arrow IPC file to the path it is given.
+pub fn arrow_from(program: &str) -> arrow::array::RecordBatch {
+    arrow_file(program, &[]).swap_remove(0)
+}
+
+fn arrow_file(program: &str, arguments: &[&str]) -> Vec<arrow::array::RecordBatch> {
     let arrow = tempfile::NamedTempFile::new().unwrap();
-    let program = "import sys, pyarrow as pa, pyarrow.parquet as pq\nt = pq.read_table(sys.argv[1])\n\
-                   with pa.OSFile(sys.argv[2], 'wb') as f, pa.ipc.new_file(f, t.schema) as w: w.write_table(t)";
-    let output = Command::new(python()).args(["-c", program]).arg(path).arg(arrow.path()).output().unwrap();
+    let output = Command::new(python()).args(["-c", program]).arg(arrow.path()).args(arguments).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let reader = arrow::ipc::reader::FileReader::try_new(File::open(arrow.path()).unwrap(), None).unwrap();
     reader.collect::<Result<_, _>>().unwrap()
