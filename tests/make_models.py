@@ -74,9 +74,7 @@ def whole_numbers(path: Path) -> pa.Table:
     })
     y = x["count"] * 0.25 + x["age"] * 3 - x["ratio"]
     fitted = LinearRegression().fit(x.astype("float64"), y)
-    signature = ModelSignature(
-        schema([("double", "count"), ("double", "age"), ("double", "ratio")]), Schema([ColSpec("double")])
-    )
+    signature = ModelSignature(schema([("double", "count"), ("double", "age"), ("double", "ratio")]), Schema([ColSpec("double")]))
     mlflow.sklearn.save_model(fitted, path, signature=signature, pip_requirements=["mlflow", "scikit-learn"])
     return pa.Table.from_pandas(x, preserve_index=False)
 

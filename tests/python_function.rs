@@ -31,7 +31,7 @@ fn structure(fields: &[(&str, DataType)]) -> DataType {
 fn map(value: DataType) -> DataType {
     let entries = structure(&[("keys", DataType::Utf8), ("values", value)]);
     let DataType::Struct(fields) = entries else { unreachable!() };
-    let fields: Fields = [fields[0].as_ref().clone().with_nullable(false), fields[1].as_ref().clone()].into();
+    let fields: Fields = vec![fields[0].as_ref().clone().with_nullable(false), fields[1].as_ref().clone()].into();
     DataType::Map(Arc::new(Field::new("entries", DataType::Struct(fields), false)), false)
 }
 
@@ -53,7 +53,8 @@ def _load_pyfunc(path):
 #[test]
 fn every_kind_of_answer_becomes_columns() {
     let (double, text) = (DataType::Float64, DataType::Utf8);
-    let model = PyModel::new(GIVES).load(&PyModel::options());
+    let source = PyModel::new(GIVES);
+    let model = source.load(&PyModel::options());
     let cases: &[(&str, Option<DataType>, &str)] = &[
         ("df", None, r#"[{"a":1.0,"s":"x"},{"a":2.0},{"a":3.0,"s":"z"}]"#),
         ("df['a']", None, r#"[{"a":1.0},{"a":2.0},{"a":3.0}]"#),
@@ -100,7 +101,8 @@ fn every_kind_of_answer_becomes_columns() {
 
 #[test]
 fn an_answer_that_is_none_is_refused() {
-    let model = PyModel::new(GIVES).load(&PyModel::options());
+    let source = PyModel::new(GIVES);
+    let model = source.load(&PyModel::options());
     for (give, code) in [("None", "NO_ANSWER"), ("[1, 'a', object()]", "MIXED_ANSWER")] {
         let options = SessionOptions { params: params(json!({ "give": give })), result: None };
         let error = score(&mut *model.session(&options).unwrap()).unwrap_err();
@@ -149,11 +151,13 @@ def _load_pyfunc(path):
     return Model()
 ";
     let options = SessionOptions { params: params(json!({ "k": 3, "names": ["a", "b"], "f": 0.5 })), result: None };
-    let answer = score(&mut *PyModel::new(takes).load(&PyModel::options()).session(&options).unwrap()).unwrap();
+    let model = PyModel::new(takes);
+    let answer = score(&mut *model.load(&PyModel::options()).session(&options).unwrap()).unwrap();
     assert_eq!(first_text(&answer, "0"), "[('f', 0.5), ('k', 3), ('names', ['a', 'b'])]");
 
     let without = takes.replace(", params=None", ", **params").replace("repr(sorted(params.items()))", "str(len(params))");
-    let answer = score(&mut *PyModel::new(&without).load(&PyModel::options()).session(&options).unwrap()).unwrap();
+    let model = PyModel::new(&without);
+    let answer = score(&mut *model.load(&PyModel::options()).session(&options).unwrap()).unwrap();
     assert_eq!(first_text(&answer, "0"), "0");
 }
 
@@ -255,7 +259,8 @@ class Model:
 def _load_pyfunc(path):
     return Model()
 ";
-    let mut session = PyModel::new(source).session();
+    let model = PyModel::new(source);
+    let mut session = model.session();
     let column = |values: Vec<Option<f64>>| Arc::new(arrow::array::Float64Array::from(values)) as _;
     let plain = |x: f64| vec![Some(x), Some(x + 1.0), Some(x + 2.0)];
     let full = RecordBatch::try_from_iter([("a", column(plain(1.0))), ("b", column(plain(2.0))), ("c", column(plain(3.0)))]);

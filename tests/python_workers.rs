@@ -153,7 +153,8 @@ fn cancel_and_deadline_end_the_worker_and_its_children() {
 fn what_a_model_prints_does_not_disturb_the_protocol() {
     let line = Line::new();
     let noise = "print('x' * 100000); os.write(1, b'raw'); os.system('echo shell'); sys.stdout.flush(); sys.stdin.read()";
-    let mut session = model_that(&line, noise).session();
+    let model = model_that(&line, noise);
+    let mut session = model.session();
     let first = first_text(&score(&mut *session).unwrap(), "0");
     assert_eq!(first_text(&score(&mut *session).unwrap(), "0"), first);
 }
@@ -200,7 +201,9 @@ fn two_models_score_at_once() {
         assert_eq!(BTreeSet::from([a, b]), BTreeSet::from(["one".to_owned(), "two".to_owned()]));
         answer(&mut first, "go");
         answer(&mut second, "go");
-        jobs.map(|job| assert_eq!(job.join().unwrap().unwrap().num_rows(), 3));
+        for job in jobs {
+            assert_eq!(job.join().unwrap().unwrap().num_rows(), 3);
+        }
     });
 }
 
