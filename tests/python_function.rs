@@ -11,13 +11,14 @@ use mlflight::{
     error::Kind,
     flavors::{Engine, LoadOptions, PythonRuntime},
     models::LoadedModel,
+    python::{Environment, Pool, PoolOptions, Program, Tensor},
     score::{Context, Model, ScoreOptions, SessionOptions},
 };
 use serde_json::{Map, Value, json};
 
 use crate::support::{
     self,
-    python::{PyModel, first_text, json, rows, score},
+    python::{PyModel, first_text, json, request, rows, score},
 };
 
 fn list(item: DataType) -> DataType {
@@ -272,4 +273,56 @@ def _load_pyfunc(path):
     let holed = RecordBatch::try_from_iter([("a", column(plain(1.0))), ("b", holes), ("c", column(plain(3.0)))]).unwrap();
     assert_eq!(json(&session.score(&holed, &context).unwrap()), r#"[{"0":7.0},{"0":10.0},{"0":12.0}]"#);
     assert_eq!(json(&session.score(&rows().slice(0, 1).project(&[0]).unwrap(), &context).unwrap()), r#"[{"0":2.0}]"#);
+}
+
+#[test]
+fn declared_tensors_arrays_and_unnamed_columns_come_as_mlflow_enforces_them() {
+    let source = "
+import numpy as np
+def tell(value):
+    if isinstance(value, dict):
+        return ' '.join(f'{name}:{tell(item)}' for name, item in value.items())
+    if isinstance(value, np.ndarray):
+        return f'{value.dtype.str}{value.shape}{value.tolist()}'
+    return str(list(value.columns)) + ' ' + ' '.join(tell(value[name].iloc[1]) for name in value.columns)
+class Model:
+    def predict(self, data):
+        return [tell(data)] * 2
+def _load_pyfunc(path):
+    return Model()
+";
+    let model = PyModel::new(source);
+    let ask = |program: Program, columns: &str| {
+        let text = format!(
+            "import sys, pyarrow as pa\nt = pa.table({columns})\n\
+             with pa.OSFile(sys.argv[1], 'wb') as f, pa.ipc.new_file(f, t.schema) as w: w.write_table(t)"
+        );
+        let environment = Environment::Local(Some(support::python()));
+        let pool = Pool::new(environment, &program, Vec::new(), PoolOptions { workers: 1, ..PoolOptions::default() }).unwrap();
+        let answer = pool.score(&request(), &support::arrow_from(&text), &Context::default());
+        answer.map(|answer| first_text(&answer, "0"))
+    };
+    let tensor = |name: Option<&str>, dtype: &str, shape: &[i64]| Tensor {
+        name: name.map(str::to_owned),
+        dtype: dtype.into(),
+        shape: shape.to_vec(),
+    };
+    let with = |tensors: Vec<Tensor>| Program { tensors: Some(tensors), ..model.program() };
+
+    let named = with(vec![tensor(Some("x"), "float32", &[-1, 2, 2]), tensor(Some("n"), "int64", &[-1])]);
+    let columns = "{'x': pa.array([[1, 2, 3, 4], [5, 6, 7, 8]], pa.list_(pa.float32())), 'n': [1, 2]}";
+    let expected = "x:<f4(2, 2, 2)[[[1.0, 2.0], [3.0, 4.0]], [[5.0, 6.0], [7.0, 8.0]]] n:<i8(2,)[1, 2]";
+    assert_eq!(ask(named.clone(), columns).unwrap(), expected);
+    let error = ask(named.clone(), "{'x': [[1.0], [2.0]], 'n': [1, 2]}").unwrap_err();
+    assert_eq!((error.kind(), error.code()), (Kind::InvalidArgument, "TENSOR_SHAPE"));
+    let error = ask(named, "{'x': [None, [1.0, 2.0, 3.0, 4.0]], 'n': [1, 2]}").unwrap_err();
+    assert_eq!((error.kind(), error.code()), (Kind::InvalidArgument, "NULL_TENSOR"));
+
+    let unnamed = with(vec![tensor(None, "float64", &[-1, 2])]);
+    assert_eq!(ask(unnamed.clone(), "{'0': [1.5, 2.5], '1': [3.0, 4.0]}").unwrap(), "<f8(2, 2)[[1.5, 3.0], [2.5, 4.0]]");
+    assert_eq!(ask(unnamed, "{'0': [[1.5, 3.0], [2.5, 4.0]]}").unwrap(), "<f8(2, 2)[[1.5, 3.0], [2.5, 4.0]]");
+
+    let declared = Program { declared: true, unnamed: true, ..model.program() };
+    let columns = "{'0': [['a'], ['b', 'cc']], '1': [[[1.0]], [[1.0, 2.0], [3.0, 4.0]]]}";
+    assert_eq!(ask(declared, columns).unwrap(), "[0, 1] <U2(2,)['b', 'cc'] <f8(2, 2)[[1.0, 2.0], [3.0, 4.0]]");
 }

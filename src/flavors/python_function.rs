@@ -118,7 +118,7 @@ fn utf8(path: PathBuf) -> Result<String> {
 
 fn program(mlmodel: &MlModel, flavor: &Mapping, directory: &Path, options: &LoadOptions) -> Result<Program> {
     let directory = directory.canonicalize().map_err(|error| Error::io(directory, error))?;
-    let loader = text(flavor, "loader_module")?.ok_or_else(|| invalid("loader_module", "missing"))?;
+    let loader = text(flavor, "loader_module")?.or(text(flavor, "main")?).ok_or_else(|| invalid("loader_module", "missing"))?;
     let data = match text(flavor, "data")? {
         Some(path) => inside(&directory, "data", path)?,
         None => utf8(directory.clone())?,

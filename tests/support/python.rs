@@ -71,16 +71,20 @@ impl PyModel {
         self.load(&Self::options()).session(&SessionOptions::default()).unwrap()
     }
 
-    /// A pool of its workers, for what the flavor does not set.
-    pub fn pool(&self, environment: Environment, options: PoolOptions) -> Pool {
-        let program = Program {
+    /// What its workers load.
+    pub fn program(&self) -> Program {
+        Program {
             directory: self.path().to_str().unwrap().into(),
             loader: self.module.clone(),
             data: self.path().to_str().unwrap().into(),
             code: Some(self.path().join("code").to_str().unwrap().into()),
             ..Program::default()
-        };
-        Pool::new(environment, &program, Vec::new(), options).unwrap()
+        }
+    }
+
+    /// A pool of its workers, for what the flavor does not set.
+    pub fn pool(&self, environment: Environment, options: PoolOptions) -> Pool {
+        Pool::new(environment, &self.program(), Vec::new(), options).unwrap()
     }
 }
 
