@@ -178,6 +178,25 @@ def pyfunc_custom(path: Path) -> pa.Table:
     return table
 
 
+class Judged(mlflow.pyfunc.PythonModel):
+    """Two outputs of different types: a label and a score."""
+
+    def predict(self, context: Any, model_input: pd.DataFrame) -> pd.DataFrame:
+        """Score a frame."""
+        score = model_input["a"] * 2 + model_input["b"].fillna(0)
+        return pd.DataFrame({"label": ["high" if value > 0 else "low" for value in score], "score": score})
+
+
+@model
+def pyfunc_struct(path: Path) -> pa.Table:
+    """A ``PythonModel`` with two outputs; ``b`` may be null."""
+    rng = np.random.default_rng(SEED)
+    table = pa.table({"a": rng.normal(size=ROWS), "b": pa.array(rng.normal(size=ROWS), mask=rng.random(ROWS) < 0.1)})
+    signature = ModelSignature(schema([("double", "a"), ("double", "b")]), schema([("string", "label"), ("double", "score")]))
+    mlflow.pyfunc.save_model(path, python_model=Judged(), signature=signature, pip_requirements=["mlflow", "pandas"])
+    return table
+
+
 def expected(path: Path, table: pa.Table) -> pa.Table:
     """Return what MLflow's own ``predict`` gives, columns named as in the answer."""
     loaded = mlflow.pyfunc.load_model(str(path))

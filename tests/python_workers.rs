@@ -208,9 +208,11 @@ fn two_models_score_at_once() {
 }
 
 #[test]
-fn an_idle_worker_ends_and_comes_back() {
+fn an_idle_worker_ends_with_its_children_and_comes_back() {
     let line = Line::new();
-    let model = model_that(&line, "call('here', wait=False)");
+    let child = "import subprocess; call('here', wait=False)
+        kept.append(subprocess.Popen(['sleep', '1000'], pass_fds=[kept[-1].fileno()]))";
+    let model = model_that(&line, child);
     let pool = model.pool(local(), PoolOptions { idle: Duration::from_millis(100), ..PoolOptions::default() });
     let first = pool.score(&request(), &rows(), &Context::default()).unwrap();
     wait_for_end(line.accept().0);

@@ -32,6 +32,7 @@ pub(super) struct Process {
     pid: Pid,
     /// Process that started it: a fork of that one must leave it alone.
     owner: u32,
+    reaped: bool,
     tail: Arc<Mutex<VecDeque<String>>>,
     closed: Receiver<()>,
 }
@@ -59,7 +60,7 @@ impl Process {
         if output {
             streams.extend(child.stdout.take().map(|stream| Box::new(stream) as _));
         }
-        let process = Self { child, pid, owner: std::process::id(), tail, closed };
+        let process = Self { child, pid, owner: std::process::id(), reaped: false, tail, closed };
         for stream in streams {
             let (tail, open) = (process.tail.clone(), open.clone());
             let id = process.id();
@@ -114,8 +115,7 @@ impl Process {
 
     /// Kills the group and says how the process ended and what it wrote last.
     pub(super) fn end(mut self) -> (ExitStatus, String) {
-        let _ = kill_process_group(self.pid, Signal::KILL);
-        let status = self.child.wait().unwrap_or_default();
+        let status = self.kill();
         // Whoever held the pipe is dead now, but for what left the group.
         if self.closed.recv_timeout(Duration::from_secs(2)) == Err(RecvTimeoutError::Timeout) {
             tracing::debug!(pid = self.id(), "a descendant keeps the log open");
@@ -123,13 +123,21 @@ impl Process {
         let tail = self.tail.lock().unwrap_or_else(PoisonError::into_inner);
         (status, tail.iter().map(String::as_str).collect::<Vec<_>>().join("\n"))
     }
+
+    /// Kills the group, then reaps its leader: in this order, because the group's id is free for others afterwards.
+    fn kill(&mut self) -> ExitStatus {
+        if !self.reaped && self.is_ours() {
+            let _ = kill_process_group(self.pid, Signal::KILL);
+            self.reaped = true;
+        }
+        self.child.wait().unwrap_or_default()
+    }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        if self.is_ours() && matches!(self.child.try_wait(), Ok(None)) {
-            let _ = kill_process_group(self.pid, Signal::KILL);
-            let _ = self.child.wait();
+        if !self.reaped && self.is_ours() {
+            self.kill();
         }
     }
 }
