@@ -1,6 +1,8 @@
 //! The one integration binary: every file beside this one is a suite.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[cfg(feature = "batch")]
+mod batch;
 mod layers;
 mod python_environments;
 mod python_function;

@@ -1,6 +1,17 @@
 //! The command line: one file a subcommand, no logic of its own.
 
-use std::process::ExitCode;
+#[cfg(feature = "batch")]
+mod batch_score;
+#[cfg(feature = "batch")]
+mod ddl;
+#[cfg(feature = "batch")]
+mod interrupt;
+#[cfg(feature = "batch")]
+mod model_args;
+#[cfg(feature = "batch")]
+mod predict;
+
+use std::{io::Write as _, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
@@ -16,6 +27,10 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    #[cfg(feature = "batch")]
+    BatchScore(batch_score::Args),
+    #[cfg(feature = "batch")]
+    Predict(predict::Args),
     /// Prints the version.
     Version,
 }
@@ -26,7 +41,10 @@ pub fn main() -> ExitCode {
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tracing::error!("{error:?}");
+            note(&format!("error: {error}"));
+            if let Some(traceback) = error.traceback_text() {
+                note(traceback);
+            }
             ExitCode::from(error.kind().mapping().exit)
         }
     }
@@ -34,6 +52,15 @@ pub fn main() -> ExitCode {
 
 fn run(cli: Cli) -> Result<()> {
     match cli.command {
+        #[cfg(feature = "batch")]
+        Command::BatchScore(args) => batch_score::run(args),
+        #[cfg(feature = "batch")]
+        Command::Predict(args) => predict::run(args),
         Command::Version => Ok(()),
     }
+}
+
+/// Writes a line to standard error; a closed one is no failure.
+fn note(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
 }

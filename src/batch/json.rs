@@ -1,0 +1,77 @@
+//! JSON lines into typed columns, with the file, line and column of whatever is wrong.
+
+use arrow::datatypes::DataType;
+use serde_json::{Map, Value};
+
+use super::{
+    cells::Cells,
+    csv::{Parsed, bad_cell, cells, finish},
+    source::Block,
+};
+use crate::error::{Error, Kind, Result};
+
+/// Calls `each` with every object of a block and where its line lies.
+pub(super) fn objects(
+    file: &str,
+    block: &Block,
+    mut each: impl FnMut(usize, usize, Map<String, Value>) -> Result<()>,
+) -> Result<()> {
+    let mut start = 0;
+    for (number, line) in block.bytes.split(|byte| *byte == b'\n').enumerate() {
+        let end = start + line.len();
+        let blank = line.iter().all(u8::is_ascii_whitespace);
+        if !blank {
+            let place = || format!("{file}, line {}", block.first_line + number as u64);
+            let object = serde_json::from_slice(line).map_err(|error| {
+                let message = format!("{}: not a JSON object: {error}", place());
+                Error::new(Kind::InvalidArgument, "BAD_JSON", message).remedy("JSON input is one object a line")
+            })?;
+            let trimmed = end - line.iter().rev().take_while(|byte| byte.is_ascii_whitespace()).count();
+            each(start, trimmed, object)?;
+        }
+        start = end + 1;
+    }
+    Ok(())
+}
+
+/// Parses a block. `kinds` has an entry a column: the type to read it as, or `None` to skip it. `reserved` are names that
+/// the output will add.
+pub(super) fn parse(
+    file: &str,
+    block: &Block,
+    names: &[String],
+    kinds: &[Option<DataType>],
+    reserved: &[String],
+) -> Result<Parsed> {
+    let mut columns: Vec<Option<Cells>> =
+        names.iter().zip(kinds).map(|(name, kind)| cells(file, name, kind.as_ref(), true)).collect::<Result<_>>()?;
+    let mut lies = Vec::new();
+    objects(file, block, |start, end, object| {
+        let place = || format!("{file}, line {}", block.line(start));
+        if let Some(name) = reserved.iter().find(|name| object.contains_key(name.as_str())) {
+            return Err(taken(name).context(place()));
+        }
+        for (index, column) in columns.iter_mut().enumerate() {
+            let Some(column) = column else { continue };
+            match object.get(&names[index]) {
+                None => column.push_null(),
+                Some(value) => {
+                    if !column.push_json(value) {
+                        return Err(bad_cell(&place(), &names[index], kinds[index].as_ref(), &value.to_string()));
+                    }
+                }
+            }
+        }
+        lies.push((start as u32, end as u32));
+        Ok(())
+    })?;
+    let columns = finish(columns, file, block, names, kinds, &lies)?;
+    Ok(Parsed { columns, records: lies })
+}
+
+/// The error of an input column that has the name of the prediction.
+pub(super) fn taken(name: &str) -> Error {
+    Error::new(Kind::InvalidArgument, "COLUMN_EXISTS", "the input has a column of the prediction's name")
+        .column(name)
+        .remedy("name another with --prediction-column")
+}

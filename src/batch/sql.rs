@@ -1,0 +1,321 @@
+//! `--sql`: a DataFusion query over the table `input`, as a source of rows.
+
+use std::{
+    ops::ControlFlow,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use arrow::{
+    array::RecordBatch,
+    datatypes::{Schema, SchemaRef},
+};
+use datafusion::{
+    common::{DataFusionError, tree_node::TreeNode as _},
+    execution::{SendableRecordBatchStream, runtime_env::RuntimeEnvBuilder},
+    logical_expr::{Expr as LogicalExpr, LogicalPlan},
+    prelude::{SessionConfig, SessionContext},
+    sql::{
+        parser::Statement,
+        sqlparser::ast::{
+            Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Statement as SqlStatement,
+            visit_expressions_mut,
+        },
+    },
+};
+use futures::StreamExt as _;
+
+use super::{
+    Format, Job,
+    budget::Budget,
+    inputs::InputFile,
+    predict::{self, NAME},
+    select::Subject,
+    source::{Lane, Raw, Rows, Source, names, rename},
+    table,
+};
+use crate::{
+    error::{Error, Kind, Result},
+    mlmodel::SchemaSpec,
+    score::CancelFlag,
+};
+
+/// A query's result as a source of one part.
+pub(super) struct QuerySource {
+    runtime: Arc<tokio::runtime::Runtime>,
+    stream: Mutex<Option<SendableRecordBatchStream>>,
+    schema: SchemaRef,
+    model: SchemaRef,
+    columns: Vec<usize>,
+    row_bytes: usize,
+    /// Whether the query calls `predict` itself.
+    pub(super) predicts: bool,
+}
+
+impl QuerySource {
+    /// Plans the job's query.
+    pub(super) fn plan(
+        job: &Job,
+        sql: &str,
+        files: &[InputFile],
+        format: Format,
+        reserved: &[String],
+        budget: &Budget,
+        cancel: &CancelFlag,
+    ) -> Result<Self> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(budget.workers)
+            .thread_name("query")
+            .enable_all()
+            .build()
+            .map_err(|error| Error::new(Kind::ResourceExhausted, "THREADS", "no thread could be started").source(error))?;
+        let subject = &job.subject;
+        let context = context(budget)?;
+        let expected = subject.expected();
+        context.register_udf(predict::function(subject.scorer.clone(), expected.clone(), budget.workers, cancel.clone()));
+        let table = runtime.block_on(table::register(&context, files, format, subject, budget))?;
+        let (mut statement, text) = (parse(&context, sql)?, sql);
+        let fill = job.columns.clone().unwrap_or_else(|| arguments(subject, expected.as_ref(), &table));
+        let (calls, bare) = fill_arguments(&mut statement, &fill);
+        if bare && fill.is_empty() {
+            return Err(Error::new(
+                Kind::InvalidArgument,
+                "PREDICT_ARGUMENTS",
+                "predict() without arguments needs a model that names its columns",
+            )
+            .remedy("give the columns: predict(a, b)"));
+        }
+        let stream = runtime.block_on(async {
+            let plan = context.state().statement_to_plan(statement).await?;
+            let frame = context.execute_logical_plan(plan).await?;
+            refuse_misplaced(&frame.clone().into_optimized_plan()?)?;
+            frame.execute_stream().await
+        });
+        let stream = stream.map_err(|error| failed(error).context(format_args!("--sql '{}'", short(text))))?;
+        let schema = stream.schema();
+        let (model, columns) = if calls {
+            (Arc::new(Schema::empty()), Vec::new())
+        } else {
+            let output = names(&schema);
+            if let Some(name) = reserved.iter().find(|name| output.contains(name)) {
+                return Err(super::json::taken(name).context("the query's result"));
+            }
+            let selection = subject.select(&output, job.columns.as_deref())?;
+            (selection.schema(&schema), selection.indices())
+        };
+        let row_bytes = schema.fields().iter().map(|field| field.data_type().primitive_width().unwrap_or(32)).sum();
+        let stream = Mutex::new(Some(stream));
+        Ok(Self { runtime: Arc::new(runtime), stream, schema, model, columns, row_bytes, predicts: calls })
+    }
+
+    /// Columns of the query's result.
+    pub(super) fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+}
+
+/// The columns that `predict()` means: the signature's names, without optional ones that the table lacks.
+fn arguments(subject: &Subject, expected: Option<&SchemaRef>, table: &Schema) -> Vec<String> {
+    let optional = |at: usize| match &subject.signature.inputs {
+        Some(SchemaSpec::Columns(columns)) => columns.get(at).is_some_and(|column| !column.required),
+        _ => false,
+    };
+    let Some(expected) = expected else { return Vec::new() };
+    let mut all = names(expected);
+    // Arguments go by position, so only optional columns at the end can be left out.
+    while all.last().is_some_and(|name| optional(all.len() - 1) && table.index_of(name).is_err()) {
+        all.pop();
+    }
+    all
+}
+
+fn context(budget: &Budget) -> Result<SessionContext> {
+    // One partition: rows stay in the order of the input. The work that costs, scoring, runs on all cores all the same.
+    let mut config = SessionConfig::new().with_target_partitions(1).with_batch_size(budget.rows(256).max(1024));
+    let options = config.options_mut();
+    options.execution.parquet.schema_force_view_types = false;
+    options.sql_parser.map_string_types_to_utf8view = false;
+    let runtime = RuntimeEnvBuilder::new().with_memory_limit(budget.query, 1.0).build_arc().map_err(failed)?;
+    Ok(SessionContext::new_with_config_rt(config, runtime))
+}
+
+fn parse(context: &SessionContext, sql: &str) -> Result<Statement> {
+    let state = context.state();
+    let dialect = state.config().options().sql_parser.dialect;
+    let statement =
+        state.sql_to_statement(sql, &dialect).map_err(|error| failed(error).context(format_args!("--sql '{}'", short(sql))))?;
+    match &statement {
+        Statement::Statement(inner) if matches!(**inner, SqlStatement::Query(_)) => Ok(statement),
+        _ => Err(Error::new(Kind::InvalidArgument, "NOT_A_QUERY", format!("--sql '{}' is no query", short(sql)))
+            .remedy("write SELECT … FROM input")),
+    }
+}
+
+/// Gives every `predict()` without arguments `columns`. Whether `predict` is called at all, and whether without arguments.
+fn fill_arguments(statement: &mut Statement, columns: &[String]) -> (bool, bool) {
+    let (mut calls, mut bare) = (false, false);
+    let Statement::Statement(inner) = statement else { return (false, false) };
+    let _ = visit_expressions_mut(inner, |expr| {
+        if let Expr::Function(Function { name, args: FunctionArguments::List(list), .. }) = expr
+            && name.to_string().trim_matches('"').eq_ignore_ascii_case(NAME)
+        {
+            calls = true;
+            if list.args.is_empty() {
+                bare = true;
+                let column =
+                    |name: &String| FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Identifier(Ident::with_quote('"', name))));
+                list.args = columns.iter().map(column).collect();
+            }
+        }
+        ControlFlow::<()>::Continue(())
+    });
+    (calls, bare)
+}
+
+/// DataFusion runs async functions in projections, filters and arguments of one aggregate.
+fn refuse_misplaced(plan: &LogicalPlan) -> std::result::Result<(), DataFusionError> {
+    let calls = |expr: &LogicalExpr| {
+        expr.exists(|inner| Ok(matches!(inner, LogicalExpr::ScalarFunction(function) if function.name() == NAME)))
+    };
+    let misplaced = plan.exists(|node| {
+        let keyed = match node {
+            LogicalPlan::Projection(_) | LogicalPlan::Filter(_) => return Ok(false),
+            LogicalPlan::Aggregate(aggregate) => {
+                let used = aggregate.aggr_expr.iter().map(calls).collect::<std::result::Result<Vec<_>, _>>()?;
+                if used.iter().filter(|used| **used).count() <= 1 {
+                    aggregate.group_expr.clone()
+                } else {
+                    return Ok(true);
+                }
+            }
+            other => other.expressions(),
+        };
+        keyed.iter().try_fold(false, |found, expr| Ok(found || calls(expr)?))
+    })?;
+    if misplaced {
+        let error = Error::new(Kind::Unimplemented, "PREDICT_HERE", "predict() cannot be used as a key or in several aggregates")
+            .remedy("compute it in a subquery: SELECT … FROM (SELECT *, predict() AS p FROM input)");
+        return Err(predict::external(error));
+    }
+    Ok(())
+}
+
+fn short(sql: &str) -> String {
+    match sql.char_indices().nth(60) {
+        Some((cut, _)) => format!("{}…", &sql[..cut]),
+        None => sql.to_owned(),
+    }
+}
+
+/// Our error out of DataFusion's, or its kind in our terms.
+pub(super) fn failed(error: DataFusionError) -> Error {
+    let text = error.strip_backtrace();
+    let kind = match error.find_root() {
+        DataFusionError::ResourcesExhausted(_) => Kind::ResourceExhausted,
+        DataFusionError::NotImplemented(_) => Kind::Unimplemented,
+        DataFusionError::Internal(_) | DataFusionError::ExecutionJoin(_) => Kind::Internal,
+        DataFusionError::IoError(_) | DataFusionError::ObjectStore(_) => Kind::FailedPrecondition,
+        _ => Kind::InvalidArgument,
+    };
+    match own(error) {
+        Ok(error) => error,
+        Err(error) => {
+            let made = Error::new(kind, "SQL", text).source(error);
+            if kind == Kind::ResourceExhausted { made.remedy("raise --memory-limit") } else { made }
+        }
+    }
+}
+
+fn own(error: DataFusionError) -> std::result::Result<Error, DataFusionError> {
+    match error {
+        DataFusionError::External(inner) => match inner.downcast::<Error>() {
+            Ok(error) => Ok(*error),
+            Err(inner) => match inner.downcast::<DataFusionError>() {
+                Ok(inner) => own(*inner),
+                Err(inner) => Err(DataFusionError::External(inner)),
+            },
+        },
+        DataFusionError::Context(text, inner) => own(*inner).map_err(|inner| DataFusionError::Context(text, Box::new(inner))),
+        DataFusionError::Diagnostic(note, inner) => {
+            own(*inner).map_err(|inner| DataFusionError::Diagnostic(note, Box::new(inner)))
+        }
+        DataFusionError::Shared(shared) => match Arc::try_unwrap(shared) {
+            Ok(inner) => own(inner),
+            Err(shared) => Err(DataFusionError::Shared(shared)),
+        },
+        DataFusionError::ArrowError(inner, text) => match *inner {
+            arrow::error::ArrowError::ExternalError(inner) => match inner.downcast::<DataFusionError>() {
+                Ok(inner) => own(*inner),
+                Err(inner) => own(DataFusionError::External(inner)),
+            },
+            inner => Err(DataFusionError::ArrowError(Box::new(inner), text)),
+        },
+        other => Err(other),
+    }
+}
+
+impl Source for QuerySource {
+    fn parts(&self) -> usize {
+        1
+    }
+
+    fn file(&self, _part: usize) -> String {
+        "the query's result".into()
+    }
+
+    fn open(&self, _part: usize, budget: &Budget) -> Result<Box<dyn Lane>> {
+        let stream = self.stream.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let stream = stream.ok_or_else(|| Error::new(Kind::Internal, "QUERY_TWICE", "the query was run twice"))?;
+        let bytes = budget.rows(256).max(1024) * self.row_bytes;
+        Ok(Box::new(QueryLane {
+            runtime: self.runtime.clone(),
+            stream,
+            model: self.model.clone(),
+            columns: self.columns.clone(),
+            row: 0,
+            bytes,
+        }))
+    }
+
+    fn decode(&self, _part: usize, raw: Raw) -> Result<Rows> {
+        let Raw::Batch { model, carried, first_row } = raw else {
+            return Err(Error::new(Kind::Internal, "RAW_KIND", "a query gave text"));
+        };
+        Ok(Rows { model, columns: carried, text: None, first_row })
+    }
+
+    fn model_schema(&self) -> &SchemaRef {
+        &self.model
+    }
+
+    fn total_rows(&self) -> Option<u64> {
+        None
+    }
+
+    fn total_bytes(&self) -> u64 {
+        0
+    }
+}
+
+struct QueryLane {
+    runtime: Arc<tokio::runtime::Runtime>,
+    stream: SendableRecordBatchStream,
+    model: SchemaRef,
+    columns: Vec<usize>,
+    row: u64,
+    bytes: usize,
+}
+
+impl Lane for QueryLane {
+    fn estimate(&self) -> usize {
+        self.bytes
+    }
+
+    fn next(&mut self) -> Result<Option<Raw>> {
+        let Some(batch) = self.runtime.block_on(self.stream.next()) else { return Ok(None) };
+        let batch: RecordBatch = batch.map_err(failed)?;
+        let first_row = self.row;
+        self.row += batch.num_rows() as u64;
+        let model = rename(&batch, &self.model, &self.columns)?;
+        Ok(Some(Raw::Batch { model, carried: Some(batch), first_row }))
+    }
+}

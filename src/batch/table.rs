@@ -1,0 +1,115 @@
+//! The input files as DataFusion's table `input`.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{Schema, SchemaRef};
+use datafusion::{
+    catalog::streaming::StreamingTable,
+    common::DataFusionError,
+    datasource::{
+        file_format::parquet::ParquetFormat,
+        listing::{ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl},
+    },
+    execution::{SendableRecordBatchStream, TaskContext},
+    physical_plan::{stream::RecordBatchReceiverStreamBuilder, streaming::PartitionStream},
+    prelude::SessionContext,
+};
+use url::Url;
+
+use super::{
+    Format,
+    budget::Budget,
+    inputs::InputFile,
+    predict::external,
+    select::Subject,
+    source::Source,
+    sql::failed,
+    text::{TextSource, TextWants},
+};
+use crate::error::{Error, Kind, Result};
+
+/// Name of the table.
+const TABLE: &str = "input";
+
+/// Registers the files; the table's columns.
+pub(super) async fn register(
+    context: &SessionContext,
+    files: &[InputFile],
+    format: Format,
+    subject: &Subject,
+    budget: &Budget,
+) -> Result<SchemaRef> {
+    if format == Format::Parquet {
+        let urls = files.iter().map(|file| url(&file.path)).collect::<Result<Vec<_>>>()?;
+        let options = ListingOptions::new(Arc::new(ParquetFormat::default())).with_file_extension("");
+        let config = ListingTableConfig::new_with_multi_paths(urls).with_listing_options(options);
+        let config = config.infer_schema(&context.state()).await.map_err(|error| unreadable(files, error))?;
+        let table = ListingTable::try_new(config).map_err(failed)?;
+        let schema = datafusion::catalog::TableProvider::schema(&table);
+        context.register_table(TABLE, Arc::new(table)).map_err(failed)?;
+        return Ok(schema);
+    }
+    let wants = TextWants { subject: Some(subject), columns: None, carry: true, reserved: &[] };
+    let source = TextSource::plan(files, format, &wants)?;
+    let schema = source.carried().cloned().unwrap_or_else(|| Arc::new(Schema::empty()));
+    let partition = Arc::new(TextPartition { source: Arc::new(source), schema: schema.clone(), budget: *budget });
+    let table = StreamingTable::try_new(schema.clone(), vec![partition]).map_err(failed)?;
+    context.register_table(TABLE, Arc::new(table)).map_err(failed)?;
+    Ok(schema)
+}
+
+fn url(path: &std::path::Path) -> Result<ListingTableUrl> {
+    let full = path.canonicalize().map_err(|error| Error::io(path, error))?;
+    let url = Url::from_file_path(&full).map_err(|()| {
+        Error::new(Kind::InvalidArgument, "BAD_PATH", format!("'{}' cannot be written as a URL", full.display()))
+    })?;
+    ListingTableUrl::try_new(url, None).map_err(failed)
+}
+
+/// Says which file's footer cannot be read.
+fn unreadable(files: &[InputFile], error: DataFusionError) -> Error {
+    for file in files {
+        if let Err(error) = super::parquet::open_metadata(&file.path) {
+            return error;
+        }
+    }
+    failed(error)
+}
+
+/// Text files, read and typed as in a run without a query.
+struct TextPartition {
+    source: Arc<TextSource>,
+    schema: SchemaRef,
+    budget: Budget,
+}
+
+impl std::fmt::Debug for TextPartition {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TextPartition").field("files", &self.source.parts()).finish_non_exhaustive()
+    }
+}
+
+impl PartitionStream for TextPartition {
+    fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    fn execute(&self, _context: Arc<TaskContext>) -> SendableRecordBatchStream {
+        let mut builder = RecordBatchReceiverStreamBuilder::new(self.schema.clone(), 2);
+        let (sender, source, budget) = (builder.tx(), self.source.clone(), self.budget);
+        builder.spawn_blocking(move || {
+            for part in 0..source.parts() {
+                let mut lane = source.open(part, &budget).map_err(external)?;
+                while let Some(raw) = lane.next().map_err(external)? {
+                    let rows = source.decode(part, raw).map_err(external)?;
+                    let Some(batch) = rows.columns else { continue };
+                    if sender.blocking_send(Ok(batch)).is_err() {
+                        return Ok(());
+                    }
+                }
+            }
+            Ok(())
+        });
+        builder.build()
+    }
+}

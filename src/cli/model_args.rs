@@ -1,0 +1,117 @@
+//! The flags that say which model scores and how; the same in every subcommand that scores.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use serde_json::{Map, Value};
+
+use crate::{
+    batch::Subject,
+    error::{Error, Kind, Result},
+    flavors::{Engine, EnvManager, LoadOptions, PythonRuntime},
+    models::LoadedModel,
+    score::{Compat, ScoreOptions},
+};
+
+/// A model and how it is run.
+#[derive(Debug, Args)]
+pub(super) struct ModelArgs {
+    /// The model: a directory, runs:/…, models:/…, s3://…, https://…
+    #[arg(short = 'm', long = "model", alias = "model-uri", value_name = "URI")]
+    pub(super) model: String,
+
+    /// Who scores: auto takes native kernels where they agree with the model's library, else Python
+    #[arg(long, value_enum, default_value = "auto", help_heading = "Model")]
+    engine: EngineArg,
+
+    /// Conversion rules: exact converts whenever no value changes, mlflow is MLflow's own matrix
+    #[arg(long, value_enum, default_value = "exact", help_heading = "Model")]
+    compat: CompatArg,
+
+    /// Inference params, a JSON object
+    #[arg(long, value_name = "JSON", help_heading = "Model")]
+    params: Option<String>,
+
+    /// Overrides the model's own config, a JSON object
+    #[arg(long, value_name = "JSON", help_heading = "Model")]
+    model_config: Option<String>,
+
+    /// Where a Python model's packages come from
+    #[arg(long, value_enum, default_value = "local", help_heading = "Model")]
+    env_manager: EnvArg,
+
+    /// The interpreter of a local environment [default: that of VIRTUAL_ENV, else python3]
+    #[arg(long, value_name = "PATH", help_heading = "Model")]
+    python: Option<PathBuf>,
+
+    /// Type of the prediction: double, string, array<double>, or columns (a double, b string)
+    #[arg(long, value_name = "DDL", help_heading = "Model")]
+    result_type: Option<String>,
+
+    /// Never run code that comes with the model
+    #[arg(long, help_heading = "Model")]
+    no_code_execution: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum EngineArg {
+    Auto,
+    Native,
+    Python,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum CompatArg {
+    Exact,
+    Mlflow,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum EnvArg {
+    Local,
+    Virtualenv,
+    Uv,
+    Conda,
+}
+
+impl ModelArgs {
+    /// Loads the model and binds its options.
+    pub(super) fn load(&self) -> Result<Subject> {
+        let refused = std::env::var("MLFLOW_ALLOW_MODEL_CODE_EXECUTION");
+        let refused = refused.is_ok_and(|value| matches!(value.to_ascii_lowercase().as_str(), "false" | "0"));
+        let load = LoadOptions {
+            engine: match self.engine {
+                EngineArg::Auto => Engine::Auto,
+                EngineArg::Native => Engine::Native,
+                EngineArg::Python => Engine::Python,
+            },
+            env_manager: match self.env_manager {
+                EnvArg::Local => EnvManager::Local,
+                EnvArg::Virtualenv => EnvManager::Virtualenv,
+                EnvArg::Uv => EnvManager::Uv,
+                EnvArg::Conda => EnvManager::Conda,
+            },
+            model_config: self.model_config.as_deref().map(|text| object("--model-config", text)).transpose()?,
+            python: PythonRuntime { executable: self.python.clone(), ..PythonRuntime::default() },
+            forbid_code: self.no_code_execution || refused,
+            ..LoadOptions::default()
+        };
+        let score = ScoreOptions {
+            result: self.result_type.as_deref().map(super::ddl::parse).transpose()?,
+            compat: match self.compat {
+                CompatArg::Exact => Compat::Exact,
+                CompatArg::Mlflow => Compat::Mlflow,
+            },
+            params: self.params.as_deref().map(|text| object("--params", text)).transpose()?.unwrap_or_default(),
+            ..ScoreOptions::default()
+        };
+        let model = LoadedModel::load(&self.model, &load)?;
+        Subject::new(&model, score)
+    }
+}
+
+fn object(flag: &str, text: &str) -> Result<Map<String, Value>> {
+    serde_json::from_str(text).map_err(|error| {
+        Error::new(Kind::InvalidArgument, "BAD_JSON", format!("{flag} is no JSON object: {error}")).source(error)
+    })
+}
