@@ -3,6 +3,10 @@
 
 #[cfg(feature = "batch")]
 mod batch;
+#[cfg(feature = "batch")]
+mod batch_memory;
+#[cfg(feature = "sql")]
+mod batch_sql;
 mod layers;
 mod python_environments;
 mod python_function;

@@ -103,22 +103,26 @@ impl Pipeline<'_> {
                 continue;
             }
             *place = Some((part, reading.sequence));
-            if reading.lane.is_none() {
-                reading.lane = Some(self.source.open(part, &self.budget)?);
-            }
-            let Some(lane) = reading.lane.as_mut() else { continue };
+            let lane = match reading.lane.take() {
+                Some(lane) => Ok(lane),
+                None => self.source.open(part, &self.budget),
+            };
+            // A lane that failed is not asked again: what it gave next would take the failure's place.
+            reading.ended = lane.is_err();
+            let mut lane = lane?;
             // Raw piece, decoded columns and encoded output exist side by side for a moment.
             let charge = lane.estimate().saturating_mul(3);
             if !shared.acquire(part, charge, &self.budget) {
                 return Ok(());
             }
-            let Some(raw) = lane.next()? else {
-                reading.ended = true;
-                reading.lane = None;
+            let raw = lane.next();
+            reading.ended = !matches!(raw, Ok(Some(_)));
+            let Some(raw) = raw? else {
                 shared.release(part, charge);
                 shared.end(part, reading.sequence);
                 continue;
             };
+            reading.lane = Some(lane);
             let sequence = reading.sequence;
             reading.sequence += 1;
             drop(reading);
