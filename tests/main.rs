@@ -4,6 +4,8 @@
 #[cfg(feature = "batch")]
 mod batch;
 #[cfg(feature = "batch")]
+mod batch_cli;
+#[cfg(feature = "batch")]
 mod batch_memory;
 #[cfg(feature = "sql")]
 mod batch_sql;
