@@ -13,5 +13,6 @@ mod layers;
 mod python_environments;
 mod python_function;
 mod python_workers;
+mod score_oracle;
 #[allow(dead_code, reason = "each feature set uses a part of it")]
 mod support;

@@ -1,9 +1,12 @@
 //! Scoring: what a flavor implements ([`Model`], [`Session`]) and the one thing adapters see ([`Scorer`]).
 
 mod context;
+mod nested;
+mod numbers;
 mod scorer;
 
 pub mod convert;
+pub mod ddl;
 pub mod enforce;
 pub mod params;
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::{
-    array::RecordBatch,
+    array::{Array, RecordBatch},
     datatypes::{DataType, Field, Schema, SchemaRef},
 };
 use serde_json::{Map, Value};
@@ -63,7 +63,7 @@ impl Scorer {
         let session = self.model.session(&SessionOptions { params: self.params.clone(), result: Some(self.output.clone()) })?;
         let conversion = Conversion::new(self.output.clone(), self.options.compat);
         let schema = Arc::new(Schema::new(vec![self.output()]));
-        Ok(ScorerSession { enforcement, session, conversion, schema })
+        Ok(ScorerSession { enforcement, session, conversion, schema, rows_before: 0 })
     }
 }
 
@@ -73,6 +73,8 @@ pub struct ScorerSession {
     session: Box<dyn Session>,
     conversion: Conversion,
     schema: SchemaRef,
+    /// Rows of the batches before this one: errors count rows from the start of the stream.
+    rows_before: u64,
 }
 
 impl ScorerSession {
@@ -82,14 +84,37 @@ impl ScorerSession {
     }
 
     /// Scores a batch: as many rows as came in, in their order. An empty batch never reaches the model.
+    ///
+    /// Ends early with the context's cancel flag or deadline. The context's memory limit bounds what the batch's conversions
+    /// and its answer take. A row named in an error counts from the first batch of this session.
     pub fn score(&mut self, batch: &RecordBatch, context: &Context) -> Result<RecordBatch> {
+        let first = self.rows_before;
+        self.rows_before += batch.num_rows() as u64;
         if batch.num_rows() == 0 {
             return Ok(RecordBatch::new_empty(self.schema.clone()));
         }
+        self.score_rows(batch, context).map_err(|error| match error.row_number() {
+            Some(row) => error.row(first + row),
+            None => error,
+        })
+    }
+
+    fn score_rows(&mut self, batch: &RecordBatch, context: &Context) -> Result<RecordBatch> {
         context.check()?;
-        let input = self.enforcement.apply(batch)?;
+        let rows = batch.num_rows();
+        let width = self.schema.field(0).data_type().primitive_width().unwrap_or(16);
+        context.reserve(self.enforcement.converted_bytes(rows).saturating_add(rows.saturating_mul(width)))?;
+        let input = self.enforcement.apply(batch, context)?;
         let raw = self.session.score(&input, context)?;
-        let column = self.conversion.apply(&raw, batch.num_rows())?;
+        context.check()?;
+        // By slice: columns read from one IPC message share its buffer.
+        let answered = raw.columns().iter().map(|column| column.to_data().get_slice_memory_size().unwrap_or_default());
+        context.reserve(answered.sum())?;
+        let column = self.conversion.apply(&raw, rows)?;
         Ok(RecordBatch::try_new(self.schema.clone(), vec![column])?)
     }
 }
+
+#[cfg(test)]
+#[path = "scorer_tests.rs"]
+mod tests;

@@ -1,0 +1,237 @@
+//! Output conversion: what the model returned becomes one column of the result type.
+//!
+//! As in MLflow the columns are filtered by the element type; a scalar takes the left-most that is left, an array all of them, row by
+//! row; a struct takes its fields by name. Where MLflow's filter leaves nothing, the default takes the numbers that are there as long
+//! as every value survives (int64 labels as `int`); `compat = mlflow` refuses. Casts that cut values (2.7 to 2 in a struct's int field)
+//! happen under `compat = mlflow` only. A result of float or double rounds to that precision in both.
+
+mod text;
+mod types;
+mod values;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use arrow::{
+    array::{Array, ArrayRef, AsArray, LargeListArray, ListArray, RecordBatch, StructArray},
+    buffer::OffsetBuffer,
+    compute::{cast, interleave},
+    datatypes::{DataType, FieldRef, Fields},
+    error::ArrowError,
+};
+
+use super::{Compat, PREDICTION, numbers};
+use crate::{
+    error::{Error, Kind, Result},
+    mlmodel::Signature,
+};
+use values::{Cast, Failure, convert};
+
+/// How the model's columns become the result column.
+#[derive(Debug)]
+pub struct Conversion {
+    result: DataType,
+    compat: Compat,
+}
+
+/// A column of the model's answer and its name.
+type Named<'a> = (&'a str, ArrayRef);
+
+impl Conversion {
+    /// The type of the prediction column: the asked one, else the signature's, else the native model's own, else double.
+    pub fn result_type(asked: Option<&DataType>, signature: &Signature, model: Option<&DataType>) -> Result<DataType> {
+        types::resolve(asked, signature, model)
+    }
+
+    /// A conversion to `result`.
+    pub fn new(result: DataType, compat: Compat) -> Self {
+        Self { result, compat }
+    }
+
+    /// Converts what the model returned for `rows` rows.
+    pub fn apply(&self, raw: &RecordBatch, rows: usize) -> Result<ArrayRef> {
+        if raw.num_rows() != rows {
+            let message = format!("the model returned {} rows for {rows}", raw.num_rows());
+            return Err(Error::new(Kind::ModelFailed, "ROW_COUNT", message)
+                .expected(format!("{rows} rows"))
+                .found(format!("{} rows", raw.num_rows()))
+                .remedy("the model's predict must return one row for each row it is given"));
+        }
+        if let [only] = raw.columns()
+            && *only.data_type() == self.result
+            && (only.null_count() == 0 || !matches!(self.result, DataType::Utf8 | DataType::Boolean))
+            && (self.compat == Compat::Exact || !self.result.is_nested())
+        {
+            return Ok(only.clone());
+        }
+        let columns = raw.schema_ref().fields().iter().zip(raw.columns());
+        let columns: Vec<Named<'_>> =
+            columns.map(|(field, column)| Ok((field.name().as_str(), plain(column)?))).collect::<Result<_, ArrowError>>()?;
+        let made = match &self.result {
+            DataType::Struct(fields) => self.record(&columns, fields, rows)?,
+            DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => {
+                self.list(&columns, item, rows)?
+            }
+            DataType::Map(..) => self.map(&columns)?,
+            element => {
+                let kept = self.filter(&columns, element)?;
+                let (name, column) = &kept[0];
+                convert(column, element, self.cast()).map_err(|failure| lossy(name, element, column, failure))?
+            }
+        };
+        Ok(if *made.data_type() == self.result { made } else { cast(&made, &self.result)? })
+    }
+
+    fn cast(&self) -> Cast {
+        match self.compat {
+            Compat::Exact => Cast::Exact,
+            Compat::Mlflow => Cast::Unchecked,
+        }
+    }
+
+    /// The columns whose dtype MLflow takes for an element type; never empty.
+    fn filter<'a>(&self, columns: &[Named<'a>], element: &DataType) -> Result<Vec<Named<'a>>> {
+        let keep = |takes: &dyn Fn(&DataType) -> bool| -> Vec<Named<'a>> {
+            columns.iter().filter(|(_, column)| takes(column.data_type())).cloned().collect()
+        };
+        let mut kept = keep(&|from| takes(element, from));
+        if self.compat == Compat::Mlflow && *element == DataType::Boolean {
+            // Booleans with a null are objects to pandas.
+            kept.retain(|(_, column)| column.null_count() == 0);
+        }
+        if kept.is_empty() && self.compat == Compat::Exact {
+            let numeric = element.is_integer() || element.is_floating();
+            kept = keep(&|from| (numeric && numbers::is_number(from)) || *from == DataType::Null);
+        }
+        if kept.is_empty() {
+            let found =
+                columns.iter().map(|(name, column)| format!("{name}: {}", column.data_type())).collect::<Vec<_>>().join(", ");
+            let message = format!(
+                "The model did not produce any values compatible with the requested type '{element}'. Consider requesting udf with \
+                 StringType or Arraytype(StringType)."
+            );
+            return Err(Error::new(Kind::InvalidArgument, "RESULT_TYPE", message).expected(element).found(format!("[{found}]")));
+        }
+        Ok(kept)
+    }
+
+    fn list(&self, columns: &[Named<'_>], item: &FieldRef, rows: usize) -> Result<ArrayRef> {
+        let element = item.data_type();
+        if let [(name, only)] = columns
+            && is_list(only.data_type())
+            && (self.compat == Compat::Exact || element.is_nested())
+            && depth(only.data_type()) == depth(element) + 1
+        {
+            let to = DataType::List(item.clone());
+            return convert(only, &to, self.cast()).map_err(|failure| lossy(name, &to, only, failure));
+        }
+        let kept = if element.is_nested() { columns.to_vec() } else { self.filter(columns, element)? };
+        let made = kept
+            .iter()
+            .map(|(name, column)| convert(column, element, self.cast()).map_err(|failure| lossy(name, element, column, failure)))
+            .collect::<Result<Vec<_>>>()?;
+        Ok(rowwise(&made, item, rows)?)
+    }
+
+    fn record(&self, columns: &[Named<'_>], fields: &Fields, rows: usize) -> Result<ArrayRef> {
+        if let [(name, only)] = columns
+            && matches!(only.data_type(), DataType::Struct(_))
+            && fields.iter().all(|field| field.name() != name)
+        {
+            let inner = only.as_struct();
+            let columns = inner.fields().iter().zip(inner.columns());
+            let columns: Vec<Named<'_>> = columns.map(|(field, column)| (field.name().as_str(), column.clone())).collect();
+            return self.record(&columns, fields, rows);
+        }
+        let mut made = Vec::with_capacity(fields.len());
+        for field in fields {
+            let Some((_, column)) = columns.iter().find(|(name, _)| name == field.name()) else {
+                let found = columns.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+                return Err(Error::new(Kind::InvalidArgument, "RESULT_TYPE", "the model returned no column of this name")
+                    .column(format!("{PREDICTION}.{}", field.name()))
+                    .expected(field.data_type())
+                    .found(format!("[{found}]"))
+                    .remedy("name the struct's fields as the model names its columns"));
+            };
+            let converted = values::field(column, field.data_type(), self.cast());
+            made.push(converted.map_err(|failure| lossy(field.name(), field.data_type(), column, failure))?);
+        }
+        let fields: Fields = fields.iter().map(|field| field.as_ref().clone().with_nullable(true)).collect();
+        Ok(Arc::new(StructArray::try_new_with_length(fields, made, None, rows)?))
+    }
+
+    fn map(&self, columns: &[Named<'_>]) -> Result<ArrayRef> {
+        let found = columns.iter().find(|(_, column)| matches!(column.data_type(), DataType::Map(..)));
+        let Some((name, column)) = found else {
+            let names = columns.iter().map(|(name, column)| format!("{name}: {}", column.data_type())).collect::<Vec<_>>();
+            return Err(Error::new(Kind::InvalidArgument, "RESULT_TYPE", "the model returned no maps")
+                .expected(&self.result)
+                .found(format!("[{}]", names.join(", "))));
+        };
+        convert(column, &self.result, self.cast()).map_err(|failure| lossy(name, &self.result, column, failure))
+    }
+}
+
+/// Dictionary and run-end encoded answers as their values.
+fn plain(column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+    match column.data_type() {
+        DataType::Dictionary(_, values) => cast(column, values),
+        DataType::RunEndEncoded(_, values) => cast(column, values.data_type()),
+        _ => Ok(column.clone()),
+    }
+}
+
+/// pandas' `select_dtypes` as MLflow calls it.
+fn takes(element: &DataType, from: &DataType) -> bool {
+    let small = matches!(from, DataType::Int8 | DataType::UInt8 | DataType::Int16 | DataType::UInt16 | DataType::Int32);
+    match element {
+        DataType::Int32 => small,
+        DataType::Int64 => small || *from == DataType::Int64,
+        DataType::Float32 | DataType::Float64 => from.is_numeric() && !from.is_decimal(),
+        DataType::Boolean => *from == DataType::Boolean,
+        _ => true,
+    }
+}
+
+fn is_list(from: &DataType) -> bool {
+    depth(from) > 0
+}
+
+fn depth(from: &DataType) -> usize {
+    match from {
+        DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => 1 + depth(item.data_type()),
+        _ => 0,
+    }
+}
+
+/// One list a row, of the values that the columns have there.
+fn rowwise(columns: &[ArrayRef], item: &FieldRef, rows: usize) -> Result<ArrayRef, ArrowError> {
+    let width = columns.len();
+    let values = match columns {
+        [only] => only.clone(),
+        several => {
+            let arrays: Vec<&dyn Array> = several.iter().map(AsRef::as_ref).collect();
+            let places: Vec<(usize, usize)> = (0..rows).flat_map(|row| (0..width).map(move |column| (column, row))).collect();
+            interleave(&arrays, &places)?
+        }
+    };
+    let item = Arc::new(item.as_ref().clone().with_nullable(true));
+    if i32::try_from(rows * width).is_err() {
+        let offsets = OffsetBuffer::from_lengths(std::iter::repeat_n(width, rows));
+        return Ok(Arc::new(LargeListArray::try_new(item, offsets, values, None)?));
+    }
+    Ok(Arc::new(ListArray::try_new(item, OffsetBuffer::from_lengths(std::iter::repeat_n(width, rows)), values, None)?))
+}
+
+fn lossy(name: &str, to: &DataType, column: &ArrayRef, failure: Failure) -> Error {
+    let (kind, code) = (Kind::InvalidArgument, "RESULT_TYPE");
+    let error =
+        Error::new(kind, code, failure.why).column(format!("{PREDICTION} from '{name}'")).expected(to).found(column.data_type());
+    let error = error.remedy("ask for a result type that holds the model's values, or for compat=mlflow to cut them");
+    match failure.row {
+        Some(row) => error.row(row as u64),
+        None => error,
+    }
+}
