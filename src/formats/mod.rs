@@ -1,1 +1,14 @@
-//! formats
+//! File formats: bytes become plain structs. Knows neither MLflow nor Arrow. Every size and depth is checked before it is
+//! believed, and every error names the place.
+
+pub mod document;
+mod json;
+mod ubjson;
+pub mod xgboost;
+
+use crate::error::{Error, Kind};
+
+/// The error of a broken file.
+fn invalid(message: impl Into<String>) -> Error {
+    Error::new(Kind::InvalidModel, "MODEL_FILE_INVALID", message)
+}

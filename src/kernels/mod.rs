@@ -1,1 +1,14 @@
-//! kernels
+//! Plain structs and blocks of columns become numbers. No files, no MLflow, no threads.
+//!
+//! A kernel has one portable form and, where it pays, one for the CPU's vector units ([`Path`]); all of them give the same bits.
+
+pub mod columns;
+pub mod linear;
+pub mod link;
+mod path;
+pub mod trees;
+
+pub use path::Path;
+
+/// Rows worked on at a time: their columns stay in the first cache.
+pub const BLOCK: usize = 256;

@@ -1,0 +1,98 @@
+//! From a document to a [`Model`].
+
+use super::{Booster, MAX_FEATURES, MAX_OUTPUTS, Model, document::Value, invalid, trees};
+use crate::error::Result;
+
+/// Reads the whole file.
+pub(super) fn model(root: &Value) -> Result<Model> {
+    let version = match root.find("version") {
+        Some(value) => value.ints()?.try_into().map_err(|_| invalid("version: expected three numbers"))?,
+        None => [0; 3],
+    };
+    root.get("learner", |learner| learner_model(learner, version))
+}
+
+fn learner_model(learner: &Value, version: [i64; 3]) -> Result<Model> {
+    let (base_score, num_feature, num_class, num_target) = learner.get("learner_model_param", |param| {
+        Ok((
+            param.get("base_score", base_score)?,
+            param.get("num_feature", Value::count)?,
+            param.get("num_class", Value::count)?,
+            param.find("num_target").map_or(Ok(1), Value::count)?,
+        ))
+    })?;
+    if num_feature > MAX_FEATURES {
+        return Err(invalid(format!("learner_model_param: {num_feature} features, at most {MAX_FEATURES} are supported")));
+    }
+    let outputs = num_class.max(num_target).max(1);
+    if outputs > MAX_OUTPUTS {
+        return Err(invalid(format!("learner_model_param: {outputs} outputs, at most {MAX_OUTPUTS} are supported")));
+    }
+    if base_score.len() != 1 && base_score.len() != outputs {
+        return Err(invalid(format!("learner_model_param: {} values in base_score for {outputs} outputs", base_score.len())));
+    }
+    let objective = learner.get("objective", |value| value.get("name", |name| Ok(name.text()?.to_owned())))?;
+    let booster = learner.get("gradient_booster", |value| booster(value, num_feature, outputs))?;
+    let names = |key: &str| match learner.find(key) {
+        None => Ok(Vec::new()),
+        Some(value) => {
+            let names = value.texts().map_err(|error| error.context(key))?;
+            match names.len() {
+                0 => Ok(names),
+                length if length == num_feature => Ok(names),
+                length => Err(invalid(format!("{key}: {length} entries for {num_feature} features"))),
+            }
+        }
+    };
+    let (feature_names, feature_types) = (names("feature_names")?, names("feature_types")?);
+    let attributes = match learner.find("attributes") {
+        None => Vec::new(),
+        Some(value) => value
+            .entries()?
+            .iter()
+            .map(|(key, value)| Ok((key.clone(), value.text()?.to_owned())))
+            .collect::<Result<_>>()
+            .map_err(|error| error.context("attributes"))?,
+    };
+    Ok(Model {
+        version,
+        base_score,
+        num_feature,
+        num_class,
+        outputs,
+        objective,
+        booster,
+        feature_names,
+        feature_types,
+        attributes,
+    })
+}
+
+/// `"5E-1"` up to XGBoost 3.0, `"[5E-1]"` or `"[1E0,2E0]"` since.
+fn base_score(value: &Value) -> Result<Vec<f32>> {
+    let text = value.text()?.trim();
+    let inner = text.strip_prefix(['[', '(']).and_then(|rest| rest.strip_suffix([']', ')'])).unwrap_or(text);
+    inner
+        .split(',')
+        .map(|number| number.trim().parse().map_err(|_| invalid(format!("'{text}' is no number or list of numbers"))))
+        .collect()
+}
+
+fn booster(value: &Value, num_feature: usize, outputs: usize) -> Result<Booster> {
+    let name = value.get("name", Value::text)?;
+    match name {
+        "gbtree" => Ok(Booster::Trees(trees::read(value, None, num_feature, outputs)?)),
+        "dart" => {
+            let weights = value.find("weight_drop");
+            value.get("gbtree", |gbtree| trees::read(gbtree, weights, num_feature, outputs)).map(Booster::Trees)
+        }
+        "gblinear" => {
+            let weights = value.get("model", |model| model.get("weights", Value::floats))?;
+            if weights.len() != (num_feature + 1) * outputs {
+                return Err(invalid(format!("{} weights for {num_feature} features and {outputs} outputs", weights.len())));
+            }
+            Ok(Booster::Linear(weights))
+        }
+        other => Err(invalid(format!("unknown booster '{other}'"))),
+    }
+}

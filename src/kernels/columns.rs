@@ -1,0 +1,129 @@
+//! Arrow columns as runs of single-precision numbers, NaN where there is no value.
+
+use std::ops::Range;
+
+use arrow::{
+    array::{Array, ArrayRef, AsArray},
+    buffer::{BooleanBuffer, NullBuffer, ScalarBuffer},
+    datatypes::{
+        DataType, Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type,
+        UInt32Type, UInt64Type,
+    },
+};
+use half::f16;
+
+/// A column of numbers or truth values. Cheap to make: it shares the array's memory.
+#[derive(Debug, Clone)]
+pub struct Column {
+    values: Values,
+    nulls: Option<NullBuffer>,
+}
+
+#[derive(Debug, Clone)]
+enum Values {
+    None,
+    Bool(BooleanBuffer),
+    I8(ScalarBuffer<i8>),
+    I16(ScalarBuffer<i16>),
+    I32(ScalarBuffer<i32>),
+    I64(ScalarBuffer<i64>),
+    U8(ScalarBuffer<u8>),
+    U16(ScalarBuffer<u16>),
+    U32(ScalarBuffer<u32>),
+    U64(ScalarBuffer<u64>),
+    F16(ScalarBuffer<f16>),
+    F32(ScalarBuffer<f32>),
+    F64(ScalarBuffer<f64>),
+}
+
+impl Column {
+    /// A view of an array; `None` when its type holds no numbers.
+    pub fn new(array: &ArrayRef) -> Option<Self> {
+        let values = match array.data_type() {
+            DataType::Null => Values::None,
+            DataType::Boolean => Values::Bool(array.as_boolean().values().clone()),
+            DataType::Int8 => Values::I8(array.as_primitive::<Int8Type>().values().clone()),
+            DataType::Int16 => Values::I16(array.as_primitive::<Int16Type>().values().clone()),
+            DataType::Int32 => Values::I32(array.as_primitive::<Int32Type>().values().clone()),
+            DataType::Int64 => Values::I64(array.as_primitive::<Int64Type>().values().clone()),
+            DataType::UInt8 => Values::U8(array.as_primitive::<UInt8Type>().values().clone()),
+            DataType::UInt16 => Values::U16(array.as_primitive::<UInt16Type>().values().clone()),
+            DataType::UInt32 => Values::U32(array.as_primitive::<UInt32Type>().values().clone()),
+            DataType::UInt64 => Values::U64(array.as_primitive::<UInt64Type>().values().clone()),
+            DataType::Float16 => Values::F16(array.as_primitive::<Float16Type>().values().clone()),
+            DataType::Float32 => Values::F32(array.as_primitive::<Float32Type>().values().clone()),
+            DataType::Float64 => Values::F64(array.as_primitive::<Float64Type>().values().clone()),
+            _ => return None,
+        };
+        Some(Self { values, nulls: array.nulls().filter(|nulls| nulls.null_count() > 0).cloned() })
+    }
+
+    /// A column of numbers at hand.
+    pub fn from_values(values: Vec<f32>) -> Self {
+        Self { values: Values::F32(values.into()), nulls: None }
+    }
+
+    /// Writes the values of `rows` rounded to single precision.
+    pub fn fill(&self, rows: Range<usize>, out: &mut [f32]) {
+        macro_rules! round {
+            ($values:ident) => {
+                out.iter_mut().zip(&$values[rows.clone()]).for_each(|(out, value)| *out = *value as f32)
+            };
+        }
+        match &self.values {
+            Values::None => out[..rows.len()].fill(f32::NAN),
+            Values::Bool(values) => {
+                out.iter_mut().zip(rows.clone()).for_each(|(out, row)| *out = f32::from(u8::from(values.value(row))));
+            }
+            Values::I8(values) => round!(values),
+            Values::I16(values) => round!(values),
+            Values::I32(values) => round!(values),
+            Values::I64(values) => round!(values),
+            Values::U8(values) => round!(values),
+            Values::U16(values) => round!(values),
+            Values::U32(values) => round!(values),
+            Values::U64(values) => round!(values),
+            Values::F16(values) => {
+                out.iter_mut().zip(&values[rows.clone()]).for_each(|(out, value)| *out = value.to_f32());
+            }
+            Values::F32(values) => out[..rows.len()].copy_from_slice(&values[rows.clone()]),
+            Values::F64(values) => round!(values),
+        }
+        if let Some(nulls) = &self.nulls {
+            for (out, row) in out.iter_mut().zip(rows) {
+                if nulls.is_null(row) {
+                    *out = f32::NAN;
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{BooleanArray, Float64Array, Int64Array, NullArray, StringArray};
+
+    use super::*;
+
+    fn filled(array: ArrayRef) -> Vec<f32> {
+        let mut out = vec![7.0; array.len()];
+        Column::new(&array).unwrap().fill(0..array.len(), &mut out);
+        out
+    }
+
+    #[test]
+    fn nulls_are_nan_and_slices_keep_their_place() {
+        let array: ArrayRef = Arc::new(Int64Array::from(vec![Some(1), None, Some(16_777_217), Some(4)]));
+        let out = filled(array.slice(1, 3));
+        assert!(out[0].is_nan());
+        assert_eq!(out[1..], [16_777_216.0, 4.0]);
+        let array: ArrayRef = Arc::new(BooleanArray::from(vec![Some(true), Some(false), None]));
+        let out = filled(array.slice(1, 2));
+        assert!(out[0] == 0.0 && out[1].is_nan());
+        assert_eq!(filled(Arc::new(Float64Array::from(vec![1e300, -0.1]))), [f32::INFINITY, -0.1f32]);
+        assert!(filled(Arc::new(NullArray::new(2))).iter().all(|value| value.is_nan()));
+        assert!(Column::new(&(Arc::new(StringArray::from(vec!["a"])) as ArrayRef)).is_none());
+    }
+}

@@ -1,0 +1,198 @@
+//! Sums of decision trees over blocks of single-precision columns.
+//!
+//! A tree sends a row left where `value < threshold`, right otherwise, missing values where the node says; leaves are added to the
+//! outputs in the order of the trees, so that the sums are the library's to the last bit.
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod bytes;
+mod walk;
+
+use std::ops::Range;
+
+use super::{BLOCK, Path};
+use crate::error::{Error, Kind, Result};
+
+/// Fewer rows than this walk the nodes: a vector's worth of them would be mostly empty.
+#[cfg(target_arch = "x86_64")]
+const FEW: usize = 12;
+
+/// One tree as a library's model gives it.
+#[derive(Debug, Clone)]
+pub struct Tree {
+    /// The nodes; the first is the root.
+    pub nodes: Vec<Node>,
+    /// The categories of each categorical split, sorted.
+    pub sets: Vec<Vec<u32>>,
+    /// The output it adds to.
+    pub output: u32,
+}
+
+/// One node of a [`Tree`].
+#[derive(Debug, Clone, Copy)]
+pub enum Node {
+    /// The value added.
+    Leaf(f32),
+    /// A split.
+    Split {
+        /// The feature looked at.
+        feature: u32,
+        /// Where the row goes.
+        test: Test,
+        /// Whether a missing value goes left.
+        missing_left: bool,
+        /// The left child.
+        left: u32,
+        /// The right child.
+        right: u32,
+    },
+}
+
+/// What decides a split.
+#[derive(Debug, Clone, Copy)]
+pub enum Test {
+    /// Left when the value is less.
+    Less(f32),
+    /// Right when the category is in this set of [`Tree::sets`].
+    NotIn(u32),
+}
+
+/// An ensemble ready to score.
+pub struct Ensemble {
+    base: Vec<f32>,
+    features: Vec<u32>,
+    walk: walk::Forest,
+    #[cfg(target_arch = "x86_64")]
+    bytes: Option<bytes::Forest>,
+}
+
+/// Working memory of one stream.
+#[derive(Default)]
+pub struct Scratch {
+    bytes: Vec<i8>,
+    sums: Vec<f32>,
+}
+
+impl Ensemble {
+    /// Prepares the trees for a path. `base` is what each output begins with.
+    pub fn new(trees: &[Tree], base: Vec<f32>, path: Path) -> Result<Self> {
+        let mut features: Vec<u32> = trees.iter().flat_map(|tree| &tree.nodes).filter_map(feature).collect();
+        features.sort_unstable();
+        features.dedup();
+        let slots = Slots { features: &features };
+        let walk = walk::Forest::new(trees, &slots)?;
+        #[cfg(target_arch = "x86_64")]
+        {
+            let bytes = (path == Path::Avx2).then(|| bytes::Forest::new(trees, &slots)).transpose()?;
+            Ok(Self { base, walk, bytes, features })
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        {
+            let _ = path;
+            Ok(Self { base, walk, features })
+        }
+    }
+
+    /// The features any tree looks at, ascending. Column `i` of a block is feature `features()[i]`.
+    pub fn features(&self) -> &[u32] {
+        &self.features
+    }
+
+    /// How many numbers a row gets.
+    pub fn outputs(&self) -> usize {
+        self.base.len()
+    }
+
+    /// Bytes held.
+    pub fn memory(&self) -> usize {
+        let held = self.walk.memory() + self.features.len() * 4;
+        #[cfg(target_arch = "x86_64")]
+        let held = held + self.bytes.as_ref().map_or(0, bytes::Forest::memory);
+        held
+    }
+
+    /// How many trees there are.
+    pub fn trees(&self) -> usize {
+        self.walk.trees()
+    }
+
+    /// Margins of up to [`BLOCK`] rows by a range of the trees. `columns` is one run of `BLOCK` values for each of [`Ensemble::features`] (NaN = missing),
+    /// `out` one run of `BLOCK` for each output.
+    pub fn score(&self, trees: Range<usize>, columns: &[f32], rows: usize, scratch: &mut Scratch, out: &mut [f32]) {
+        for (run, base) in out.chunks_exact_mut(BLOCK).zip(&self.base) {
+            run[..rows].fill(*base);
+        }
+        #[cfg(target_arch = "x86_64")]
+        if let Some(bytes) = self.bytes.as_ref().filter(|_| rows >= FEW) {
+            bytes.add(&self.walk, trees, columns, rows, scratch, out);
+            return;
+        }
+        let _ = scratch;
+        self.walk.add_all(trees, columns, rows, out);
+    }
+}
+
+fn feature(node: &Node) -> Option<u32> {
+    match node {
+        Node::Leaf(_) => None,
+        Node::Split { feature, .. } => Some(*feature),
+    }
+}
+
+/// Which column of a block a feature is.
+struct Slots<'a> {
+    features: &'a [u32],
+}
+
+impl Slots<'_> {
+    fn of(&self, feature: u32) -> u32 {
+        self.features.partition_point(|&known| known < feature) as u32
+    }
+}
+
+/// A tree that is none: children outside, or reached twice.
+fn malformed() -> Error {
+    Error::new(Kind::Internal, "TREE_MALFORMED", "a tree's nodes do not form a tree")
+}
+
+/// A set of categories, as a bit a category while that is no larger than a small multiple of the list.
+#[derive(Debug)]
+enum Set {
+    Bits(Vec<u64>),
+    Sorted(Vec<u32>),
+}
+
+impl Set {
+    fn new(members: &[u32]) -> Self {
+        let words = members.last().map_or(0, |&last| last as usize / 64 + 1);
+        if words > 16 + 4 * members.len() {
+            return Self::Sorted(members.to_vec());
+        }
+        let mut bits = vec![0u64; words];
+        members.iter().for_each(|&member| bits[member as usize / 64] |= 1 << (member % 64));
+        Self::Bits(bits)
+    }
+
+    /// Whether a value that is not missing is a category of this set. Values no category can have are in none.
+    fn contains(&self, value: f32) -> bool {
+        if !(0.0..16_777_216.0).contains(&value) {
+            return false;
+        }
+        let category = value as u32;
+        match self {
+            Self::Bits(bits) => bits.get(category as usize / 64).is_some_and(|word| word >> (category % 64) & 1 == 1),
+            Self::Sorted(members) => members.binary_search(&category).is_ok(),
+        }
+    }
+
+    fn memory(&self) -> usize {
+        match self {
+            Self::Bits(bits) => bits.len() * 8,
+            Self::Sorted(members) => members.len() * 4,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
