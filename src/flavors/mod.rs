@@ -1,6 +1,7 @@
 //! Flavor loaders: an MLmodel and its directory become a [`Model`]. The registry decides native or Python, and says why.
 
 pub mod python_function;
+pub mod xgboost;
 
 use std::{
     path::{Path, PathBuf},
@@ -92,29 +93,61 @@ pub type NativeLoader = fn(&MlModel, &Path, &LoadOptions) -> Result<Result<Arc<d
 
 /// The native flavors by name. One line a flavor.
 fn native() -> IndexMap<&'static str, NativeLoader> {
-    IndexMap::new()
+    IndexMap::from([(xgboost::NAME, xgboost::load as NativeLoader)])
 }
 
 /// Loads the model in `directory`.
 pub fn load(mlmodel: &MlModel, directory: &Path, options: &LoadOptions) -> Result<Loaded> {
-    for (flavor, loader) in native() {
-        if options.engine == Engine::Python || mlmodel.flavor(flavor).is_none() {
-            continue;
-        }
-        if let Ok(model) = loader(mlmodel, directory, options)? {
-            return Ok(Loaded {
-                model,
-                engine: Engine::Native,
-                flavor: flavor.into(),
-                reason: format!("{flavor} has a native kernel"),
-            });
-        }
-    }
+    let reason = match options.engine {
+        Engine::Python => "Python was asked for".to_owned(),
+        Engine::Auto | Engine::Native => match load_native(mlmodel, directory, options)? {
+            Ok(loaded) => return Ok(loaded),
+            Err(reason) => reason,
+        },
+    };
     if options.engine == Engine::Native {
-        return Err(Error::new(Kind::Unimplemented, "NEEDS_PYTHON", "the model cannot be scored natively")
+        return Err(Error::new(Kind::Unimplemented, "NEEDS_PYTHON", format!("the model cannot be scored natively: {reason}"))
             .remedy("load it with engine=\"auto\""));
     }
-    load_python(mlmodel, directory, options, "no native kernel for its flavors".into())
+    load_python(mlmodel, directory, options, reason)
+}
+
+/// Which engine scores the model and why, for `inspect`. Reads the model's files, runs none of its code.
+pub fn explain(mlmodel: &MlModel, directory: &Path) -> Result<(Engine, String)> {
+    Ok(match load_native(mlmodel, directory, &LoadOptions::default())? {
+        Ok(loaded) => (Engine::Native, loaded.reason),
+        Err(reason) => (Engine::Python, reason),
+    })
+}
+
+/// The first native flavor that takes the model, or why none does.
+fn load_native(mlmodel: &MlModel, directory: &Path, options: &LoadOptions) -> Result<Result<Loaded, NeedsPython>> {
+    let mut reasons = Vec::new();
+    for (flavor, loader) in native() {
+        if mlmodel.flavor(flavor).is_none() {
+            continue;
+        }
+        match loader(mlmodel, directory, options)? {
+            Ok(model) => {
+                return Ok(Ok(Loaded {
+                    model,
+                    engine: Engine::Native,
+                    flavor: flavor.into(),
+                    reason: format!("{flavor} has a native kernel"),
+                }));
+            }
+            Err(reason) => reasons.push(format!("{flavor}: {reason}")),
+        }
+    }
+    if reasons.is_empty() {
+        let names = mlmodel.flavors.keys().filter_map(|name| name.as_str());
+        let others: Vec<&str> = names.filter(|name| *name != python_function::NAME).collect();
+        reasons.push(match others.is_empty() {
+            true => "python_function runs in Python".into(),
+            false => format!("no native kernel for {}", others.join(", ")),
+        });
+    }
+    Ok(Err(reasons.join("; ")))
 }
 
 /// The fallback: Python workers.

@@ -143,7 +143,7 @@ fn trees(part: &Part<'_>, columns: &[f32], rows: usize, padded: usize, bytes: &[
         let sums = &mut sums[*output as usize * BLOCK..][..BLOCK];
         match *form {
             Form::Constant(value) => sums[..padded].iter_mut().for_each(|sum| *sum += value),
-            Form::Walk => part.walk.leaves(index, columns, rows, |row, leaf| sums[place(row)] += leaf),
+            Form::Walk => part.walk.leaves(index, columns, 0..rows, |row, leaf| sums[place(row)] += leaf),
             Form::Full { depth, node, table } => {
                 let nodes = (1usize << depth) - 1;
                 let node_columns = &forest.node_columns[node as usize..][..nodes];

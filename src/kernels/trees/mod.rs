@@ -7,6 +7,7 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod bytes;
+mod full;
 mod walk;
 
 use std::ops::Range;
@@ -15,7 +16,6 @@ use super::{BLOCK, Path};
 use crate::error::{Error, Kind, Result};
 
 /// Fewer rows than this walk the nodes: a vector's worth of them would be mostly empty.
-#[cfg(target_arch = "x86_64")]
 const FEW: usize = 12;
 
 /// One tree as a library's model gives it.
@@ -63,14 +63,23 @@ pub struct Ensemble {
     base: Vec<f32>,
     features: Vec<u32>,
     walk: walk::Forest,
+    form: Form,
+}
+
+/// What scores more than a few rows.
+enum Form {
+    Portable(full::Forest),
     #[cfg(target_arch = "x86_64")]
-    bytes: Option<bytes::Forest>,
+    Avx2(bytes::Forest),
 }
 
 /// Working memory of one stream.
 #[derive(Default)]
 pub struct Scratch {
+    twice: Vec<f32>,
+    #[cfg(target_arch = "x86_64")]
     bytes: Vec<i8>,
+    #[cfg(target_arch = "x86_64")]
     sums: Vec<f32>,
 }
 
@@ -82,16 +91,12 @@ impl Ensemble {
         features.dedup();
         let slots = Slots { features: &features };
         let walk = walk::Forest::new(trees, &slots)?;
-        #[cfg(target_arch = "x86_64")]
-        {
-            let bytes = (path == Path::Avx2).then(|| bytes::Forest::new(trees, &slots)).transpose()?;
-            Ok(Self { base, walk, bytes, features })
-        }
-        #[cfg(not(target_arch = "x86_64"))]
-        {
-            let _ = path;
-            Ok(Self { base, walk, features })
-        }
+        let form = match path {
+            #[cfg(target_arch = "x86_64")]
+            Path::Avx2 => Form::Avx2(bytes::Forest::new(trees, &slots)?),
+            _ => Form::Portable(full::Forest::new(trees, &slots)?),
+        };
+        Ok(Self { base, walk, form, features })
     }
 
     /// The features any tree looks at, ascending. Column `i` of a block is feature `features()[i]`.
@@ -106,10 +111,12 @@ impl Ensemble {
 
     /// Bytes held.
     pub fn memory(&self) -> usize {
-        let held = self.walk.memory() + self.features.len() * 4;
-        #[cfg(target_arch = "x86_64")]
-        let held = held + self.bytes.as_ref().map_or(0, bytes::Forest::memory);
-        held
+        let form = match &self.form {
+            Form::Portable(full) => full.memory(),
+            #[cfg(target_arch = "x86_64")]
+            Form::Avx2(bytes) => bytes.memory(),
+        };
+        self.walk.memory() + form + self.features.len() * 4
     }
 
     /// How many trees there are.
@@ -123,13 +130,12 @@ impl Ensemble {
         for (run, base) in out.chunks_exact_mut(BLOCK).zip(&self.base) {
             run[..rows].fill(*base);
         }
-        #[cfg(target_arch = "x86_64")]
-        if let Some(bytes) = self.bytes.as_ref().filter(|_| rows >= FEW) {
-            bytes.add(&self.walk, trees, columns, rows, scratch, out);
-            return;
+        match &self.form {
+            _ if rows < FEW => self.walk.add_all(trees, columns, 0..rows, out),
+            Form::Portable(full) => full.add(&self.walk, trees, columns, rows, &mut scratch.twice, out),
+            #[cfg(target_arch = "x86_64")]
+            Form::Avx2(bytes) => bytes.add(&self.walk, trees, columns, rows, scratch, out),
         }
-        let _ = scratch;
-        self.walk.add_all(trees, columns, rows, out);
     }
 }
 

@@ -98,23 +98,23 @@ impl Forest {
         self.roots.len()
     }
 
-    /// Adds the leaves of some trees for `rows` rows of a block.
-    pub(super) fn add_all(&self, trees: Range<usize>, columns: &[f32], rows: usize, out: &mut [f32]) {
+    /// Adds the leaves of some trees for some rows of a block.
+    pub(super) fn add_all(&self, trees: Range<usize>, columns: &[f32], rows: Range<usize>, out: &mut [f32]) {
         for tree in trees {
             let output = self.roots[tree].output as usize;
-            let sums = &mut out[output * BLOCK..][..rows];
-            self.leaves(tree, columns, rows, |row, leaf| sums[row] += leaf);
+            let sums = &mut out[output * BLOCK..][..BLOCK];
+            self.leaves(tree, columns, rows.clone(), |row, leaf| sums[row] += leaf);
         }
     }
 
     /// The leaf of one tree for each row.
     #[inline]
-    pub(super) fn leaves(&self, tree: usize, columns: &[f32], rows: usize, mut each: impl FnMut(usize, f32)) {
+    pub(super) fn leaves(&self, tree: usize, columns: &[f32], rows: Range<usize>, mut each: impl FnMut(usize, f32)) {
         let root = &self.roots[tree];
         let together = (root.depth as usize).min(TOGETHER);
         let alone = root.depth as usize > TOGETHER;
-        let mut row = 0;
-        while row + LANES <= rows {
+        let mut row = rows.start;
+        while row + LANES <= rows.end {
             let mut at = [root.node; LANES];
             for _ in 0..together {
                 for (lane, at) in at.iter_mut().enumerate() {
@@ -127,7 +127,7 @@ impl Forest {
             }
             row += LANES;
         }
-        for row in row..rows {
+        for row in row..rows.end {
             each(row, self.nodes[self.finish(root.node, columns, row) as usize].value);
         }
     }

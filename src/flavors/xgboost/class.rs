@@ -1,0 +1,117 @@
+//! XGBoost's Python classes, and what their `predict` makes of the objective's output.
+
+use std::sync::Arc;
+
+use arrow::{
+    array::{ArrayRef, Float32Array, Float64Array, Int32Array, Int64Array},
+    datatypes::DataType,
+};
+
+use crate::{flavors::NeedsPython, kernels::link::Link};
+
+/// The class a model was saved as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Class {
+    Booster,
+    Regressor,
+    Ranker,
+    Classifier,
+}
+
+/// What `predict` answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// So many numbers a row, as the link gives them.
+    Values(usize),
+    /// The class with the greatest of so many probabilities.
+    Class(usize),
+    /// Whether each of so many probabilities is above one half, as 0.0 and 1.0.
+    Labels(usize),
+    /// Whether the one probability is above one half.
+    Binary,
+    /// The class the objective gave.
+    Softmax,
+}
+
+impl Class {
+    /// By the flavor's `model_class`; models of MLflow before 1.22 have none and are Boosters.
+    pub(super) fn from_name(name: Option<&str>) -> Result<Self, NeedsPython> {
+        match name {
+            None | Some("xgboost.core.Booster") => Ok(Self::Booster),
+            Some("xgboost.sklearn.XGBRegressor" | "xgboost.sklearn.XGBRFRegressor" | "xgboost.sklearn.XGBModel") => {
+                Ok(Self::Regressor)
+            }
+            Some("xgboost.sklearn.XGBRanker") => Ok(Self::Ranker),
+            Some("xgboost.sklearn.XGBClassifier" | "xgboost.sklearn.XGBRFClassifier") => Ok(Self::Classifier),
+            Some(other) => Err(format!("its class {other} is not one of XGBoost's own")),
+        }
+    }
+
+    /// What `predict` answers for a model of so many outputs.
+    pub(super) fn answer(self, link: Link, outputs: usize, num_class: usize) -> Answer {
+        let width = link.width(outputs);
+        if self != Self::Classifier {
+            return Answer::Values(width);
+        }
+        // XGBClassifier's own cases, its treatment of two-column answers included.
+        let classes = if num_class < 2 { 2 } else { num_class };
+        match (width, link) {
+            (2.., _) if classes != 2 => Answer::Class(width),
+            (2.., _) => Answer::Labels(width),
+            (_, Link::ArgMax) => Answer::Softmax,
+            _ => Answer::Binary,
+        }
+    }
+}
+
+impl Answer {
+    /// Type and number of the answer's columns.
+    pub(super) fn shape(self) -> (DataType, usize) {
+        match self {
+            Self::Values(width) => (DataType::Float32, width),
+            Self::Class(_) | Self::Binary => (DataType::Int64, 1),
+            Self::Labels(width) => (DataType::Float64, width),
+            Self::Softmax => (DataType::Int32, 1),
+        }
+    }
+
+    /// Turns the link's columns into the answer's.
+    pub(super) fn columns(self, mut values: Vec<Vec<f32>>) -> Vec<ArrayRef> {
+        let above = |values: &[f32]| values.iter().map(|&value| value > 0.5).collect::<Vec<bool>>();
+        match self {
+            Self::Values(_) => values.into_iter().map(|column| Arc::new(Float32Array::from(column)) as ArrayRef).collect(),
+            Self::Class(_) => {
+                let rows = values.first().map_or(0, Vec::len);
+                let class = |row| greatest(&values, row);
+                vec![Arc::new(Int64Array::from_iter_values((0..rows).map(class)))]
+            }
+            Self::Labels(_) => {
+                let labels = |column: &Vec<f32>| {
+                    let labels = above(column).into_iter().map(|above| f64::from(u8::from(above)));
+                    Arc::new(Float64Array::from_iter_values(labels)) as ArrayRef
+                };
+                values.iter().map(labels).collect()
+            }
+            Self::Binary => {
+                let column = values.swap_remove(0);
+                vec![Arc::new(Int64Array::from_iter_values(above(&column).into_iter().map(i64::from)))]
+            }
+            Self::Softmax => {
+                let column = values.swap_remove(0);
+                vec![Arc::new(Int32Array::from_iter_values(column.into_iter().map(|class| class as i32)))]
+            }
+        }
+    }
+}
+
+/// numpy's `argmax`: the first greatest, or the first NaN.
+fn greatest(columns: &[Vec<f32>], row: usize) -> i64 {
+    let mut best = 0;
+    for (at, column) in columns.iter().enumerate().skip(1) {
+        let (value, greatest) = (column[row], columns[best][row]);
+        if !greatest.is_nan() && (value > greatest || value.is_nan()) {
+            best = at;
+        }
+    }
+    best as i64
+}

@@ -1,0 +1,99 @@
+//! Which column of a batch is which feature, and its values as numbers.
+
+use std::collections::{HashMap, HashSet};
+
+use arrow::{
+    array::{Array, ArrayRef, AsArray, RecordBatch},
+    datatypes::{DataType, Schema},
+};
+
+use super::{Inner, class::Class};
+use crate::{
+    error::{Error, Kind, Result},
+    formats::xgboost::Categories,
+    kernels::columns::Column,
+};
+
+fn mismatch(message: String) -> Error {
+    Error::new(Kind::InvalidArgument, "FEATURE_MISMATCH", message)
+}
+
+/// The column of each feature; `None` where a Booster may take the feature as missing.
+pub(super) fn places(model: &Inner, schema: &Schema, validate: bool) -> Result<Vec<Option<usize>>> {
+    let fields: Vec<(usize, &str)> = schema
+        .fields()
+        .iter()
+        .enumerate()
+        .map(|(at, field)| (at, field.name().as_str()))
+        // A ranker takes this column for the query's id.
+        .filter(|(_, name)| model.class != Class::Ranker || *name != "qid")
+        .collect();
+    let mut by_name = HashMap::with_capacity(fields.len());
+    for (at, name) in &fields {
+        if by_name.insert(*name, *at).is_some() {
+            return Err(mismatch("there are two columns of this name".into()).column(*name));
+        }
+    }
+    if validate && !model.feature_names.is_empty() {
+        let known: HashSet<&str> = model.feature_names.iter().map(String::as_str).collect();
+        if let Some((_, name)) = fields.iter().find(|(_, name)| !known.contains(name)) {
+            return Err(mismatch("the model was not trained with this column".into()).column(*name));
+        }
+        let place = |name: &String| match by_name.get(name.as_str()) {
+            Some(&at) => Ok(Some(at)),
+            None => Err(mismatch("the model needs a column that is not there".into()).column(name)),
+        };
+        return model.feature_names.iter().map(place).collect();
+    }
+    let (have, need) = (fields.len(), model.num_feature);
+    if have > need || (have < need && model.class != Class::Booster) {
+        return Err(mismatch("wrong number of columns".into()).expected(need).found(have));
+    }
+    Ok((0..need).map(|feature| fields.get(feature).map(|(at, _)| *at)).collect())
+}
+
+/// The numbers of a feature.
+pub(super) fn column(model: &Inner, batch: &RecordBatch, feature: usize, place: usize) -> Result<Column> {
+    let array = batch.column(place);
+    let name = || batch.schema_ref().field(place).name().clone();
+    if let Some(column) = Column::new(array) {
+        return Ok(column);
+    }
+    if let Some(Categories::Texts(names)) = model.categories.get(feature) {
+        return codes(names, array).map_err(|error| error.column(name()));
+    }
+    if let DataType::Dictionary(_, values) = array.data_type()
+        && values.is_numeric()
+    {
+        return Column::new(&arrow::compute::cast(array, values)?).ok_or_else(|| not_a_number(array).column(name()));
+    }
+    Err(not_a_number(array).column(name()))
+}
+
+fn not_a_number(array: &ArrayRef) -> Error {
+    Error::new(Kind::InvalidArgument, "TYPE_MISMATCH", "XGBoost takes numbers and truth values")
+        .expected("a number")
+        .found(array.data_type())
+        .remedy("cast the column")
+}
+
+/// Categories by name become their codes in the training data.
+fn codes(names: &[String], array: &ArrayRef) -> Result<Column> {
+    let code: HashMap<&str, f32> = names.iter().enumerate().map(|(code, name)| (name.as_str(), code as f32)).collect();
+    let texts = match array.data_type() {
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => arrow::compute::cast(array, &DataType::LargeUtf8)?,
+        DataType::Dictionary(_, values) if matches!(**values, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View) => {
+            arrow::compute::cast(array, &DataType::LargeUtf8)?
+        }
+        _ => return Err(not_a_number(array)),
+    };
+    let value = |(row, text): (usize, Option<&str>)| match text {
+        None => Ok(f32::NAN),
+        Some(text) => code.get(text).copied().ok_or_else(|| {
+            Error::new(Kind::InvalidArgument, "UNKNOWN_CATEGORY", format!("the category '{text}' was not in the training data"))
+                .row(row as u64)
+        }),
+    };
+    let values = texts.as_string::<i64>().iter().enumerate().map(value).collect::<Result<Vec<f32>>>()?;
+    Ok(Column::from_values(values))
+}

@@ -1,0 +1,158 @@
+//! One stream of batches through a model.
+
+use std::sync::Arc;
+
+use arrow::{
+    array::RecordBatch,
+    datatypes::{Field, Schema, SchemaRef},
+};
+
+use super::{
+    Engine, Inner,
+    class::{Answer, Class},
+    features,
+    options::Asked,
+};
+use crate::{
+    error::{Error, Kind, Result},
+    kernels::{BLOCK, columns::Column, linear, trees::Scratch},
+    score::{Context, Session},
+};
+
+/// The scratch space of a stream.
+pub(super) struct XgbSession {
+    model: Arc<Inner>,
+    asked: Asked,
+    places: Option<(SchemaRef, Vec<Option<usize>>)>,
+    block: Vec<f32>,
+    out: Vec<f32>,
+    scratch: Scratch,
+}
+
+impl XgbSession {
+    pub(super) fn new(model: Arc<Inner>, asked: Asked) -> Self {
+        let out = vec![0.0; model.outputs * BLOCK];
+        Self { model, asked, places: None, block: Vec::new(), out, scratch: Scratch::default() }
+    }
+
+    /// The columns the engine reads, in its order. A Booster refuses infinity in any column, read or not.
+    fn columns(&mut self, batch: &RecordBatch) -> Result<Vec<Option<Column>>> {
+        let schema = batch.schema();
+        let places = match self.places.take() {
+            Some((known, places)) if Arc::ptr_eq(&known, &schema) => places,
+            _ => features::places(&self.model, &schema, self.asked.validate)?,
+        };
+        let one = |feature: usize| places[feature].map(|place| features::column(&self.model, batch, feature, place)).transpose();
+        let columns = match &self.model.engine {
+            Engine::Linear { .. } => (0..places.len()).map(one).collect::<Result<Vec<_>>>()?,
+            Engine::Trees { ensemble, .. } => {
+                // Unread columns must still hold numbers.
+                let mut unread = ensemble.features().iter().map(|&feature| feature as usize).peekable();
+                let mut columns = Vec::with_capacity(ensemble.features().len());
+                for feature in 0..places.len() {
+                    let column = one(feature)?;
+                    if unread.next_if_eq(&feature).is_some() {
+                        columns.push(column);
+                    } else if let Some(column) = column.filter(|_| self.refuses_infinity()) {
+                        refuse_infinity_in(&column, batch, places[feature])?;
+                    }
+                }
+                columns
+            }
+        };
+        self.places = Some((schema, places));
+        Ok(columns)
+    }
+
+    /// A DMatrix refuses infinity; the scikit-learn classes predict past it, but for linear boosters.
+    fn refuses_infinity(&self) -> bool {
+        self.model.class == Class::Booster || matches!(self.model.engine, Engine::Linear { .. })
+    }
+
+    fn fill(&mut self, columns: &[Option<Column>], start: usize, rows: usize) -> Result<()> {
+        let mut infinite = false;
+        for (column, run) in columns.iter().zip(self.block.chunks_exact_mut(BLOCK)) {
+            match column {
+                Some(column) => column.fill(start..start + rows, run),
+                None => run[..rows].fill(f32::NAN),
+            }
+        }
+        if self.refuses_infinity() {
+            for run in self.block.chunks_exact(BLOCK) {
+                infinite |= run[..rows].iter().fold(false, |any, value| any | value.is_infinite());
+            }
+        }
+        match infinite {
+            false => Ok(()),
+            true => Err(infinity(self.first_infinite(rows).map(|row| start + row))),
+        }
+    }
+
+    fn first_infinite(&self, rows: usize) -> Option<usize> {
+        self.block.chunks_exact(BLOCK).filter_map(|run| run[..rows].iter().position(|value| value.is_infinite())).min()
+    }
+}
+
+fn infinity(row: Option<usize>) -> Error {
+    let error = Error::new(Kind::InvalidArgument, "INFINITE_INPUT", "XGBoost refuses infinity and values too large for a float")
+        .remedy("replace them, by null where they mean missing");
+    match row {
+        Some(row) => error.row(row as u64),
+        None => error,
+    }
+}
+
+fn refuse_infinity_in(column: &Column, batch: &RecordBatch, place: Option<usize>) -> Result<()> {
+    let mut run = [0.0f32; BLOCK];
+    for start in (0..batch.num_rows()).step_by(BLOCK) {
+        let rows = BLOCK.min(batch.num_rows() - start);
+        column.fill(start..start + rows, &mut run);
+        if let Some(row) = run[..rows].iter().position(|value| value.is_infinite()) {
+            let error = infinity(Some(start + row));
+            return Err(match place {
+                Some(place) => error.column(batch.schema_ref().field(place).name()),
+                None => error,
+            });
+        }
+    }
+    Ok(())
+}
+
+impl Session for XgbSession {
+    fn score(&mut self, batch: &RecordBatch, context: &Context) -> Result<RecordBatch> {
+        let rows = batch.num_rows();
+        let answer = match self.asked.margin {
+            true => Answer::Values(self.model.outputs),
+            false => self.model.class.answer(self.model.link, self.model.outputs, self.model.num_class),
+        };
+        let width = if self.asked.margin { self.model.outputs } else { self.model.link.width(self.model.outputs) };
+        let columns = self.columns(batch)?;
+        context.reserve(rows.saturating_mul(width + 2).saturating_mul(4) + columns.len() * BLOCK * 5)?;
+        // What stays of a block's end is never read, only passed over by vectors.
+        self.block.resize(columns.len() * BLOCK, 0.0);
+        let mut values: Vec<Vec<f32>> = (0..width).map(|_| Vec::with_capacity(rows)).collect();
+        for start in (0..rows).step_by(BLOCK) {
+            context.check()?;
+            let count = BLOCK.min(rows - start);
+            self.fill(&columns, start, count)?;
+            match &self.model.engine {
+                Engine::Trees { ensemble, .. } => {
+                    ensemble.score(self.asked.trees.clone(), &self.block, count, &mut self.scratch, &mut self.out);
+                }
+                Engine::Linear { weights, base } => {
+                    linear::margins(weights, base, &self.block, BLOCK, count, &mut self.out);
+                }
+            }
+            if !self.asked.margin {
+                self.model.link.apply(&mut self.out, BLOCK, count);
+            }
+            for (values, run) in values.iter_mut().zip(self.out.chunks_exact(BLOCK)) {
+                values.extend_from_slice(&run[..count]);
+            }
+        }
+        let columns = answer.columns(values);
+        let field = |(at, column): (usize, &arrow::array::ArrayRef)| Field::new(at.to_string(), column.data_type().clone(), true);
+        let schema = Schema::new(columns.iter().enumerate().map(field).collect::<Vec<_>>());
+        Ok(RecordBatch::try_new(Arc::new(schema), columns)?)
+    }
+}
