@@ -16,3 +16,4 @@ mod python_workers;
 mod score_oracle;
 #[allow(dead_code, reason = "each feature set uses a part of it")]
 mod support;
+mod xgboost;

@@ -90,7 +90,9 @@ def train(objective: str, rounds: int = 12, **params: Any) -> Case:
     return make
 
 
-def fit(estimator: type, *, multi: int = 0, suffix: str = "ubj", stop: bool = False, **params: Any) -> Case:
+def fit(
+    estimator: type, *, multi: int = 0, suffix: str = "ubj", stop: bool = False, infinite: bool = False, **params: Any
+) -> Case:
     """Return a case with a scikit-learn class."""
 
     def make() -> tuple[Any, pd.DataFrame, str]:
@@ -106,13 +108,14 @@ def fit(estimator: type, *, multi: int = 0, suffix: str = "ubj", stop: bool = Fa
             extra["qid"] = np.repeat(np.arange(ROWS // 50), 50)
         elif estimator in {xgb.XGBClassifier, xgb.XGBRFClassifier}:
             y = np.stack([y > i * 0.3 for i in range(multi)], 1).astype(int) if multi else labels("multi:", y).astype(int)
-            y = y if multi or params.get("classes", 4) != 2 else (y > 1).astype(int)
         elif multi:
             y = np.stack([y * (i + 1) for i in range(multi)], 1)
         if stop:
             noise = np.random.default_rng(3).permutation(y)
             extra |= {"eval_set": [(frame, noise)], "verbose": False}
         fitted.fit(frame, y, **extra)
+        if infinite:
+            frame.loc[3, "f0"], frame.loc[4, "f1"], frame.loc[5, "f2"] = np.inf, -np.inf, 1e300
         return fitted, frame, suffix
 
     return make
@@ -139,11 +142,7 @@ def categorical(*, onehot: int = 4) -> Case:
         frame["kind"] = rng.integers(0, 40, ROWS).astype("float64")
         frame["few"] = rng.integers(0, 3, ROWS).astype("float64")
         frame.loc[rng.random(ROWS) < 0.1, "kind"] = np.nan
-        y = (
-            np.sin(frame["kind"].fillna(7) * 2.3) * 3
-            + frame["few"] * (frame["f0"].fillna(0) > 0)
-            + rng.normal(size=ROWS) * 0.1
-        )
+        y = np.sin(frame["kind"].fillna(7) * 2.3) * 3 + frame["few"] * (frame["f0"].fillna(0) > 0) + rng.normal(size=ROWS) * 0.1
         types = ["float"] * 3 + ["int", "float", "i", "c", "c"]
         data = xgb.DMatrix(frame, y, feature_types=types, enable_categorical=True)
         settings = {"max_depth": 6, "max_cat_to_onehot": onehot, "nthread": 1, "tree_method": "hist"}
@@ -227,6 +226,7 @@ case("deep_hist", deep(max_depth=14))
 case("deep_exact", deep(max_depth=30, tree_method="exact"))
 case("deep_lossguide", deep(grow_policy="lossguide", max_leaves=200, max_depth=0))
 case("regressor", fit(xgb.XGBRegressor))
+case("regressor_infinite", fit(xgb.XGBRegressor, infinite=True))
 case("regressor_json", fit(xgb.XGBRegressor, suffix="json"))
 case("regressor_targets", fit(xgb.XGBRegressor, multi=3))
 case("regressor_stopped", fit(xgb.XGBRegressor, stop=True))

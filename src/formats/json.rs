@@ -82,7 +82,8 @@ impl<'a> Reader<'a> {
 
     fn number(&mut self) -> Result<Value> {
         let start = self.at;
-        let length = self.bytes[start..].iter().take_while(|b| matches!(b, b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9')).count();
+        let length =
+            self.bytes[start..].iter().take_while(|b| matches!(b, b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9')).count();
         self.at += length;
         let text = std::str::from_utf8(&self.bytes[start..self.at]).unwrap_or_default();
         let wrong = || invalid(format!("'{}' is no number", text.chars().take(40).collect::<String>()));

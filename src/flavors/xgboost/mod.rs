@@ -57,7 +57,11 @@ pub fn load(mlmodel: &MlModel, directory: &Path, options: &LoadOptions) -> Resul
 fn model_file(directory: &Path, data: &str) -> Result<PathBuf> {
     let inside = Path::new(data).components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
     if !inside {
-        return Err(Error::new(Kind::InvalidModel, "PATH_OUTSIDE_MODEL", format!("the path '{data}' leaves the model's directory")));
+        return Err(Error::new(
+            Kind::InvalidModel,
+            "PATH_OUTSIDE_MODEL",
+            format!("the path '{data}' leaves the model's directory"),
+        ));
     }
     Ok(directory.join(data))
 }
@@ -151,8 +155,15 @@ impl XgbModel {
 /// The link of a model's objective, or why there is none here.
 fn link(model: &format::Model, version: [i64; 3]) -> Result<Link, NeedsPython> {
     Ok(match model.objective.as_str() {
-        "reg:squarederror" | "reg:linear" | "reg:squaredlogerror" | "reg:pseudohubererror" | "reg:absoluteerror"
-        | "binary:logitraw" | "rank:pairwise" | "rank:ndcg" | "rank:map" => Link::Identity,
+        "reg:squarederror"
+        | "reg:linear"
+        | "reg:squaredlogerror"
+        | "reg:pseudohubererror"
+        | "reg:absoluteerror"
+        | "binary:logitraw"
+        | "rank:pairwise"
+        | "rank:ndcg"
+        | "rank:map" => Link::Identity,
         "reg:logistic" | "binary:logistic" => Link::Logistic,
         "reg:gamma" | "reg:tweedie" | "count:poisson" | "survival:cox" | "survival:aft" => Link::Exp,
         "binary:hinge" => Link::Hinge,

@@ -48,7 +48,9 @@ impl Forest {
     }
 
     pub(super) fn memory(&self) -> usize {
-        self.nodes.len() * size_of::<Packed>() + self.roots.len() * size_of::<Root>() + self.sets.iter().map(Set::memory).sum::<usize>()
+        self.nodes.len() * size_of::<Packed>()
+            + self.roots.len() * size_of::<Root>()
+            + self.sets.iter().map(Set::memory).sum::<usize>()
     }
 
     fn push(&mut self, tree: &Tree, slots: &Slots<'_>) -> Result<()> {

@@ -1,0 +1,319 @@
+//! The xgboost flavor against XGBoost itself: every objective, class and format, bit by bit, on every kernel path.
+
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+    process::Command,
+    sync::{Arc, OnceLock},
+};
+
+use arrow::{
+    array::{Array, ArrayRef, AsArray, Float64Array, RecordBatch, StringArray},
+    compute::concat_batches,
+    datatypes::{DataType, Float32Type, Float64Type, Int32Type, Int64Type},
+};
+use mlflight::{
+    error::{Error, Kind},
+    flavors::{self, Engine, LoadOptions},
+    mlmodel::MlModel,
+    models::LoadedModel,
+    score::{Context, Model, ScoreOptions, SessionOptions},
+};
+use proptest::prelude::*;
+use serde_json::{Map, Value, json};
+
+use crate::support;
+
+/// The directory of the cases that `make_xgboost.py` makes, made on first use.
+fn cases() -> &'static Path {
+    static CASES: OnceLock<PathBuf> = OnceLock::new();
+    CASES.get_or_init(|| {
+        let models = std::env::var_os("MLFLIGHT_TEST_MODELS");
+        let out = models.map_or_else(|| support::root().join("build/test-models"), PathBuf::from).join("xgboost");
+        let script = support::root().join("tests/make_xgboost.py");
+        let output = Command::new(support::python()).arg(script).arg(&out).output().unwrap();
+        assert!(output.status.success(), "make_xgboost.py failed:\n{}", String::from_utf8_lossy(&output.stderr));
+        out
+    })
+}
+
+fn read(path: &Path) -> RecordBatch {
+    let reader = arrow::ipc::reader::FileReader::try_new(File::open(path).unwrap(), None).unwrap();
+    let schema = reader.schema();
+    concat_batches(&schema, &reader.collect::<Result<Vec<_>, _>>().unwrap()).unwrap()
+}
+
+struct Case {
+    model: Arc<dyn Model>,
+    input: RecordBatch,
+    expected: RecordBatch,
+    range: Option<Map<String, Value>>,
+}
+
+fn load(directory: &Path) -> Result<Arc<dyn Model>, Error> {
+    let options = LoadOptions { engine: Engine::Native, ..Default::default() };
+    let mlmodel = MlModel::load(directory)?;
+    flavors::load(&mlmodel, directory, &options).map(|loaded| loaded.model)
+}
+
+fn case(name: &str) -> Case {
+    let directory = cases().join(name);
+    let range = fs::read_to_string(directory.join("range.json")).ok();
+    Case {
+        model: load(&directory.join("model")).unwrap_or_else(|error| panic!("{name}: {error}")),
+        input: read(&directory.join("input.arrow")),
+        expected: read(&directory.join("expected.arrow")),
+        range: range.map(|text| serde_json::from_str(&text).unwrap()),
+    }
+}
+
+fn score(model: &dyn Model, params: Value, batch: &RecordBatch) -> Result<RecordBatch, Error> {
+    let Value::Object(params) = params else { panic!("params are an object") };
+    let options = SessionOptions { params, ..Default::default() };
+    model.session(&options)?.score(batch, &Context::default())
+}
+
+/// The bits of a column of numbers, and their type.
+fn bits(column: &ArrayRef) -> (DataType, Vec<u64>) {
+    assert_eq!(column.null_count(), 0);
+    let bits = match column.data_type() {
+        DataType::Float32 => column.as_primitive::<Float32Type>().values().iter().map(|v| u64::from(v.to_bits())).collect(),
+        DataType::Float64 => column.as_primitive::<Float64Type>().values().iter().map(|v| v.to_bits()).collect(),
+        DataType::Int32 => column.as_primitive::<Int32Type>().values().iter().map(|&v| v as u64).collect(),
+        DataType::Int64 => column.as_primitive::<Int64Type>().values().iter().map(|&v| v as u64).collect(),
+        other => panic!("an answer of {other}"),
+    };
+    (column.data_type().clone(), bits)
+}
+
+/// Compares the columns of an answer with those expected under a prefix.
+fn assert_same(name: &str, answer: &RecordBatch, expected: &RecordBatch, prefix: &str) {
+    let schema = expected.schema();
+    let wanted: Vec<&String> = schema
+        .fields()
+        .iter()
+        .map(|field| field.name())
+        .filter(|name| name.strip_prefix(prefix).is_some_and(|rest| rest.parse::<u32>().is_ok()))
+        .collect();
+    assert_eq!(answer.num_columns(), wanted.len(), "{name}: columns of the answer '{prefix}'");
+    for (at, wanted) in wanted.into_iter().enumerate() {
+        assert_eq!(answer.schema().field(at).name(), &at.to_string());
+        let (got_type, got) = bits(answer.column(at));
+        let (wanted_type, wanted_bits) = bits(expected.column_by_name(wanted).unwrap());
+        assert_eq!(got_type, wanted_type, "{name}: type of '{wanted}'");
+        let wrong = got.iter().zip(&wanted_bits).filter(|(a, b)| a != b).count();
+        assert_eq!(wrong, 0, "{name}: {wrong} of {} rows differ in '{wanted}'", got.len());
+    }
+}
+
+#[test]
+fn every_case_gives_xgboosts_own_bits() {
+    let mut seen = 0;
+    for entry in fs::read_dir(cases()).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        if name == "vector_leaves" || name.starts_with("tmp") {
+            continue;
+        }
+        let case = case(&name);
+        let answer = score(&*case.model, json!({}), &case.input).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_same(&name, &answer, &case.expected, "");
+        let margins = score(&*case.model, json!({"output_margin": true}), &case.input).unwrap();
+        assert_same(&name, &margins, &case.expected, "m");
+        if let Some(range) = case.range {
+            assert_same(&name, &score(&*case.model, range.into(), &case.input).unwrap(), &case.expected, "r");
+        }
+        let width = answer.num_columns();
+        let kind = answer.schema().field(0).data_type().clone();
+        let declared = if width == 1 { kind } else { DataType::new_list(kind, true) };
+        assert_eq!(case.model.output(), Some(declared), "{name}");
+        assert!(case.model.memory() > 0);
+        seen += 1;
+    }
+    assert!(seen >= 50, "{seen} cases");
+}
+
+#[test]
+fn the_portable_path_gives_the_same_bits() {
+    cases();
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["xgboost::every_case_gives_xgboosts_own_bits", "--exact"])
+        .env("MLFLIGHT_KERNEL", "portable")
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+}
+
+#[test]
+fn an_unknown_path_is_refused() {
+    cases();
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["xgboost::every_case_gives_xgboosts_own_bits", "--exact"])
+        .env("MLFLIGHT_KERNEL", "quantum")
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && text.contains("MLFLIGHT_KERNEL=quantum"), "{text}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..Default::default() })]
+    #[test]
+    fn any_split_of_a_batch_gives_the_same_answer(cuts in prop::collection::vec(0usize..1500, 0..8), pick in 0usize..4) {
+        let name = ["booster_softprob", "booster_categorical", "deep_lossguide", "booster_linear"][pick];
+        let case = case(name);
+        let rows = case.expected.num_rows();
+        let mut bounds: Vec<usize> = cuts.into_iter().chain([0, rows]).collect();
+        bounds.sort_unstable();
+        let mut session = case.model.session(&SessionOptions::default()).unwrap();
+        let parts: Vec<RecordBatch> = bounds
+            .windows(2)
+            .map(|pair| session.score(&case.input.slice(pair[0], pair[1] - pair[0]), &Context::default()).unwrap())
+            .collect();
+        let whole = concat_batches(&parts[0].schema(), &parts).unwrap();
+        assert_same(name, &whole, &case.expected, "");
+    }
+}
+
+#[test]
+fn the_scorer_answers_with_one_column() {
+    let uri = cases().join("booster_binary_logistic/model");
+    let model = LoadedModel::load(uri.to_str().unwrap(), &LoadOptions::default()).unwrap();
+    assert_eq!((model.loaded.engine, model.loaded.flavor.as_str()), (Engine::Native, "xgboost"));
+    let case = case("booster_binary_logistic");
+    let scorer = model.scorer(ScoreOptions::default()).unwrap();
+    // By name: any order will do.
+    let backwards: Vec<usize> = (0..case.input.num_columns()).rev().collect();
+    let input = case.input.project(&backwards).unwrap();
+    let answer = scorer.open(&input.schema()).unwrap().score(&input, &Context::default()).unwrap();
+    assert_eq!(answer.schema().field(0).name(), "prediction");
+    let expected = case.expected.project(&[0]).unwrap();
+    assert_eq!(bits(answer.column(0)), bits(expected.column(0)));
+}
+
+fn with_column(batch: &RecordBatch, name: &str, column: ArrayRef) -> RecordBatch {
+    let columns = batch.schema().fields().iter().zip(batch.columns()).map(|(field, old)| {
+        let column = if field.name() == name { column.clone() } else { old.clone() };
+        (field.name().clone(), column, true)
+    });
+    RecordBatch::try_from_iter_with_nullable(columns.collect::<Vec<_>>()).unwrap()
+}
+
+#[test]
+fn columns_that_do_not_fit_are_refused_by_name() {
+    let case = case("booster_binary_logistic");
+    let fails = |batch: &RecordBatch| score(&*case.model, json!({}), batch).unwrap_err();
+    let fewer = fails(&case.input.project(&[0, 1, 2, 3, 4, 5, 6, 7]).unwrap());
+    assert_eq!((fewer.code(), fewer.column_name()), ("FEATURE_MISMATCH", Some("flag")));
+    let text: ArrayRef = Arc::new(StringArray::from(vec!["x"; case.input.num_rows()]));
+    let mistyped = fails(&with_column(&case.input, "count", text));
+    assert_eq!((mistyped.code(), mistyped.column_name()), ("TYPE_MISMATCH", Some("count")));
+    let mut values = vec![0.0; case.input.num_rows()];
+    values[700] = 1e300;
+    let infinite: ArrayRef = Arc::new(Float64Array::from(values));
+    let infinite = fails(&with_column(&case.input, "f1", infinite));
+    assert_eq!((infinite.code(), infinite.row_number()), ("INFINITE_INPUT", Some(700)));
+    let renamed = RecordBatch::try_from_iter_with_nullable(
+        case.input.columns().iter().enumerate().map(|(at, column)| (format!("x{at}"), column.clone(), true)),
+    );
+    assert_eq!(fails(&renamed.unwrap()).column_name(), Some("x0"));
+}
+
+#[test]
+fn a_category_that_was_never_seen_is_named() {
+    let case = case("classifier_words");
+    let mut words = vec!["c"; case.input.num_rows()];
+    words[42] = "yak";
+    let batch = with_column(&case.input, "word", Arc::new(StringArray::from(words)));
+    let error = score(&*case.model, json!({}), &batch).unwrap_err();
+    assert_eq!((error.code(), error.row_number(), error.column_name()), ("UNKNOWN_CATEGORY", Some(42), Some("word")));
+    assert!(error.to_string().contains("'yak'"));
+}
+
+#[test]
+fn params_are_checked_when_a_session_opens() {
+    let case = case("booster_softprob");
+    let open = |params: Value| match params {
+        Value::Object(params) => case.model.session(&SessionOptions { params, ..Default::default() }).err(),
+        _ => None,
+    };
+    assert!(open(json!({"strict_shape": true, "training": false, "pred_leaf": false, "unknown": 1})).is_none());
+    for (params, kind) in [
+        (json!({"pred_contribs": true}), Kind::Unimplemented),
+        (json!({"training": true}), Kind::Unimplemented),
+        (json!({"output_margin": 3}), Kind::InvalidArgument),
+        (json!({"iteration_range": [0, 13]}), Kind::InvalidArgument),
+        (json!({"iteration_range": [5, 2]}), Kind::InvalidArgument),
+        (json!({"iteration_range": [-1, 2]}), Kind::InvalidArgument),
+        (json!({"validate_features": true}), Kind::InvalidArgument),
+    ] {
+        assert_eq!(open(params.clone()).map(|error| error.kind()), Some(kind), "{params}");
+    }
+}
+
+/// A copy of a case's model whose file is what `change` makes of it.
+fn changed(name: &str, change: impl FnOnce(Vec<u8>) -> Vec<u8>) -> tempfile::TempDir {
+    let from = cases().join(name).join("model");
+    let to = tempfile::tempdir().unwrap();
+    fs::copy(from.join("MLmodel"), to.path().join("MLmodel")).unwrap();
+    for file in ["model.ubj", "model.json"] {
+        if let Ok(bytes) = fs::read(from.join(file)) {
+            fs::write(to.path().join(file), change(bytes)).unwrap();
+            return to;
+        }
+    }
+    panic!("{name} has no model file");
+}
+
+#[test]
+fn what_is_not_native_says_why() {
+    let reason = |directory: &Path| {
+        let (engine, reason) = flavors::explain(&MlModel::load(directory).unwrap(), directory).unwrap();
+        assert_eq!(engine, Engine::Python);
+        reason
+    };
+    assert!(reason(&cases().join("vector_leaves/model")).contains("vector leaves"));
+    let binary = changed("booster_binary_logistic", |_| b"binf\0\0\0\0".to_vec());
+    assert!(reason(binary.path()).contains("deprecated binary format"));
+    let custom = changed("booster_json", |bytes| {
+        String::from_utf8(bytes).unwrap().replace("binary:logistic", "custom:objective").into_bytes()
+    });
+    assert!(reason(custom.path()).contains("custom:objective"));
+    let error = load(custom.path()).err().unwrap();
+    assert_eq!((error.kind(), error.code()), (Kind::Unimplemented, "NEEDS_PYTHON"));
+    let native = cases().join("booster_json/model");
+    assert_eq!(flavors::explain(&MlModel::load(&native).unwrap(), &native).unwrap().0, Engine::Native);
+}
+
+#[test]
+fn a_model_file_that_was_cut_anywhere_is_refused() {
+    for name in ["booster_forest", "booster_json"] {
+        for part in 0..60 {
+            let cut = changed(name, |mut bytes| {
+                bytes.truncate(bytes.len() * part / 60);
+                bytes
+            });
+            // An empty file is no document, so it is taken for the binary format.
+            let error = load(cut.path()).err().unwrap();
+            let wanted = if part == 0 { "NEEDS_PYTHON" } else { "MODEL_FILE_INVALID" };
+            assert_eq!(error.code(), wanted, "{name} cut at {part}/60: {error}");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..Default::default() })]
+    #[test]
+    fn a_damaged_file_never_panics(at in 0.0f64..1.0, byte: u8, json: bool) {
+        let name = if json { "booster_json" } else { "booster_forest" };
+        let damaged = changed(name, |mut bytes| {
+            let at = (at * bytes.len() as f64) as usize;
+            bytes[at] = byte;
+            bytes
+        });
+        if let Ok(model) = load(damaged.path()) {
+            let input = read(&cases().join(name).join("input.arrow"));
+            let _ = score(&*model, json!({}), &input.slice(0, 300));
+        }
+    }
+}
