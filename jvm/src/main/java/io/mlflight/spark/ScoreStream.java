@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.mlflight.spark;
+
+import org.apache.spark.TaskContext;
+import org.apache.spark.sql.types.DataType;
+import org.apache.spark.sql.vectorized.ColumnVector;
+
+/** One task's stream of batches to the scorer. Closed with the task at the latest. */
+final class ScoreStream implements AutoCloseable {
+  private final TaskContext task;
+  private final DataType resultType;
+  private final ColumnWriter[] columns;
+  private final long[] table;
+  private final long[] prediction;
+  private long stream;
+  private ColumnVector last;
+
+  /** Opens a stream; blocks while the service starts and loads the model. */
+  ScoreStream(
+      TaskContext task,
+      ColumnWriter[] columns,
+      DataType resultType,
+      byte[] spec,
+      byte[] input,
+      byte[] output,
+      byte[] options) {
+    this.task = task;
+    this.columns = columns;
+    this.resultType = resultType;
+    int nodes = 0;
+    for (ColumnWriter column : columns) {
+      nodes += column.nodes();
+    }
+    table = new long[nodes * ColumnWriter.NODE_WORDS];
+    prediction = new long[NativeColumnVector.nodes(resultType) * ColumnWriter.NODE_WORDS];
+    stream = NativeBridge.create();
+    CancelPoller.watch(stream, task);
+    try {
+      NativeBridge.open(stream, spec, input, output, options);
+    } catch (MlflightException error) {
+      close();
+      throw Failures.inTask(error, task);
+    }
+  }
+
+  /** Scores what the columns hold and empties them. The answer lives until the next call. */
+  ColumnVector score(int rows) {
+    release();
+    int at = 0;
+    for (ColumnWriter column : columns) {
+      at = column.export(table, at);
+    }
+    try {
+      long result = NativeBridge.score(stream, rows, table, prediction);
+      last = NativeColumnVector.of(resultType, prediction, () -> NativeBridge.freeResult(result));
+    } catch (MlflightException error) {
+      throw Failures.inTask(error, task);
+    }
+    for (ColumnWriter column : columns) {
+      column.reset();
+    }
+    return last;
+  }
+
+  /** Bytes waiting in the columns, roughly. */
+  long bytes() {
+    long sum = 0;
+    for (ColumnWriter column : columns) {
+      sum += column.bytes();
+    }
+    return sum;
+  }
+
+  private void release() {
+    if (last != null) {
+      last.close();
+      last = null;
+    }
+  }
+
+  @Override
+  public void close() {
+    release();
+    if (stream != 0) {
+      CancelPoller.forget(stream);
+      NativeBridge.close(stream);
+      stream = 0;
+    }
+    for (ColumnWriter column : columns) {
+      column.close();
+    }
+  }
+}
