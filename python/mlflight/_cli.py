@@ -12,6 +12,7 @@ def main() -> None:
     """Replace this process by the command line."""
     if not BINARY.is_file():
         sys.exit(f"error: this installation of mlflight has no command line: {BINARY} is missing; reinstall the wheel")
-    # The interpreter that installed us is the one a model's `local` environment means.
-    os.environ.setdefault("MLFLIGHT_PYTHON", sys.executable)
+    # Unless another one is active, the environment that we are installed in is the one a model's `local` environment means.
+    if sys.prefix != sys.base_prefix:
+        os.environ.setdefault("VIRTUAL_ENV", sys.prefix)
     os.execv(BINARY, [str(BINARY), *sys.argv[1:]])

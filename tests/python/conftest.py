@@ -69,7 +69,7 @@ def binary() -> Path:
     return Path(sys.executable).with_name("mlflight")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def spark() -> Iterator:
     """Return a session without any configuration of mlflight."""
     from pyspark.sql import SparkSession
