@@ -225,15 +225,16 @@ def _fallback(session: SparkSession) -> bool:
 
 
 def _make_udf(mark: str, name: str, kind: DataType, line: tuple[int, int]) -> Any:
-    if line >= (4, 1):
-        from pyspark.sql.functions import ArrowUDFType, arrow_udf
+    from pyspark.sql import functions
 
-        return arrow_udf(_body.make(mark, name, arrow=True), kind, ArrowUDFType.SCALAR)
-    from pyspark.sql.functions import PandasUDFType, pandas_udf
-
+    arrow = line >= (4, 1)
+    body = _body.make(mark, name, arrow=arrow)
     with warnings.catch_warnings():
+        # Type hints cannot say how many columns there are.
         warnings.simplefilter("ignore")
-        return pandas_udf(_body.make(mark, name, arrow=False), kind, PandasUDFType.SCALAR)
+        if arrow:
+            return functions.arrow_udf(body, kind, functions.ArrowUDFType.SCALAR)
+        return functions.pandas_udf(body, kind, functions.PandasUDFType.SCALAR)
 
 
 def _whole_columns(spec: _native.Spec) -> list[str]:
