@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pyarrow as pa
 
 __version__: str
@@ -24,7 +26,7 @@ class Spec:
     unnamed: bool
     optional_inputs: bool
     digest: str
-    model_dir: str
+    model_dir: Path
     engine: str
     reason: str
     def to_bytes(self) -> bytes: ...
@@ -60,5 +62,5 @@ def make_spec(
     time_zone: str | None = None,
     python: str | None = None,
 ) -> Spec: ...
-def pack_model(directory: str, out_dir: str) -> str: ...
-def unpack_model(archive: str, digest: str, cache_dir: str) -> str: ...
+def pack_model(directory: str | Path, out_dir: str | Path) -> Path: ...
+def unpack_model(archive: str | Path, digest: str, cache_dir: str | Path) -> Path: ...

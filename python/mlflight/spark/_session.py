@@ -73,13 +73,13 @@ def install(spark: SparkSession, line: tuple[int, int]) -> str | None:
     return None
 
 
-def ship_model(spark: SparkSession, directory: str, digest: str) -> None:
+def ship_model(spark: SparkSession, directory: Path, digest: str) -> None:
     """Send a model to the executors, once an application."""
     if is_connect(spark):
         # Where the server does not take files, executors read the model by its URI.
         application = str(spark.session_id)
         if (application, digest) not in _shipped:
-            spark.addArtifacts(_native.pack_model(directory, _drafts()), file=True)
+            spark.addArtifacts(str(_native.pack_model(directory, _drafts())), file=True)
             _shipped.add((application, digest))
         return
     if (spark.sparkContext.applicationId, f"mlflight-model-{digest}.tar") not in _shipped:
@@ -102,10 +102,10 @@ def fall_back(reason: str, allowed: bool) -> None:
     warnings.warn(f"{reason}: the model will be scored in Spark's Python workers, which is slower", stacklevel=4)
 
 
-def _ship(spark: SparkSession, archive: str) -> None:
+def _ship(spark: SparkSession, archive: str | Path) -> None:
     key = (spark.sparkContext.applicationId, Path(archive).name)
     if key not in _shipped:
-        spark.sparkContext.addFile(archive)
+        spark.sparkContext.addFile(str(archive))
         _shipped.add(key)
 
 

@@ -55,4 +55,4 @@ def _shipped(digest: str) -> str | None:
         return None
     if not digest or not os.path.isfile(archive):
         return None
-    return _native.unpack_model(archive, digest, os.path.join(os.path.dirname(archive), "mlflight-models"))
+    return str(_native.unpack_model(archive, digest, os.path.join(os.path.dirname(archive), "mlflight-models")))
