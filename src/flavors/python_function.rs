@@ -43,7 +43,7 @@ impl PythonFunction {
         if let Environment::Local(_) = environment {
             environment.interpreter(&Context::default())?;
         }
-        let mut pool = PoolOptions::default();
+        let mut pool = PoolOptions::from_env()?;
         if let Some(workers) = options.python.workers {
             pool.workers = workers;
         }

@@ -42,6 +42,34 @@ impl Default for PoolOptions {
     }
 }
 
+impl PoolOptions {
+    /// The defaults, with `MLFLIGHT_PYTHON_WORKERS` and `MLFLIGHT_PYTHON_IDLE_SECONDS` where they are set.
+    pub fn from_env() -> Result<Self> {
+        Self::read(|name| std::env::var(name).ok())
+    }
+
+    fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self> {
+        let number = |name: &str| match get(name) {
+            None => Ok(None),
+            Some(text) => match text.parse::<u32>() {
+                Ok(number) if number > 0 => Ok(Some(number)),
+                _ => {
+                    let message = format!("{name} is '{text}'");
+                    Err(Error::new(Kind::InvalidArgument, "SETTING_INVALID", message).remedy("give a whole number from 1 on"))
+                }
+            },
+        };
+        let mut options = Self::default();
+        if let Some(workers) = number("MLFLIGHT_PYTHON_WORKERS")? {
+            options.workers = workers as usize;
+        }
+        if let Some(seconds) = number("MLFLIGHT_PYTHON_IDLE_SECONDS")? {
+            options.idle = Duration::from_secs(seconds.into());
+        }
+        Ok(options)
+    }
+}
+
 /// The worker processes of one model. They end when the pool is dropped, and with this process whatever ends it.
 pub struct Pool(Arc<Shared>);
 
@@ -270,5 +298,30 @@ pub(super) fn copy(error: &Error) -> Error {
     match error.traceback_text() {
         Some(traceback) => copied.traceback(traceback),
         None => copied,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn settings_are_read_and_checked() {
+        let read = |workers: &'static str| {
+            PoolOptions::read(move |name| Some(if name.ends_with("WORKERS") { workers.to_owned() } else { "7".to_owned() }))
+        };
+        let options = read("3").unwrap();
+        assert_eq!((options.workers, options.idle), (3, Duration::from_secs(7)));
+        for wrong in ["0", "-1", "many"] {
+            assert_eq!(read(wrong).unwrap_err().kind(), Kind::InvalidArgument);
+        }
+        assert_eq!(PoolOptions::read(|_| None).unwrap().idle, PoolOptions::default().idle);
+    }
+
+    #[test]
+    fn a_copied_failure_says_the_same() {
+        let error = Error::new(Kind::ModelFailed, "X", "message").remedy("do").traceback("trace");
+        assert_eq!(format!("{:?}", copy(&error)), format!("{error:?}"));
     }
 }
