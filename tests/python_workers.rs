@@ -132,9 +132,10 @@ fn cancel_and_deadline_end_the_worker_and_its_children() {
     let child = "import subprocess; call('busy', wait=False)
         kept.append(subprocess.Popen(['sleep', '1000'], pass_fds=[kept[0].fileno()])); import threading; threading.Event().wait()";
     let model = model_that(&line, child);
-    let mut session = model.session();
-    let context = Context::default().with_deadline(Instant::now() + Duration::from_secs(20));
-    let error = session.score(&rows(), &context).unwrap_err();
+    let pool = model.pool(local(), PoolOptions { workers: 1, ..PoolOptions::default() });
+    pool.warm(&Context::default()).unwrap();
+    let context = Context::default().with_deadline(Instant::now() + Duration::from_secs(10));
+    let error = pool.score(&request(), &rows(), &context).unwrap_err();
     failed_with(&error, Kind::DeadlineExceeded, &[]);
     wait_for_end(line.accept().0);
 
@@ -145,7 +146,7 @@ fn cancel_and_deadline_end_the_worker_and_its_children() {
         flag.cancel();
         wait_for_end(call);
     });
-    failed_with(&session.score(&rows(), &Context::new(cancel)).unwrap_err(), Kind::Cancelled, &[]);
+    failed_with(&pool.score(&request(), &rows(), &Context::new(cancel)).unwrap_err(), Kind::Cancelled, &[]);
     script.join().unwrap();
 }
 
@@ -218,6 +219,16 @@ fn an_idle_worker_ends_with_its_children_and_comes_back() {
     wait_for_end(line.accept().0);
     let second = pool.score(&request(), &rows(), &Context::default()).unwrap();
     assert_ne!(first_text(&first, "0"), first_text(&second, "0"));
+}
+
+#[test]
+fn a_worker_outlives_the_thread_that_started_it() {
+    let line = Line::new();
+    let model = model_that(&line, "pass");
+    let pool = model.pool(local(), PoolOptions::default());
+    let ask = || first_text(&pool.score(&request(), &rows(), &Context::default()).unwrap(), "0");
+    let first = thread::scope(|scope| scope.spawn(ask).join().unwrap());
+    assert_eq!(ask(), first);
 }
 
 #[test]
