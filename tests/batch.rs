@@ -190,6 +190,24 @@ fn parquet_keeps_every_column_and_the_order_of_rows() {
 }
 
 #[test]
+fn files_without_a_page_index_are_copied_too() {
+    let desk = Desk::new();
+    let properties = WriterProperties::builder()
+        .set_offset_index_disabled(true)
+        .set_statistics_enabled(parquet::file::properties::EnabledStatistics::Chunk)
+        .build();
+    let input = desk.at("in/a.parquet");
+    fs::create_dir(desk.at("in")).unwrap();
+    let mut writer = ArrowWriter::try_new(File::create(&input).unwrap(), table(0..0).schema(), Some(properties)).unwrap();
+    writer.write(&table(0..500)).unwrap();
+    writer.close().unwrap();
+    // Beside one that has an index.
+    write(&desk.at("in/b.parquet"), &table(500..900), 100);
+    run(&job(&[&desk.at("in")], &desk.at("out.parquet"))).unwrap();
+    assert_eq!(doubles(&read(&desk.at("out.parquet")), "prediction"), expected(0..900));
+}
+
+#[test]
 fn directories_give_one_file_for_each_file() {
     let desk = Desk::new();
     fs::create_dir_all(desk.at("in/k=1")).unwrap();

@@ -40,6 +40,8 @@ pub(super) struct SpliceSink {
     /// Encoders of the row group being scored.
     open: Option<Vec<ArrowColumnWriter>>,
     groups: usize,
+    /// Whether page indexes are written: all column chunks of a file have one, or none has.
+    indexed: bool,
 }
 
 impl SpliceSink {
@@ -73,7 +75,8 @@ impl SpliceSink {
         let spill = Spill::new(scratch, limit);
         let factory = ArrowRowGroupWriterFactory::new(&alone, prediction.clone()).with_page_store_factory(spill);
         let writer = SerializedFileWriter::new(file, Arc::new(root), properties).map_err(fail)?;
-        Ok(Self { source, writer, path, factory, prediction, open: None, groups: 0 })
+        let indexed = source.files.iter().all(|file| indexed(file));
+        Ok(Self { source, writer, path, factory, prediction, open: None, groups: 0, indexed })
     }
 
     fn encoders(&mut self) -> Result<&mut Vec<ArrowColumnWriter>> {
@@ -110,9 +113,13 @@ impl Sink for SpliceSink {
         let fail = |error| parquet_failed(&path, error);
         let (file, group) = self.source.group(part);
         let mut out = self.writer.next_row_group().map_err(fail)?;
-        copy_group(&mut out, file, group, &path)?;
+        copy_group(&mut out, file, group, self.indexed, &path)?;
         for encoder in encoders {
-            encoder.close().and_then(|chunk| chunk.append_to_row_group(&mut out)).map_err(fail)?;
+            let mut chunk = encoder.close().map_err(fail)?;
+            if !self.indexed {
+                (chunk.close_mut().column_index, chunk.close_mut().offset_index) = (None, None);
+            }
+            chunk.append_to_row_group(&mut out).map_err(fail)?;
         }
         out.close().map_err(fail)?;
         self.groups += 1;
@@ -126,7 +133,13 @@ impl Sink for SpliceSink {
 }
 
 /// Copies every column chunk of a row group.
-fn copy_group(out: &mut SerializedRowGroupWriter<'_, File>, file: &ParquetFile, group: usize, target: &Path) -> Result<()> {
+fn copy_group(
+    out: &mut SerializedRowGroupWriter<'_, File>,
+    file: &ParquetFile,
+    group: usize,
+    indexed: bool,
+    target: &Path,
+) -> Result<()> {
     let input = File::open(&file.path).map_err(|error| Error::io(&file.path, error))?;
     let metadata = file.metadata.metadata();
     let row_group = metadata.row_group(group);
@@ -137,12 +150,19 @@ fn copy_group(out: &mut SerializedRowGroupWriter<'_, File>, file: &ParquetFile, 
             rows_written: row_group.num_rows().max(0) as u64,
             metadata: column.clone(),
             bloom_filter,
-            column_index: metadata.column_index().and_then(|groups| groups.get(group)?.get(index)).cloned(),
-            offset_index: metadata.offset_index().and_then(|groups| groups.get(group)?.get(index)).cloned(),
+            column_index: metadata.column_index().filter(|_| indexed).and_then(|groups| groups.get(group)?.get(index)).cloned(),
+            offset_index: metadata.offset_index().filter(|_| indexed).and_then(|groups| groups.get(group)?.get(index)).cloned(),
         };
         out.append_column(&input, close).map_err(|error| parquet_failed(target, error))?;
     }
     Ok(())
+}
+
+/// Whether every column chunk of a file has a page index.
+fn indexed(file: &ParquetFile) -> bool {
+    let metadata = file.metadata.metadata();
+    let full = |count: Option<usize>| count == Some(metadata.num_row_groups());
+    metadata.num_row_groups() == 0 || (full(metadata.offset_index().map(Vec::len)) && full(metadata.column_index().map(Vec::len)))
 }
 
 /// Whether a file's columns can be copied: plain chunks in the file itself.
