@@ -77,7 +77,7 @@ impl LocalService {
                 }
             }
         };
-        service.ensure()?;
+        drop(service.ensure()?);
         Ok(service)
     }
 
@@ -289,7 +289,7 @@ mod tests {
     #[test]
     fn a_binary_that_is_not_there_is_named() {
         let service = LocalService::new(Path::new("/nowhere/mlflight"), LocalOptions::default()).unwrap();
-        let error = service.ensure().map(|_| ()).unwrap_err();
+        let error = service.ensure().map(drop).unwrap_err();
         assert_eq!(error.kind(), Kind::FailedPrecondition);
         assert!(error.message().contains("/nowhere/mlflight"), "{error}");
     }
@@ -297,7 +297,7 @@ mod tests {
     #[test]
     fn a_program_that_ends_at_once_is_said_to() {
         let service = LocalService::new(Path::new("/bin/false"), LocalOptions::default()).unwrap();
-        let error = service.ensure().map(|_| ()).unwrap_err();
+        let error = service.ensure().map(drop).unwrap_err();
         assert_eq!(error.kind(), Kind::Unavailable);
         assert!(error.message().contains("ended as it started"), "{error}");
     }

@@ -1,6 +1,7 @@
 //! What is loaded: models by digest and load options, shared by every front end.
 
 mod cache;
+mod digest;
 mod pool;
 
 use std::{
@@ -9,6 +10,7 @@ use std::{
 };
 
 pub use cache::{Models, ModelsOptions};
+pub use digest::digest;
 pub use pool::Pool;
 
 use crate::{

@@ -1,7 +1,7 @@
 //! A scoring stream as its user sees it.
 
 use arrow::{
-    array::{Array, RecordBatch},
+    array::RecordBatch,
     compute::concat_batches,
     datatypes::{DataType, SchemaRef},
 };

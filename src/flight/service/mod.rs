@@ -3,8 +3,10 @@
 mod budget;
 mod exchange;
 mod flight;
+mod info;
 mod server;
 mod trust;
+mod upload;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 

@@ -9,7 +9,7 @@ use crate::{
     error::{Error, Kind, Result},
     flavors::{Engine, EnvManager, LoadOptions},
     flight::{proto::ScoreSpec, spec},
-    models::{LoadedModel, Origin},
+    models::{self, LoadedModel, Origin},
     score::ScoreOptions,
     store,
 };
@@ -51,6 +51,8 @@ impl Shared {
                 Err(denied("a request may not change how a model is loaded (engine, env_manager, model_config, predict_fn)", "--allow-load"))
             }
             None if !may_load(&options.trust, uri) => Err(self.unknown(uri)),
+            // What was uploaded has no URI to load it by in another way.
+            Some(_) if uri.is_empty() => Err(denied("a request may not change how an uploaded model is loaded", "--model")),
             _ => {
                 let model = self.load(uri, &asked.digest, &load)?;
                 self.within(&model)?;
@@ -95,7 +97,7 @@ impl Shared {
     /// Loads a URI, or takes it from the cache; checks that it is what the caller meant.
     pub fn load(&self, uri: &str, digest: &str, options: &LoadOptions) -> Result<Arc<LoadedModel>> {
         let directory = store::resolve(uri)?.directory;
-        let found = digest_of(&directory)?;
+        let found = models::digest(&directory)?;
         if !digest.is_empty() && digest != found {
             return Err(changed(uri).expected(digest).found(found));
         }
@@ -103,6 +105,13 @@ impl Shared {
             tracing::info!(uri, digest = found, "loading a model");
             LoadedModel::load_directory(&directory, options, Origin { uri: uri.into(), digest: found.clone() })
         })
+    }
+
+    /// Forgets what is cached of a model.
+    pub fn forget(&self, model: &LoadedModel) {
+        if !model.origin.digest.is_empty() {
+            self.models.evict(&format!("{}|", model.origin.digest));
+        }
     }
 
     /// A prefix is about places: a link in an allowed directory must not lead out of it.
@@ -124,10 +133,6 @@ impl Shared {
     fn served_from(&self, directory: &Path) -> bool {
         self.models.list().iter().any(|(_, model)| model.directory == directory)
     }
-}
-
-fn digest_of(directory: &Path) -> Result<String> {
-    Ok(directory.canonicalize().map_err(|error| Error::io(directory, error))?.to_string_lossy().into_owned())
 }
 
 fn key(digest: &str, options: &LoadOptions) -> String {

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use arrow::{
     array::{
-        Array, ArrayRef, BooleanArray, DictionaryArray, Float64Array, Int32Array, ListArray, NullArray, RecordBatch, StringArray,
+        ArrayRef, BooleanArray, DictionaryArray, Float64Array, Int32Array, ListArray, NullArray, RecordBatch, StringArray,
         TimestampMicrosecondArray,
     },
     datatypes::{DataType, Field, Float64Type, Int32Type, Schema},
