@@ -1,6 +1,10 @@
 //! The one integration binary: every file beside this one is a suite.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[cfg(feature = "flight")]
+mod flight;
+#[cfg(feature = "flight")]
+mod flight_local;
 mod layers;
 mod python_environments;
 mod python_function;

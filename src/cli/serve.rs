@@ -103,12 +103,13 @@ pub fn run(args: Args) -> Result<()> {
         let (name, uri) = named(model)?;
         service.load(name, uri).map_err(|error| error.context(format!("model '{name}'")))?;
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .thread_name("mlflight-io")
-        .enable_all()
-        .build()
-        .map_err(|error| Error::new(Kind::Internal, "RUNTIME", format!("cannot start the runtime: {error}")).source(error))?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("mlflight-io")
+            .enable_all()
+            .build()
+            .map_err(|error| Error::new(Kind::Internal, "RUNTIME", format!("cannot start the runtime: {error}")).source(error))?;
     runtime.block_on(async {
         let listener = Listener::bind(&address, has_token).await?;
         watch_signals(&service)?;
@@ -184,7 +185,9 @@ fn named(model: &str) -> Result<(&str, &str)> {
         }
     };
     if name.is_empty() || uri.is_empty() {
-        return Err(Error::new(Kind::InvalidArgument, "MODEL_NAME", format!("--model '{model}' names no model")).expected("[NAME=]URI"));
+        return Err(
+            Error::new(Kind::InvalidArgument, "MODEL_NAME", format!("--model '{model}' names no model")).expected("[NAME=]URI")
+        );
     }
     Ok((name, uri))
 }
@@ -213,7 +216,8 @@ fn token(text: &str, place: &str) -> Result<Secret> {
 /// SIGTERM and SIGINT drain; a second one ends at once.
 fn watch_signals(service: &Service) -> Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
-    let failed = |error: std::io::Error| Error::new(Kind::Internal, "SIGNAL", format!("cannot watch signals: {error}")).source(error);
+    let failed =
+        |error: std::io::Error| Error::new(Kind::Internal, "SIGNAL", format!("cannot watch signals: {error}")).source(error);
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
     let service = service.clone();

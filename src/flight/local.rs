@@ -165,7 +165,8 @@ impl LocalService {
                 std::io::ErrorKind::NotFound | std::io::ErrorKind::PermissionDenied => Kind::FailedPrecondition,
                 _ => Kind::Unavailable,
             };
-            Error::new(kind, "LOCAL_SERVICE", format!("cannot start the local service {}: {error}", self.binary.display())).source(error)
+            Error::new(kind, "LOCAL_SERVICE", format!("cannot start the local service {}: {error}", self.binary.display()))
+                .source(error)
         })?;
         let ready = (|| {
             let mut lifeline = child.stdin.take()?;
@@ -261,7 +262,10 @@ fn check_ready(line: &str) -> Result<()> {
             format!("the local service is mlflight {version} and its client is mlflight {ours}"),
         )
         .remedy("install one version of mlflight for both")),
-        _ => Err(Error::new(Kind::FailedPrecondition, "LOCAL_SERVICE", "the local service is no mlflight service").found(line.trim())),
+        _ => {
+            Err(Error::new(Kind::FailedPrecondition, "LOCAL_SERVICE", "the local service is no mlflight service")
+                .found(line.trim()))
+        }
     }
 }
 

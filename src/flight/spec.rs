@@ -9,8 +9,8 @@ use arrow::{
 use prost::Message;
 use serde_json::{Map, Value};
 
-pub use super::proto::ScoreSpec;
 use super::proto;
+pub use super::proto::ScoreSpec;
 use crate::{
     error::{Error, Kind, Result},
     flavors::{Engine, EnvManager, LoadOptions, PythonRuntime},
@@ -202,15 +202,12 @@ pub fn result_schema(result: &DataType) -> Result<Vec<u8>> {
 
 /// Reads an IPC schema message, with or without the stream format's length in front.
 pub fn read_schema(bytes: &[u8]) -> Result<Schema> {
-    let invalid = |message: String| Error::new(Kind::InvalidArgument, "BAD_SCHEMA", format!("not an Arrow IPC schema: {message}"));
+    let invalid =
+        |message: String| Error::new(Kind::InvalidArgument, "BAD_SCHEMA", format!("not an Arrow IPC schema: {message}"));
     let framed = bytes.starts_with(&[0xff; 4]);
     // The reader's own conversion panics on types it does not know; a peer's bytes must not.
     std::panic::catch_unwind(|| {
-        if framed {
-            arrow::ipc::convert::try_schema_from_ipc_buffer(bytes)
-        } else {
-            try_schema_from_flatbuffer_bytes(bytes)
-        }
+        if framed { arrow::ipc::convert::try_schema_from_ipc_buffer(bytes) } else { try_schema_from_flatbuffer_bytes(bytes) }
     })
     .map_err(|_| invalid("a type in it is not supported".into()))?
     .map_err(|error| invalid(error.to_string()))

@@ -140,7 +140,8 @@ mod tests {
 
     #[test]
     fn long_texts_fit_the_headers() {
-        let error = Error::new(Kind::ModelFailed, "PYTHON", "ü".repeat(10_000)).traceback(format!("{}the end", "é".repeat(10_000)));
+        let error =
+            Error::new(Kind::ModelFailed, "PYTHON", "ü".repeat(10_000)).traceback(format!("{}the end", "é".repeat(10_000)));
         let status = to_status(&error);
         assert!(status.details().len() * 4 / 3 + 3 * status.message().len() < 8 * 1024);
         let back = from_status(status);

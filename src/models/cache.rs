@@ -112,7 +112,9 @@ impl Models {
         let now = Instant::now();
         unfinished.slot = match &loaded {
             Ok(model) => Some(Slot::Ready { model: model.clone(), used: now }),
-            Err(error) if lasting(error.kind()) => Some(Slot::Bad { error: replica(error), until: now + self.options.remember_bad }),
+            Err(error) if lasting(error.kind()) => {
+                Some(Slot::Bad { error: replica(error), until: now + self.options.remember_bad })
+            }
             Err(_) => None,
         };
         drop(unfinished);

@@ -40,7 +40,9 @@ impl Endpoint {
             Error::new(Kind::InvalidArgument, "ENDPOINT", format!("'{uri}' is no address of a service"))
                 .expected("grpc://host:port, grpc+tls://host:port or unix:/path")
         };
-        let (place, dial) = if let Some(path) = uri.strip_prefix("grpc+unix://").or_else(|| uri.strip_prefix("unix://")).or_else(|| uri.strip_prefix("unix:")) {
+        let (place, dial) = if let Some(path) =
+            uri.strip_prefix("grpc+unix://").or_else(|| uri.strip_prefix("unix://")).or_else(|| uri.strip_prefix("unix:"))
+        {
             (Place::Unix, format!("unix:{path}"))
         } else if let Some(rest) = uri.strip_prefix("grpc+tls://") {
             (Place::Tls, format!("https://{rest}"))

@@ -45,8 +45,12 @@ impl Failure {
                     return Self::Refused(cause);
                 }
                 Self::Lost(
-                    Error::new(Kind::Unavailable, "CONNECTION_LOST", format!("the connection to the service was lost: {}", cause.message()))
-                        .source(cause),
+                    Error::new(
+                        Kind::Unavailable,
+                        "CONNECTION_LOST",
+                        format!("the connection to the service was lost: {}", cause.message()),
+                    )
+                    .source(cause),
                 )
             }
         }
@@ -126,7 +130,9 @@ impl Link {
 async fn next(answers: &mut Streaming<FlightData>) -> Result<FlightData, Failure> {
     match answers.message().await {
         Ok(Some(message)) => Ok(message),
-        Ok(None) => Err(Failure::Lost(Error::new(Kind::Unavailable, "STREAM_ENDED", "the service ended the stream without an answer"))),
+        Ok(None) => {
+            Err(Failure::Lost(Error::new(Kind::Unavailable, "STREAM_ENDED", "the service ended the stream without an answer")))
+        }
         Err(status) => Err(Failure::from_status(status)),
     }
 }

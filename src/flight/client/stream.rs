@@ -102,9 +102,13 @@ impl ScoreStream {
             pieces = size.div_ceil(limit.max(1));
         }
         if rows <= 1 {
-            return Err(Error::new(Kind::ResourceExhausted, "ROW_SIZE", format!("one row does not fit a message of {limit} bytes"))
-                .row(first as u64)
-                .remedy("raise the message limit at both ends"));
+            return Err(Error::new(
+                Kind::ResourceExhausted,
+                "ROW_SIZE",
+                format!("one row does not fit a message of {limit} bytes"),
+            )
+            .row(first as u64)
+            .remedy("raise the message limit at both ends"));
         }
         let step = rows.div_ceil(pieces.max(2));
         let mut answers = Vec::with_capacity(pieces);
@@ -123,7 +127,8 @@ impl ScoreStream {
                 tracing::warn!("the local service was lost and is up again: {lost}");
                 self.link = None;
                 let (spec, input) = (&self.spec, &self.input);
-                let link = self.driver.wait(&self.cancel, async { Link::open(&revived, spec, input).await.map_err(Failure::error) })?;
+                let link =
+                    self.driver.wait(&self.cancel, async { Link::open(&revived, spec, input).await.map_err(Failure::error) })?;
                 (self.link, self.endpoint) = (Some(link), revived);
                 // Encoded anew: dictionaries that went to the lost service have to go again.
                 let messages = self.link()?.encode(batch)?;

@@ -269,7 +269,19 @@ fn received(message: Option<Result<FlightData, Status>>) -> Result<Option<Ahead>
     match message {
         None => Ok(None),
         Some(Ok(message)) => Ok(Some(Ahead { message, arrived: Instant::now() })),
-        Some(Err(status)) => Err(status::from_status(status)),
+        Some(Err(status)) => Err(lost(&status)),
+    }
+}
+
+/// Why no message came: one that is too large, else a client that reset its stream or left.
+pub fn lost(status: &Status) -> Error {
+    match status.code() {
+        tonic::Code::OutOfRange | tonic::Code::ResourceExhausted => {
+            Error::new(Kind::ResourceExhausted, "MESSAGE_SIZE", format!("a message is too large: {}", status.message()))
+                .remedy("send smaller batches, or raise --max-message-bytes at both ends")
+        }
+        tonic::Code::Unimplemented => Error::new(Kind::Unimplemented, "COMPRESSION", status.message().to_owned()),
+        _ => vanished(),
     }
 }
 
@@ -308,7 +320,11 @@ impl Work {
         };
         self.rows += info.rows;
         let Ok([mut message]) = <[FlightData; 1]>::try_from(self.encoder.batch(&answer)?) else {
-            return Err(Error::new(Kind::Unimplemented, "DICTIONARY_RESULT", "a prediction column may not be dictionary encoded"));
+            return Err(Error::new(
+                Kind::Unimplemented,
+                "DICTIONARY_RESULT",
+                "a prediction column may not be dictionary encoded",
+            ));
         };
         message.app_metadata = info.encode_to_vec().into();
         Ok(Some(message))

@@ -19,7 +19,9 @@ use crate::{
 type Stream<T> = BoxStream<'static, Result<T, Status>>;
 
 fn unimplemented<T>(call: &str) -> Result<T, Status> {
-    Err(to_status(&Error::new(Kind::Unimplemented, "CALL", format!("{call} has no meaning here")).remedy("score with DoExchange")))
+    Err(to_status(
+        &Error::new(Kind::Unimplemented, "CALL", format!("{call} has no meaning here")).remedy("score with DoExchange"),
+    ))
 }
 
 #[tonic::async_trait]
@@ -106,7 +108,8 @@ impl Service {
         shared.authorize(request.metadata()).map_err(|error| to_status(&error))?;
         let question = request.into_inner();
         let answer = tokio::task::spawn_blocking(move || work(&shared, question)).await;
-        let lost = |_| Error::new(Kind::Internal, "PANIC", "the call panicked: this is a bug in mlflight; the service's log says where");
+        let lost =
+            |_| Error::new(Kind::Internal, "PANIC", "the call panicked: this is a bug in mlflight; the service's log says where");
         answer.unwrap_or_else(|error| Err(lost(error))).map_err(|error| to_status(&error))
     }
 }

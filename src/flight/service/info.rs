@@ -61,9 +61,7 @@ impl Described {
     fn json(&self) -> Value {
         let Self { name, model, .. } = self;
         let columns = |schema: &Schema| -> Value {
-            let column = |field: &Arc<arrow::datatypes::Field>| {
-                json!({"name": field.name(), "type": field.data_type().to_string(), "nullable": field.is_nullable()})
-            };
+            let column = |field: &Arc<arrow::datatypes::Field>| json!({"name": field.name(), "type": field.data_type().to_string(), "nullable": field.is_nullable()});
             schema.fields().iter().map(column).collect()
         };
         json!({

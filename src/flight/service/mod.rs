@@ -19,8 +19,8 @@ use crate::{
     models::{Models, Pool},
 };
 
-pub use budget::Usage;
 use budget::Budget;
+pub use budget::Usage;
 pub use server::{Address, Listener, serve};
 
 /// How a service runs. The defaults are those of the command line.

@@ -85,9 +85,13 @@ impl Listener {
             Address::Unix(path) => {
                 // The kernel's own message for this is "invalid argument".
                 if path.as_os_str().len() > 107 {
-                    return Err(Error::new(Kind::InvalidArgument, "SOCKET_PATH", format!("the path of the socket {} is too long", path.display()))
-                        .expected("at most 107 bytes")
-                        .found(path.as_os_str().len()));
+                    return Err(Error::new(
+                        Kind::InvalidArgument,
+                        "SOCKET_PATH",
+                        format!("the path of the socket {} is too long", path.display()),
+                    )
+                    .expected("at most 107 bytes")
+                    .found(path.as_os_str().len()));
                 }
                 remove_stale(path).map_err(failed)?;
                 let listener = UnixListener::bind(path).map_err(failed)?;
@@ -146,7 +150,9 @@ pub async fn serve(service: Service, listener: Listener) -> Result<()> {
             let _ = tokio::time::timeout(std::time::Duration::from_secs(2), ended.streams.wait()).await;
         }
     };
-    let failed = |error: tonic::transport::Error| Error::new(Kind::Internal, "SERVE", format!("the service failed: {error}")).source(error);
+    let failed = |error: tonic::transport::Error| {
+        Error::new(Kind::Internal, "SERVE", format!("the service failed: {error}")).source(error)
+    };
     let path = match &listener.address {
         Address::Unix(path) => Some(path.clone()),
         Address::Tcp(_) => None,

@@ -47,16 +47,18 @@ impl Shared {
         let uri = served.as_ref().map_or(asked.uri.as_str(), |model| model.origin.uri.as_str());
         match &served {
             Some(model) if !self.differs(asked, &load, model) => Ok((model.clone(), score)),
-            Some(_) if asked.extra_env.is_empty() && !may_load(&options.trust, uri) => {
-                Err(denied("a request may not change how a model is loaded (engine, env_manager, model_config, predict_fn)", "--allow-load"))
-            }
+            Some(model) if self.reloads(&load, model) && !may_load(&options.trust, uri) => Err(denied(
+                "a request may not change how a model is loaded (engine, env_manager, model_config, predict_fn)",
+                "--allow-load",
+            )),
             None if !may_load(&options.trust, uri) => Err(self.unknown(uri)),
             // What was uploaded has no URI to load it by in another way.
             Some(_) if uri.is_empty() => Err(denied("a request may not change how an uploaded model is loaded", "--model")),
+            // With only variables set it is still the model the service was started with.
+            Some(_) if !may_load(&options.trust, uri) => Ok((self.load(uri, &asked.digest, &load)?, score)),
             _ => {
-                let model = self.load(uri, &asked.digest, &load)?;
-                self.within(&model)?;
-                Ok((model, score))
+                self.within(uri)?;
+                Ok((self.load(uri, &asked.digest, &load)?, score))
             }
         }
     }
@@ -80,9 +82,13 @@ impl Shared {
 
     /// Whether a request wants a model loaded in another way than it is.
     fn differs(&self, asked: &ScoreSpec, load: &LoadOptions, model: &LoadedModel) -> bool {
+        self.reloads(load, model) || !asked.extra_env.is_empty()
+    }
+
+    fn reloads(&self, load: &LoadOptions, model: &LoadedModel) -> bool {
         let engine = load.engine != Engine::Auto && load.engine != model.loaded.engine;
         let manager = load.env_manager != EnvManager::Local && load.env_manager != self.options.load.env_manager;
-        engine || manager || load.model_config.is_some() || load.predict_fn.is_some() || !asked.extra_env.is_empty()
+        engine || manager || load.model_config.is_some() || load.predict_fn.is_some()
     }
 
     fn unknown(&self, uri: &str) -> Error {
@@ -115,23 +121,20 @@ impl Shared {
     }
 
     /// A prefix is about places: a link in an allowed directory must not lead out of it.
-    fn within(&self, model: &LoadedModel) -> Result<()> {
-        let local = |prefix: &&String| !prefix.contains("://") || prefix.starts_with("file://");
-        let uri = &model.origin.uri;
-        if uri.contains("://") && !uri.starts_with("file://") {
+    fn within(&self, uri: &str) -> Result<()> {
+        let local = |uri: &str| !uri.contains("://") || uri.starts_with("file://");
+        let real = |uri: &str| Path::new(uri.strip_prefix("file://").unwrap_or(uri)).canonicalize();
+        if !local(uri) {
             return Ok(());
         }
-        let Ok(directory) = model.directory.canonicalize() else { return Err(self.unknown(uri)) };
-        let roots = self.options.trust.load_prefixes.iter().filter(local);
-        let mut roots = roots.filter_map(|prefix| Path::new(prefix.trim_start_matches("file://")).canonicalize().ok());
-        match roots.any(|root| directory.starts_with(root)) || self.served_from(&model.directory) {
+        let missing = |error| Error::io(Path::new(uri), error);
+        let directory = real(uri).map_err(missing)?;
+        let mut roots =
+            self.options.trust.load_prefixes.iter().filter(|prefix| local(prefix)).filter_map(|prefix| real(prefix).ok());
+        match roots.any(|root| directory.starts_with(root)) {
             true => Ok(()),
             false => Err(self.unknown(uri)),
         }
-    }
-
-    fn served_from(&self, directory: &Path) -> bool {
-        self.models.list().iter().any(|(_, model)| model.directory == directory)
     }
 }
 
@@ -140,8 +143,12 @@ fn key(digest: &str, options: &LoadOptions) -> String {
 }
 
 fn changed(uri: &str) -> Error {
-    Error::new(Kind::FailedPrecondition, "DIGEST_MISMATCH", format!("the model '{uri}' is not the one the request was planned with"))
-        .remedy("plan the query again")
+    Error::new(
+        Kind::FailedPrecondition,
+        "DIGEST_MISMATCH",
+        format!("the model '{uri}' is not the one the request was planned with"),
+    )
+    .remedy("plan the query again")
 }
 
 fn denied(what: &str, flag: &str) -> Error {

@@ -17,10 +17,10 @@ use prost::Message;
 use tempfile::TempDir;
 use tonic::Streaming;
 
-use super::Shared;
+use super::{Shared, exchange::lost};
 use crate::{
     error::{Error, Kind, Result},
-    flight::{proto::UploadSpec, status, wire::Decoder},
+    flight::{proto::UploadSpec, wire::Decoder},
     models::{self, LoadedModel, Origin},
 };
 
@@ -43,7 +43,8 @@ pub async fn receive(shared: Arc<Shared>, mut input: Streaming<FlightData>) -> R
     };
     let first = next(&mut input).await?.ok_or_else(|| wrong("the upload is empty"))?;
     let command = first.flight_descriptor.as_ref().map(|descriptor| descriptor.cmd.clone()).unwrap_or_default();
-    let spec = UploadSpec::decode(command).map_err(|error| wrong(format!("the descriptor's command is no UploadSpec: {error}")))?;
+    let spec =
+        UploadSpec::decode(command).map_err(|error| wrong(format!("the descriptor's command is no UploadSpec: {error}")))?;
     if spec.digest.len() != 64 || !spec.digest.bytes().all(|byte| byte.is_ascii_hexdigit() && !byte.is_ascii_uppercase()) {
         return Err(wrong("the digest is not a SHA-256 in lower-case hex").found(&spec.digest));
     }
@@ -74,7 +75,8 @@ pub async fn receive(shared: Arc<Shared>, mut input: Streaming<FlightData>) -> R
         options.forbid_code |= !shared.options.trust.uploaded_code;
         let origin = Origin { uri: String::new(), digest: spec.digest.clone() };
         let name = if spec.name.is_empty() { spec.digest.clone() } else { spec.name.clone() };
-        let model = LoadedModel::load_directory(&directory, &options, origin).map_err(|error| error.context("the uploaded model"))?;
+        let model =
+            LoadedModel::load_directory(&directory, &options, origin).map_err(|error| error.context("the uploaded model"))?;
         tracing::info!(name, digest = spec.digest, "serving an uploaded model");
         shared.models.insert(name, model.clone());
         Ok(model)
@@ -83,11 +85,12 @@ pub async fn receive(shared: Arc<Shared>, mut input: Streaming<FlightData>) -> R
 }
 
 async fn next(input: &mut Streaming<FlightData>) -> Result<Option<FlightData>> {
-    input.next().await.transpose().map_err(status::from_status)
+    input.next().await.transpose().map_err(|status| lost(&status))
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    let lost = |_| Error::new(Kind::Internal, "PANIC", "the upload panicked: this is a bug in mlflight; the service's log says where");
+    let lost =
+        |_| Error::new(Kind::Internal, "PANIC", "the upload panicked: this is a bug in mlflight; the service's log says where");
     tokio::task::spawn_blocking(work).await.map_err(lost)?
 }
 
@@ -145,7 +148,9 @@ impl Receiving {
     }
 
     fn create(&mut self, path: &str) -> Result<File> {
-        let plain = !path.is_empty() && !path.contains('\\') && Path::new(path).components().all(|part| matches!(part, Component::Normal(_)));
+        let plain = !path.is_empty()
+            && !path.contains('\\')
+            && Path::new(path).components().all(|part| matches!(part, Component::Normal(_)));
         if !plain {
             return Err(wrong("a path of the upload leads out of the model's directory").found(path));
         }
@@ -167,7 +172,9 @@ impl Receiving {
         self.open = None;
         let found = models::digest(self.directory.path())?;
         if found != digest {
-            return Err(Error::new(Kind::InvalidArgument, "DIGEST_MISMATCH", "the upload is not what its digest says").expected(digest).found(found));
+            return Err(Error::new(Kind::InvalidArgument, "DIGEST_MISMATCH", "the upload is not what its digest says")
+                .expected(digest)
+                .found(found));
         }
         let place = self.root.join(digest);
         if place.is_dir() {

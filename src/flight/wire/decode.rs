@@ -60,7 +60,8 @@ impl Decoder {
                 Ok(Some(decoded))
             }
             MessageHeader::DictionaryBatch => {
-                let dictionary = header.header_as_dictionary_batch().ok_or_else(|| malformed("a dictionary message without one"))?;
+                let dictionary =
+                    header.header_as_dictionary_batch().ok_or_else(|| malformed("a dictionary message without one"))?;
                 let record = dictionary.data().ok_or_else(|| malformed("a dictionary without values"))?;
                 check_record(&record, body.len())?;
                 let dictionaries = &mut self.dictionaries;
@@ -98,8 +99,12 @@ fn guarded<T>(decode: impl FnOnce() -> Result<T, arrow::error::ArrowError>) -> R
 fn check_record(record: &ipc::RecordBatch<'_>, body: usize) -> Result<()> {
     let rows = usize::try_from(record.length()).map_err(|_| malformed("a negative number of rows"))?;
     if rows > MAX_ROWS {
-        return Err(Error::new(Kind::ResourceExhausted, "BATCH_ROWS", format!("a batch of {rows} rows, the limit is {MAX_ROWS}"))
-            .remedy("send smaller batches"));
+        return Err(Error::new(
+            Kind::ResourceExhausted,
+            "BATCH_ROWS",
+            format!("a batch of {rows} rows, the limit is {MAX_ROWS}"),
+        )
+        .remedy("send smaller batches"));
     }
     for buffer in record.buffers().into_iter().flatten() {
         let end = buffer.offset().checked_add(buffer.length());
