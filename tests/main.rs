@@ -5,6 +5,8 @@
 mod flight;
 #[cfg(feature = "flight")]
 mod flight_local;
+#[cfg(feature = "flight")]
+mod flight_proto;
 mod layers;
 mod python_environments;
 mod python_function;

@@ -10,7 +10,7 @@ use tonic::transport::server::{Router, TcpIncoming};
 use super::Service;
 use crate::{
     error::{Error, Kind, Result},
-    flight::{CONNECTION_WINDOW, FRAME, KEEP_ALIVE, STREAM_WINDOW},
+    flight::{CONNECTION_WINDOW, FRAME, KEEP_ALIVE, STREAM_WINDOW, proto},
 };
 
 /// Where a service listens.
@@ -136,7 +136,12 @@ pub async fn serve(service: Service, listener: Listener) -> Result<()> {
         true => builder.http2_keepalive_interval(Some(KEEP_ALIVE)).http2_keepalive_timeout(Some(KEEP_ALIVE)),
         false => builder,
     };
-    let router: Router = builder.add_service(flight).add_service(health_server);
+    let reflection = tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        .build_v1()
+        .map_err(|error| Error::new(Kind::Internal, "REFLECTION", format!("broken descriptors: {error}")).source(error))?;
+    let router: Router = builder.add_service(flight).add_service(health_server).add_service(reflection);
 
     let ended = shared.clone();
     let signal = async move {
