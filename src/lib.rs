@@ -4,6 +4,7 @@
 //! answer everywhere. Data flows one way: `store` finds a model's directory, [`mlmodel`] reads what it says of itself,
 //! `formats` and `kernels` parse and compute, [`flavors`] joins them into a [`score::Model`], [`models`] keeps what is loaded.
 
+pub mod config;
 pub mod error;
 pub mod flavors;
 pub mod mlmodel;

@@ -9,6 +9,12 @@ mod batch_cli;
 mod batch_memory;
 #[cfg(feature = "sql")]
 mod batch_sql;
+#[cfg(feature = "flight")]
+mod flight;
+#[cfg(feature = "flight")]
+mod flight_local;
+#[cfg(feature = "flight")]
+mod flight_proto;
 mod layers;
 mod python_environments;
 mod python_function;

@@ -10,10 +10,13 @@ mod interrupt;
 mod model_args;
 #[cfg(feature = "batch")]
 mod predict;
+#[cfg(feature = "flight")]
+mod serve;
 
-use std::{io::Write as _, process::ExitCode};
+use std::{io::Write, process::ExitCode};
 
 use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
 
 use crate::error::Result;
 
@@ -23,6 +26,12 @@ use crate::error::Result;
 struct Cli {
     #[command(subcommand)]
     command: Command,
+    /// What to log on stderr: error, warn, info, debug, trace, or a filter such as `mlflight=debug`.
+    #[arg(long, global = true, env = "MLFLIGHT_LOG", default_value = "warn")]
+    log: String,
+    /// Log one JSON object a line.
+    #[arg(long, global = true)]
+    log_json: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -31,36 +40,57 @@ enum Command {
     BatchScore(batch_score::Args),
     #[cfg(feature = "batch")]
     Predict(predict::Args),
-    /// Prints the version.
-    Version,
+    /// Serve models over Arrow Flight.
+    #[cfg(feature = "flight")]
+    Serve(serve::Args),
 }
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
+    start_log(&cli);
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            note(&format!("error: {error}"));
+            let mut text = format!("error: {error}\n");
             if let Some(traceback) = error.traceback_text() {
-                note(traceback);
+                text.push_str(traceback.trim_end());
+                text.push('\n');
             }
+            tracing::debug!("{error:?}");
+            // Nobody is left to be told that stderr is closed.
+            let _ = std::io::stderr().lock().write_all(text.as_bytes());
             ExitCode::from(error.kind().mapping().exit)
         }
     }
 }
 
+fn start_log(cli: &Cli) {
+    let filter = EnvFilter::try_new(&cli.log).unwrap_or_else(|_| EnvFilter::new("warn"));
+    let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours);
+    // A second start in one process (tests) keeps the first's log.
+    let _ = if cli.log_json { builder.json().try_init() } else { builder.try_init() };
+}
+
+/// Writes a result to stdout. A reader who closed the pipe has seen enough: that is no error.
+#[allow(dead_code, reason = "used by subcommands that print a result")]
+pub(crate) fn print(text: &str) -> Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
+        Err(error) => Err(crate::error::Error::io(std::path::Path::new("stdout"), error)),
+        Ok(()) => Ok(()),
+    }
+}
+
 fn run(cli: Cli) -> Result<()> {
     match cli.command {
+        #[cfg(feature = "flight")]
+        Command::Serve(args) => serve::run(args),
         #[cfg(feature = "batch")]
         Command::BatchScore(args) => batch_score::run(args),
         #[cfg(feature = "batch")]
         Command::Predict(args) => predict::run(args),
-        Command::Version => Ok(()),
     }
-}
-
-/// Writes a line to standard error; a closed one is no failure.
-fn note(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{line}");
 }

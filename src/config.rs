@@ -1,0 +1,101 @@
+//! Values as users write them: sizes, durations, secrets.
+
+use std::{fmt, time::Duration};
+
+use crate::error::{Error, Kind, Result};
+
+/// A text that never shows in logs.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps a text.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text itself.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(***)")
+    }
+}
+
+fn invalid(what: &str, text: &str, forms: &str) -> Error {
+    Error::new(Kind::InvalidArgument, "BAD_VALUE", format!("'{text}' is no {what}")).expected(forms)
+}
+
+/// A size: a number of bytes, or one with `k`, `m` or `g` (powers of 1024; `kb`, `KiB` and the like mean the same).
+///
+/// ```
+/// assert_eq!(mlflight::config::parse_bytes("64m").unwrap(), 64 << 20);
+/// ```
+pub fn parse_bytes(text: &str) -> Result<usize> {
+    let bad = || invalid("size", text, "a number with k, m or g, like 64m");
+    let (digits, unit) = split(text);
+    let shift = match unit.to_ascii_lowercase().as_str() {
+        "" | "b" => 0,
+        "k" | "kb" | "kib" => 10,
+        "m" | "mb" | "mib" => 20,
+        "g" | "gb" | "gib" => 30,
+        _ => return Err(bad()),
+    };
+    let number: usize = digits.parse().map_err(|_| bad())?;
+    number.checked_mul(1 << shift).ok_or_else(bad)
+}
+
+/// A length of time: seconds, or a number with `ms`, `s`, `m` or `h`.
+///
+/// ```
+/// assert_eq!(mlflight::config::parse_duration("10m").unwrap().as_secs(), 600);
+/// ```
+pub fn parse_duration(text: &str) -> Result<Duration> {
+    let bad = || invalid("length of time", text, "a number with ms, s, m or h, like 10m");
+    let (digits, unit) = split(text);
+    let millis = match unit.to_ascii_lowercase().as_str() {
+        "ms" => 1,
+        "" | "s" => 1000,
+        "m" | "min" => 60_000,
+        "h" => 3_600_000,
+        _ => return Err(bad()),
+    };
+    let number: u64 = digits.parse().map_err(|_| bad())?;
+    Ok(Duration::from_millis(number.checked_mul(millis).ok_or_else(bad)?))
+}
+
+fn split(text: &str) -> (&str, &str) {
+    let text = text.trim();
+    let (digits, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+    (digits, unit.trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_and_durations_are_read() {
+        let sizes = [("0", 0), ("17", 17), ("4k", 4096), ("2 MiB", 2 << 20), ("1G", 1 << 30)];
+        for (text, bytes) in sizes {
+            assert_eq!(parse_bytes(text).unwrap(), bytes);
+        }
+        let durations = [("250ms", 250), ("3", 3000), ("2s", 2000), ("1m", 60_000), ("1h", 3_600_000)];
+        for (text, millis) in durations {
+            assert_eq!(parse_duration(text).unwrap().as_millis(), millis);
+        }
+        for text in ["", "m", "1x", "-1", "99999999999999999999", "99999999999999g"] {
+            assert!(parse_bytes(text).is_err(), "{text}");
+        }
+        assert!(parse_duration("5 weeks").unwrap_err().to_string().contains("'5 weeks' is no length of time"));
+    }
+
+    #[test]
+    fn a_secret_does_not_show() {
+        assert_eq!(format!("{:?}", Secret::new("hunter2")), "Secret(***)");
+    }
+}

@@ -1,0 +1,342 @@
+//! One scoring stream: batches in, predictions out, one batch ahead.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
+    sync::Arc,
+    time::Instant,
+};
+
+use arrow_flight::{FlightData, FlightDescriptor, flight_descriptor::DescriptorType};
+use futures::{Stream, StreamExt};
+use prost::Message;
+use tokio::sync::{mpsc, oneshot};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Status, Streaming};
+
+use super::{Shared, budget::Held};
+use crate::{
+    error::{Error, Kind, Result},
+    flavors::Engine,
+    flight::{
+        MESSAGE_OVERHEAD,
+        proto::{ScoreBatchInfo, ScoreSpec},
+        spec, status,
+        wire::{Decoder, Encoder},
+    },
+    models::Pool,
+    score::{CancelFlag, Context, ScorerSession},
+};
+
+/// What tonic takes as the answer of a stream.
+pub type Answers = Pin<Box<dyn Stream<Item = Result<FlightData, Status>> + Send>>;
+
+/// Starts scoring `input`; the answers come as they are made. The stream runs apart from the answer's reader, so that a reader who
+/// goes away is noticed while a batch is scored.
+pub fn start(shared: Arc<Shared>, input: Streaming<FlightData>) -> Answers {
+    let (answers, receiver) = mpsc::channel(1);
+    let (fail, failure) = oneshot::channel();
+    let tracker = shared.streams.clone();
+    tracker.spawn(async move {
+        let mut exchange = Exchange { shared, input, answers, ahead: None, ended: false };
+        let Err(error) = exchange.run().await else { return };
+        let kind = error.kind();
+        if kind != Kind::Cancelled {
+            tracing::warn!("a scoring stream failed: {error:?}");
+        }
+        let stalled = error.code() == STALLED;
+        let _ = fail.send(status::to_status(&error));
+        let Exchange { mut input, answers, ahead, .. } = exchange;
+        drop((answers, ahead));
+        // A client that only writes can learn of the failure once its writing ends: let it write, keep nothing.
+        while stalled && matches!(input.next().await, Some(Ok(_))) {}
+    });
+    let failure = futures::stream::once(failure).filter_map(|status| async { status.ok().map(Err) });
+    Box::pin(ReceiverStream::new(receiver).map(Ok).chain(failure))
+}
+
+/// The model a descriptor names: a [`ScoreSpec`] as its command, or the path `[name]` from clients that know only Flight.
+pub fn spec_of(descriptor: Option<&FlightDescriptor>) -> Result<ScoreSpec> {
+    let wrong = |message: &str| {
+        Error::new(Kind::InvalidArgument, "DESCRIPTOR", message)
+            .remedy("name the model with a descriptor whose path is [name], or whose command is a ScoreSpec")
+    };
+    let descriptor = descriptor.ok_or_else(|| wrong("the first message has no descriptor"))?;
+    match DescriptorType::try_from(descriptor.r#type) {
+        Ok(DescriptorType::Cmd) => spec::decode(&descriptor.cmd),
+        Ok(DescriptorType::Path) => match descriptor.path.as_slice() {
+            [name] => Ok(ScoreSpec { protocol: spec::PROTOCOL, uri: name.clone(), ..ScoreSpec::default() }),
+            _ => Err(wrong("the descriptor's path must be one name")),
+        },
+        _ => Err(wrong("the descriptor has neither path nor command")),
+    }
+}
+
+const STALLED: &str = "UNREAD_ANSWER";
+
+fn vanished() -> Error {
+    Error::new(Kind::Cancelled, "CLIENT_GONE", "the client went away")
+}
+
+fn draining() -> Error {
+    Error::new(Kind::Unavailable, "DRAINING", "the service is ending").remedy("try again, or another service")
+}
+
+/// A batch that arrived while the one before it was scored.
+struct Ahead {
+    message: FlightData,
+    arrived: Instant,
+}
+
+struct Exchange {
+    shared: Arc<Shared>,
+    input: Streaming<FlightData>,
+    answers: mpsc::Sender<FlightData>,
+    ahead: Option<Ahead>,
+    ended: bool,
+}
+
+impl Exchange {
+    async fn run(&mut self) -> Result<()> {
+        let Some(first) = self.next().await? else { return Ok(()) };
+        let spec = spec_of(first.message.flight_descriptor.as_ref())?;
+        let mut opening = first.message;
+        // pyarrow sends the descriptor alone first, and the schema with the first batch.
+        if opening.data_header.is_empty() {
+            match self.next().await? {
+                Some(next) => opening = next.message,
+                None => return Ok(()),
+            }
+        }
+        let decoder = Decoder::new(&opening, self.shared.options.max_message_bytes)?;
+        tracing::debug!(model = spec.uri, labels = ?spec.labels, "stream opened");
+        let (mut work, python) = self.open(spec, decoder).await?;
+        let mut schema = work.encoder.schema(work.session.schema());
+        schema.app_metadata = ScoreBatchInfo::default().encode_to_vec().into();
+        self.send(schema).await?;
+        while let Some(Ahead { message, arrived }) = self.next().await? {
+            if message.data_header.is_empty() {
+                continue;
+            }
+            let size = message.data_header.len() + message.data_body.len();
+            let held = self.hold(size).await?;
+            let (back, answer) = self.score(work, message, arrived, held, python).await?;
+            work = back;
+            if let Some((answer, _held)) = answer {
+                self.check_size(&answer)?;
+                self.send(answer).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The next message; `None` when the client has no more.
+    async fn next(&mut self) -> Result<Option<Ahead>> {
+        if self.ahead.is_some() || self.ended {
+            return Ok(self.ahead.take());
+        }
+        let stopped = self.shared.stopped.clone();
+        tokio::select! {
+            biased;
+            () = self.answers.closed() => Err(vanished()),
+            () = stopped.cancelled() => Err(draining()),
+            message = self.input.next() => received(message),
+        }
+    }
+
+    /// Takes the next message as soon as it comes, but no more than one.
+    async fn look_ahead(input: &mut Streaming<FlightData>, ahead: &mut Option<Ahead>, ended: &mut bool) -> Result<()> {
+        if ahead.is_some() || *ended {
+            return std::future::pending().await;
+        }
+        *ahead = received(input.next().await)?;
+        *ended = ahead.is_none();
+        Ok(())
+    }
+
+    async fn hold(&mut self, bytes: usize) -> Result<Held> {
+        let shared = self.shared.clone();
+        tokio::select! {
+            biased;
+            () = self.answers.closed() => Err(vanished()),
+            held = shared.budget.hold(bytes) => held,
+        }
+    }
+
+    /// Finds or loads the model and starts its session, off the I/O threads.
+    async fn open(&mut self, spec: ScoreSpec, decoder: Decoder) -> Result<(Work, bool)> {
+        let shared = self.shared.clone();
+        let opening = async move {
+            let resolving = shared.clone();
+            let resolve = move || resolving.resolve(&spec);
+            let (model, options) = tokio::task::spawn_blocking(resolve).await.map_err(|_| panicked())??;
+            let python = model.loaded.engine == Engine::Python;
+            let open = move || {
+                let session = model.scorer(options)?.open(decoder.schema())?;
+                Ok(Work { decoder, session, encoder: Encoder::new(), rows: 0 })
+            };
+            Ok((on(shared.pool(python), open).await??, python))
+        };
+        tokio::select! {
+            biased;
+            () = self.answers.closed() => Err(vanished()),
+            opened = opening => opened,
+        }
+    }
+
+    /// Scores one message on the pool. Its memory is held until the job has really ended, whoever still waits for it.
+    async fn score(
+        &mut self,
+        mut work: Work,
+        message: FlightData,
+        arrived: Instant,
+        held: Held,
+        python: bool,
+    ) -> Result<(Work, Option<(FlightData, Held)>)> {
+        let shared = self.shared.clone();
+        let deadline = arrived + shared.options.batch_timeout;
+        let cancel = CancelFlag::default();
+        let context = Context::new(cancel.clone()).with_deadline(deadline);
+        let job = on(shared.pool(python), move || {
+            let answer = work.score(message, &context)?;
+            Ok((work, answer.map(|answer| (answer, held))))
+        });
+        tokio::pin!(job);
+        let failed = loop {
+            tokio::select! {
+                biased;
+                scored = &mut job => return scored?,
+                () = self.answers.closed() => break vanished(),
+                () = shared.stopped.cancelled() => break draining(),
+                () = tokio::time::sleep_until(deadline.into()) => break late(&shared),
+                looked = Self::look_ahead(&mut self.input, &mut self.ahead, &mut self.ended) => if let Err(error) = looked { break error },
+            }
+        };
+        cancel.cancel();
+        Err(failed)
+    }
+
+    /// Hands an answer to the reader, and fails when it stays unread while the next batch waits.
+    async fn send(&mut self, answer: FlightData) -> Result<()> {
+        let shared = self.shared.clone();
+        let patience = shared.options.stall_timeout;
+        let Self { input, answers, ahead, ended, .. } = self;
+        let mut blocked_since = None;
+        loop {
+            if ahead.is_some() {
+                blocked_since.get_or_insert_with(tokio::time::Instant::now);
+            }
+            let stalled = async {
+                match blocked_since {
+                    Some(since) => tokio::time::sleep_until(since + patience).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                permit = answers.reserve() => {
+                    permit.map_err(|_| vanished())?.send(answer);
+                    return Ok(());
+                }
+                () = shared.stopped.cancelled() => return Err(draining()),
+                () = stalled => return Err(unread(patience)),
+                looked = Self::look_ahead(input, ahead, ended) => looked?,
+            }
+        }
+    }
+
+    fn check_size(&self, answer: &FlightData) -> Result<()> {
+        let (size, limit) = (answer.data_header.len() + answer.data_body.len(), self.shared.options.max_message_bytes);
+        if size + MESSAGE_OVERHEAD <= limit {
+            return Ok(());
+        }
+        Err(Error::new(
+            Kind::ResourceExhausted,
+            "ANSWER_SIZE",
+            format!("the answer to the batch takes {size} bytes, the limit is {limit}"),
+        )
+        .remedy("send batches of fewer rows, or raise --max-message-bytes at both ends"))
+    }
+}
+
+impl Shared {
+    fn pool(&self, python: bool) -> &Pool {
+        if python { &self.python } else { &self.native }
+    }
+}
+
+fn received(message: Option<Result<FlightData, Status>>) -> Result<Option<Ahead>> {
+    match message {
+        None => Ok(None),
+        Some(Ok(message)) => Ok(Some(Ahead { message, arrived: Instant::now() })),
+        Some(Err(status)) => Err(lost(&status)),
+    }
+}
+
+/// Why no message came: one that is too large, else a client that reset its stream or left.
+pub fn lost(status: &Status) -> Error {
+    match status.code() {
+        tonic::Code::OutOfRange | tonic::Code::ResourceExhausted => {
+            Error::new(Kind::ResourceExhausted, "MESSAGE_SIZE", format!("a message is too large: {}", status.message()))
+                .remedy("send smaller batches, or raise --max-message-bytes at both ends")
+        }
+        tonic::Code::Unimplemented => Error::new(Kind::Unimplemented, "COMPRESSION", status.message().to_owned()),
+        _ => vanished(),
+    }
+}
+
+fn late(shared: &Shared) -> Error {
+    let timeout = shared.options.batch_timeout;
+    Error::new(Kind::DeadlineExceeded, "DEADLINE_EXCEEDED", format!("the batch was not scored within {timeout:?}"))
+        .remedy("send smaller batches or raise --batch-timeout")
+}
+
+fn unread(patience: std::time::Duration) -> Error {
+    let message = format!("an answer was not read for {patience:?} while the next batch waited");
+    Error::new(Kind::DeadlineExceeded, STALLED, message).remedy("read answers while writing, from a second thread where need be")
+}
+
+fn panicked() -> Error {
+    Error::new(Kind::Internal, "PANIC", "scoring panicked: this is a bug in mlflight; the service's log says where")
+}
+
+/// What a stream carries from batch to batch.
+struct Work {
+    decoder: Decoder,
+    session: ScorerSession,
+    encoder: Encoder,
+    rows: u64,
+}
+
+impl Work {
+    fn score(&mut self, message: FlightData, context: &Context) -> Result<Option<FlightData>> {
+        let Some(batch) = self.decoder.message(message)? else { return Ok(None) };
+        let start = Instant::now();
+        let answer = self.session.score(&batch, context)?;
+        let info = ScoreBatchInfo {
+            first_row: self.rows,
+            rows: batch.num_rows() as u64,
+            score_nanos: u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX),
+        };
+        self.rows += info.rows;
+        let Ok([mut message]) = <[FlightData; 1]>::try_from(self.encoder.batch(&answer)?) else {
+            return Err(Error::new(
+                Kind::Unimplemented,
+                "DICTIONARY_RESULT",
+                "a prediction column may not be dictionary encoded",
+            ));
+        };
+        message.app_metadata = info.encode_to_vec().into();
+        Ok(Some(message))
+    }
+}
+
+/// Runs `work` on a pool. A panic in it is an error here.
+async fn on<T: Send + 'static>(pool: &Pool, work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<Result<T>> {
+    let (done, result) = oneshot::channel();
+    pool.run(move || {
+        let outcome = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(panicked()));
+        let _ = done.send(outcome);
+    });
+    result.await.map_err(|_| panicked())
+}

@@ -1,0 +1,193 @@
+//! A model that comes as record batches {path utf8, data binary}: written beside its place, moved there when its digest is right.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::Write,
+    path::{Component, Path, PathBuf},
+    sync::Arc,
+};
+
+use arrow::{
+    array::{Array, AsArray, RecordBatch},
+    datatypes::DataType,
+};
+use arrow_flight::FlightData;
+use futures::StreamExt;
+use prost::Message;
+use tempfile::TempDir;
+use tonic::Streaming;
+
+use super::{Shared, exchange::lost};
+use crate::{
+    error::{Error, Kind, Result},
+    flight::{proto::UploadSpec, wire::Decoder},
+    models::{self, LoadedModel, Origin},
+};
+
+/// Largest `data` of one row.
+const CHUNK: usize = 1 << 20;
+/// Files of one model.
+const FILES: usize = 100_000;
+/// Bytes of one model.
+const TOTAL: u64 = 64 << 30;
+
+fn wrong(message: impl Into<String>) -> Error {
+    Error::new(Kind::InvalidArgument, "UPLOAD", message)
+}
+
+/// Takes an upload to its end and serves the model.
+pub async fn receive(shared: Arc<Shared>, mut input: Streaming<FlightData>) -> Result<Arc<LoadedModel>> {
+    let Some(root) = shared.options.trust.upload.clone() else {
+        return Err(Error::new(Kind::PermissionDenied, "NOT_ALLOWED", "a request may not upload a model")
+            .remedy("start the service with --allow-upload and a token to allow it"));
+    };
+    let first = next(&mut input).await?.ok_or_else(|| wrong("the upload is empty"))?;
+    let command = first.flight_descriptor.as_ref().map(|descriptor| descriptor.cmd.clone()).unwrap_or_default();
+    let spec =
+        UploadSpec::decode(command).map_err(|error| wrong(format!("the descriptor's command is no UploadSpec: {error}")))?;
+    if spec.digest.len() != 64 || !spec.digest.bytes().all(|byte| byte.is_ascii_hexdigit() && !byte.is_ascii_uppercase()) {
+        return Err(wrong("the digest is not a SHA-256 in lower-case hex").found(&spec.digest));
+    }
+    if spec.name.contains(['/', ':', '=']) {
+        return Err(wrong("a model's name may not hold '/', ':' or '='").found(&spec.name));
+    }
+    let opening = match first.data_header.is_empty() {
+        true => next(&mut input).await?.ok_or_else(|| wrong("the upload ended before its schema"))?,
+        false => first,
+    };
+    let decoder = Decoder::new(&opening, shared.options.max_message_bytes)?;
+    let mut receiving = blocking(move || Receiving::new(&root, decoder)).await?;
+    while let Some(message) = next(&mut input).await? {
+        if message.data_header.is_empty() {
+            continue;
+        }
+        let held = shared.budget.hold(message.data_header.len() + message.data_body.len()).await?;
+        receiving = blocking(move || {
+            let _held = held;
+            receiving.take(message)?;
+            Ok(receiving)
+        })
+        .await?;
+    }
+    blocking(move || {
+        let directory = receiving.commit(&spec.digest)?;
+        let mut options = shared.options.load.clone();
+        options.forbid_code |= !shared.options.trust.uploaded_code;
+        let origin = Origin { uri: String::new(), digest: spec.digest.clone() };
+        let name = if spec.name.is_empty() { spec.digest.clone() } else { spec.name.clone() };
+        let model =
+            LoadedModel::load_directory(&directory, &options, origin).map_err(|error| error.context("the uploaded model"))?;
+        tracing::info!(name, digest = spec.digest, "serving an uploaded model");
+        shared.models.insert(name, model.clone());
+        Ok(model)
+    })
+    .await
+}
+
+async fn next(input: &mut Streaming<FlightData>) -> Result<Option<FlightData>> {
+    input.next().await.transpose().map_err(|status| lost(&status))
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    let lost =
+        |_| Error::new(Kind::Internal, "PANIC", "the upload panicked: this is a bug in mlflight; the service's log says where");
+    tokio::task::spawn_blocking(work).await.map_err(lost)?
+}
+
+/// A model on its way; dropped before it is committed, it leaves nothing.
+struct Receiving {
+    decoder: Decoder,
+    root: PathBuf,
+    directory: TempDir,
+    open: Option<(String, File)>,
+    files: usize,
+    total: u64,
+}
+
+impl Receiving {
+    fn new(root: &Path, decoder: Decoder) -> Result<Self> {
+        let fields = decoder.schema().fields();
+        let right = matches!(fields.as_ref(), [path, data] if path.name() == "path" && data.name() == "data"
+            && *path.data_type() == DataType::Utf8 && *data.data_type() == DataType::Binary);
+        if !right {
+            return Err(wrong("the upload has other columns").expected("path: utf8, data: binary").found(format!("{fields:?}")));
+        }
+        let failed = |error| Error::io(root, error);
+        std::fs::create_dir_all(root).map_err(failed)?;
+        let directory = tempfile::Builder::new().prefix(".upload-").tempdir_in(root).map_err(failed)?;
+        Ok(Self { decoder, root: root.to_owned(), directory, open: None, files: 0, total: 0 })
+    }
+
+    fn take(&mut self, message: FlightData) -> Result<()> {
+        match self.decoder.message(message)? {
+            Some(batch) => self.write(&batch),
+            None => Ok(()),
+        }
+    }
+
+    fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+        let (paths, chunks) = (batch.column(0).as_string::<i32>(), batch.column(1).as_binary::<i32>());
+        for row in 0..batch.num_rows() {
+            if paths.is_null(row) || chunks.is_null(row) {
+                return Err(wrong("a row of the upload is null"));
+            }
+            let (path, chunk) = (paths.value(row), chunks.value(row));
+            self.total += chunk.len() as u64;
+            if chunk.len() > CHUNK || self.total > TOTAL {
+                return Err(Error::new(Kind::ResourceExhausted, "UPLOAD_SIZE", format!("the upload is too large at '{path}'"))
+                    .expected(format!("rows of at most {CHUNK} bytes, {TOTAL} bytes together")));
+            }
+            if self.open.as_ref().is_none_or(|(open, _)| open != path) {
+                self.open = Some((path.to_owned(), self.create(path)?));
+            }
+            if let Some((_, file)) = &mut self.open {
+                file.write_all(chunk).map_err(|error| Error::io(Path::new(path), error))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn create(&mut self, path: &str) -> Result<File> {
+        let plain = !path.is_empty()
+            && !path.contains('\\')
+            && Path::new(path).components().all(|part| matches!(part, Component::Normal(_)));
+        if !plain {
+            return Err(wrong("a path of the upload leads out of the model's directory").found(path));
+        }
+        self.files += 1;
+        if self.files > FILES {
+            return Err(Error::new(Kind::ResourceExhausted, "UPLOAD_FILES", format!("the upload has more than {FILES} files")));
+        }
+        let target = self.directory.path().join(path);
+        if let Some(parent) = target.parent() {
+            std::fs::create_dir_all(parent).map_err(|error| Error::io(parent, error))?;
+        }
+        OpenOptions::new().write(true).create_new(true).open(&target).map_err(|error| match error.kind() {
+            std::io::ErrorKind::AlreadyExists => wrong(format!("the rows of '{path}' do not follow each other")),
+            _ => Error::io(&target, error),
+        })
+    }
+
+    fn commit(mut self, digest: &str) -> Result<PathBuf> {
+        self.open = None;
+        let found = models::digest(self.directory.path())?;
+        if found != digest {
+            return Err(Error::new(Kind::InvalidArgument, "DIGEST_MISMATCH", "the upload is not what its digest says")
+                .expected(digest)
+                .found(found));
+        }
+        let place = self.root.join(digest);
+        if place.is_dir() {
+            return Ok(place); // The same content is already here.
+        }
+        let written = self.directory.keep();
+        match std::fs::rename(&written, &place) {
+            Ok(()) => Ok(place),
+            Err(error) => {
+                let _ = std::fs::remove_dir_all(&written);
+                // Another upload of the same content was faster.
+                if place.is_dir() { Ok(place) } else { Err(Error::io(&place, error)) }
+            }
+        }
+    }
+}

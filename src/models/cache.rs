@@ -1,0 +1,226 @@
+//! The models of a service: those it was started with, by name, and a cache of loaded ones.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use indexmap::IndexMap;
+
+use super::LoadedModel;
+use crate::error::{Error, Kind, Result};
+
+/// Bounds of [`Models`].
+#[derive(Debug, Clone)]
+pub struct ModelsOptions {
+    /// Bytes that loaded models may hold together; idle unnamed ones make room.
+    pub memory_limit: Option<usize>,
+    /// How long a model that failed to load is not tried again.
+    pub remember_bad: Duration,
+}
+
+impl Default for ModelsOptions {
+    fn default() -> Self {
+        Self { memory_limit: None, remember_bad: Duration::from_secs(60) }
+    }
+}
+
+/// Loaded models: some by name for as long as the service runs, the others by key for as long as there is room. A key is loaded
+/// by one caller at a time, the others wait for it; what failed for good is remembered for a while, so that retries fail at once.
+#[derive(Default)]
+pub struct Models {
+    options: ModelsOptions,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    named: IndexMap<String, Arc<LoadedModel>>,
+    slots: HashMap<String, Slot>,
+}
+
+enum Slot {
+    Loading,
+    Ready { model: Arc<LoadedModel>, used: Instant },
+    Bad { error: Error, until: Instant },
+}
+
+impl Models {
+    /// No models, these bounds.
+    pub fn new(options: ModelsOptions) -> Self {
+        Self { options, ..Self::default() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Serves `model` under `name`; the one that had the name before is returned.
+    pub fn insert(&self, name: impl Into<String>, model: Arc<LoadedModel>) -> Option<Arc<LoadedModel>> {
+        self.lock().named.insert(name.into(), model)
+    }
+
+    /// The model served under `name`.
+    pub fn get(&self, name: &str) -> Option<Arc<LoadedModel>> {
+        self.lock().named.get(name).cloned()
+    }
+
+    /// Names and models served, in the order they were added.
+    pub fn list(&self) -> Vec<(String, Arc<LoadedModel>)> {
+        self.lock().named.iter().map(|(name, model)| (name.clone(), model.clone())).collect()
+    }
+
+    /// Stops serving `name`; streams that score with the model keep it until they end. Whether there was one.
+    pub fn remove(&self, name: &str) -> bool {
+        self.lock().named.shift_remove(name).is_some()
+    }
+
+    /// Drops what is cached under keys that start with `prefix`. Whether there was any.
+    pub fn evict(&self, prefix: &str) -> bool {
+        let mut state = self.lock();
+        let before = state.slots.len();
+        state.slots.retain(|key, slot| matches!(slot, Slot::Loading) || !key.starts_with(prefix));
+        state.slots.len() < before
+    }
+
+    /// Bytes that the loaded models hold.
+    pub fn memory(&self) -> usize {
+        self.lock().memory()
+    }
+
+    /// The model of `key`, loaded by `load` where it is not there. Blocks: not for I/O threads.
+    pub fn get_or_load(&self, key: &str, load: impl FnOnce() -> Result<Arc<LoadedModel>>) -> Result<Arc<LoadedModel>> {
+        let mut state = self.lock();
+        loop {
+            match state.slots.get_mut(key) {
+                Some(Slot::Ready { model, used }) => {
+                    *used = Instant::now();
+                    return Ok(model.clone());
+                }
+                Some(Slot::Bad { error, until }) if Instant::now() < *until => return Err(replica(error)),
+                Some(Slot::Loading) => state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+                Some(Slot::Bad { .. }) | None => break,
+            }
+        }
+        state.slots.insert(key.into(), Slot::Loading);
+        drop(state);
+        // Whatever happens in `load`, a panic included, the slot does not stay in loading.
+        let mut unfinished = Unfinished { models: self, key, slot: None };
+        let loaded = load();
+        let now = Instant::now();
+        unfinished.slot = match &loaded {
+            Ok(model) => Some(Slot::Ready { model: model.clone(), used: now }),
+            Err(error) if lasting(error.kind()) => {
+                Some(Slot::Bad { error: replica(error), until: now + self.options.remember_bad })
+            }
+            Err(_) => None,
+        };
+        drop(unfinished);
+        let model = loaded?;
+        self.make_room(key)?;
+        Ok(model)
+    }
+
+    /// Drops the longest unused models that nobody scores with until the rest fits.
+    fn make_room(&self, keep: &str) -> Result<()> {
+        let Some(limit) = self.options.memory_limit else { return Ok(()) };
+        let mut state = self.lock();
+        while state.memory() > limit {
+            let oldest = state.slots.iter().filter_map(|(key, slot)| match slot {
+                // One count is the slot's own: nobody else has it, and nobody can get it while the lock is held.
+                Slot::Ready { model, used } if key != keep && Arc::strong_count(model) == 1 => Some((*used, key.clone())),
+                _ => None,
+            });
+            let Some((_, key)) = oldest.min() else {
+                let needed = state.memory();
+                state.slots.remove(keep);
+                return Err(Error::new(
+                    Kind::ResourceExhausted,
+                    "MODEL_MEMORY",
+                    format!("the loaded models would hold {needed} bytes, the limit is {limit}"),
+                )
+                .remedy("unload a model or raise --memory-limit"));
+            };
+            state.slots.remove(&key);
+        }
+        Ok(())
+    }
+}
+
+impl State {
+    fn memory(&self) -> usize {
+        let cached = self.slots.values().filter_map(|slot| match slot {
+            Slot::Ready { model, .. } => Some(model),
+            _ => None,
+        });
+        // A model can be both named and cached.
+        let mut seen: Vec<*const LoadedModel> = Vec::new();
+        self.named
+            .values()
+            .chain(cached)
+            .filter(|model| {
+                let pointer = Arc::as_ptr(model);
+                let new = !seen.contains(&pointer);
+                seen.push(pointer);
+                new
+            })
+            .map(|model| model.loaded.model.memory())
+            .sum()
+    }
+}
+
+struct Unfinished<'a> {
+    models: &'a Models,
+    key: &'a str,
+    slot: Option<Slot>,
+}
+
+impl Drop for Unfinished<'_> {
+    fn drop(&mut self) {
+        let mut state = self.models.lock();
+        match self.slot.take() {
+            Some(slot) => state.slots.insert(self.key.into(), slot),
+            None => state.slots.remove(self.key),
+        };
+        drop(state);
+        self.models.changed.notify_all();
+    }
+}
+
+/// Whether trying again cannot help before the model or its environment is changed.
+fn lasting(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::InvalidArgument | Kind::InvalidModel | Kind::FailedPrecondition | Kind::Unimplemented | Kind::ModelFailed
+    )
+}
+
+/// The same error again, without its source: sources cannot be copied.
+fn replica(error: &Error) -> Error {
+    let mut copy = Error::new(error.kind(), error.code().to_owned(), error.message());
+    if let Some(column) = error.column_name() {
+        copy = copy.column(column);
+    }
+    if let Some(expected) = error.expected_text() {
+        copy = copy.expected(expected);
+    }
+    if let Some(found) = error.found_text() {
+        copy = copy.found(found);
+    }
+    if let Some(remedy) = error.remedy_text() {
+        copy = copy.remedy(remedy);
+    }
+    if let Some(row) = error.row_number() {
+        copy = copy.row(row);
+    }
+    match error.traceback_text() {
+        Some(text) => copy.traceback(text),
+        None => copy,
+    }
+}
+
+#[cfg(test)]
+#[path = "cache_tests.rs"]
+mod tests;

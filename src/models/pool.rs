@@ -1,0 +1,137 @@
+//! The compute pool: a bounded number of threads that score, apart from those that do I/O.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+type Job = Box<dyn FnOnce() + Send>;
+
+/// How long an idle thread stays.
+const IDLE: Duration = Duration::from_secs(30);
+
+/// Runs jobs on at most `limit` threads of its own, made when they are needed. Jobs wait in line; the line is as long as
+/// there are callers, since each caller waits for its job.
+pub struct Pool {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    name: String,
+    limit: usize,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    jobs: VecDeque<Job>,
+    threads: usize,
+    idle: usize,
+    closed: bool,
+}
+
+impl Pool {
+    /// A pool of at most `limit` threads (at least one), named `name`.
+    pub fn new(name: &str, limit: usize) -> Self {
+        let shared = Shared { name: name.into(), limit: limit.max(1), state: Mutex::default(), changed: Condvar::new() };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Queues a job. A job must not panic: wrap what may.
+    pub fn run(&self, job: impl FnOnce() + Send + 'static) {
+        let mut state = self.shared.lock();
+        state.jobs.push_back(Box::new(job));
+        if state.idle < state.jobs.len() && state.threads < self.shared.limit {
+            let shared = self.shared.clone();
+            let spawned = std::thread::Builder::new().name(self.shared.name.clone()).spawn(move || shared.work());
+            match spawned {
+                Ok(_) => state.threads += 1,
+                Err(error) => tracing::warn!("no thread for pool '{}': {error}", self.shared.name),
+            }
+        }
+        self.shared.changed.notify_one();
+    }
+
+    /// Jobs that no thread has taken yet.
+    pub fn queued(&self) -> usize {
+        self.shared.lock().jobs.len()
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.shared.lock().closed = true;
+        self.shared.changed.notify_all();
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn work(&self) {
+        let mut state = self.lock();
+        loop {
+            if let Some(job) = state.jobs.pop_front() {
+                drop(state);
+                // A thread lost to a panic would shrink the pool for good.
+                let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(job));
+                state = self.lock();
+                continue;
+            }
+            if state.closed {
+                break;
+            }
+            state.idle += 1;
+            let (next, waited) = self.changed.wait_timeout(state, IDLE).unwrap_or_else(PoisonError::into_inner);
+            state = next;
+            state.idle -= 1;
+            if waited.timed_out() && state.jobs.is_empty() {
+                break;
+            }
+        }
+        state.threads -= 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    };
+
+    use super::*;
+
+    #[test]
+    fn runs_every_job_on_at_most_the_limit() {
+        let pool = Pool::new("test", 2);
+        let (sender, receiver) = mpsc::channel();
+        let (running, peak) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        for job in 0..50 {
+            let (sender, running, peak) = (sender.clone(), running.clone(), peak.clone());
+            pool.run(move || {
+                peak.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                std::thread::yield_now();
+                running.fetch_sub(1, Ordering::SeqCst);
+                sender.send(job).unwrap();
+            });
+        }
+        let mut done: Vec<i32> = receiver.iter().take(50).collect();
+        done.sort_unstable();
+        assert_eq!(done, (0..50).collect::<Vec<_>>());
+        assert!(peak.load(Ordering::SeqCst) <= 2);
+    }
+
+    #[test]
+    fn survives_a_panic() {
+        let pool = Pool::new("test", 1);
+        pool.run(|| panic!("on purpose"));
+        let (sender, receiver) = mpsc::channel();
+        pool.run(move || sender.send(7).unwrap());
+        assert_eq!(receiver.recv(), Ok(7));
+    }
+}
