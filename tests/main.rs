@@ -10,6 +10,7 @@ mod batch_memory;
 #[cfg(feature = "sql")]
 mod batch_sql;
 mod layers;
+mod mlmodel;
 mod python_environments;
 mod python_function;
 mod python_workers;
