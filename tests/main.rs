@@ -16,6 +16,7 @@ mod flight_local;
 #[cfg(feature = "flight")]
 mod flight_proto;
 mod layers;
+mod mlmodel;
 mod python_environments;
 mod python_function;
 mod python_workers;
