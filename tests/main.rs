@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod layers;
+mod mlmodel;
 mod python_environments;
 mod python_function;
 mod python_workers;
