@@ -1,5 +1,7 @@
 //! The command line: one file a subcommand, no logic of its own.
 
+mod inspect;
+
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -16,6 +18,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Inspect(inspect::Args),
     /// Prints the version.
     Version,
 }
@@ -34,6 +37,7 @@ pub fn main() -> ExitCode {
 
 fn run(cli: Cli) -> Result<()> {
     match cli.command {
+        Command::Inspect(args) => inspect::run(args),
         Command::Version => Ok(()),
     }
 }
