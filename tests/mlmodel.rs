@@ -333,3 +333,61 @@ proptest! {
         let _ = Signature::from_parts(Some(&text), Some(&text), Some(&text));
     }
 }
+
+mod inspect {
+    use super::*;
+
+    fn inspect(arguments: &[&str]) -> std::process::Output {
+        Command::new(env!("CARGO_BIN_EXE_mlflight")).arg("inspect").args(arguments).output().unwrap()
+    }
+
+    fn model(root: &Path) -> String {
+        let source = support::root().join("tests/data/mlmodel/3.17.2/pyfunc_nested.MLmodel");
+        fs::copy(source, root.join("MLmodel")).unwrap();
+        fs::write(root.join("conda.yaml"), "name: x\n").unwrap();
+        fs::write(root.join("requirements.txt"), "mlflow==3.17.2\n").unwrap();
+        root.to_str().unwrap().to_owned()
+    }
+
+    #[test]
+    fn prints_what_a_model_says_of_itself() {
+        let root = tempfile::tempdir().unwrap();
+        let output = inspect(&[&model(root.path())]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let text = String::from_utf8(output.stdout).unwrap();
+        for line in [
+            "flavors      python_function\n",
+            "engine       python: ",
+            "mlflow       3.17.2\n",
+            "environment  Python 3.12.1; conda.yaml, requirements.txt\n",
+            "bytes in 3 files\n",
+            "  thing: object<a?: double, b: array<string>>\n",
+            "  things: map<object<a?: double, b: array<string>>> (optional)\n",
+            "  limits: float[] = [1.0,\"NaN\",\"Infinity\"]\n",
+        ] {
+            assert!(text.contains(line), "{line}\n{text}");
+        }
+    }
+
+    #[test]
+    fn json_holds_the_same() {
+        let root = tempfile::tempdir().unwrap();
+        let output = inspect(&["--json", &model(root.path())]);
+        let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(report["engine"], "python");
+        assert_eq!(report["digest"].as_str().unwrap().len(), 64);
+        assert_eq!(report["environment"]["files"], json!(["conda.yaml", "requirements.txt"]));
+        assert_eq!(report["signature"]["inputs"][3], json!({"name": "any", "type": "any", "required": true}));
+        assert_eq!(report["signature"]["outputs"], json!([{"name": null, "type": "string", "required": true}]));
+    }
+
+    #[test]
+    fn bad_models_exit_with_the_code_of_their_kind() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().to_str().unwrap();
+        assert_eq!(inspect(&[&format!("{path}/none")]).status.code(), Some(4));
+        assert_eq!(inspect(&[path]).status.code(), Some(4), "no MLmodel file");
+        fs::write(root.path().join("MLmodel"), "a: [\n").unwrap();
+        assert_eq!(inspect(&[path]).status.code(), Some(3));
+    }
+}

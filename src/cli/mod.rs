@@ -4,6 +4,7 @@
 mod batch_score;
 #[cfg(feature = "batch")]
 mod ddl;
+mod inspect;
 #[cfg(feature = "batch")]
 mod interrupt;
 #[cfg(feature = "batch")]
@@ -36,6 +37,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Inspect(inspect::Args),
     #[cfg(feature = "batch")]
     BatchScore(batch_score::Args),
     #[cfg(feature = "batch")]
@@ -52,14 +54,11 @@ pub fn main() -> ExitCode {
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let mut text = format!("error: {error}\n");
+            note(&format!("error: {error}"));
             if let Some(traceback) = error.traceback_text() {
-                text.push_str(traceback.trim_end());
-                text.push('\n');
+                note(traceback.trim_end());
             }
             tracing::debug!("{error:?}");
-            // Nobody is left to be told that stderr is closed.
-            let _ = std::io::stderr().lock().write_all(text.as_bytes());
             ExitCode::from(error.kind().mapping().exit)
         }
     }
@@ -74,7 +73,6 @@ fn start_log(cli: &Cli) {
 }
 
 /// Writes a result to stdout. A reader who closed the pipe has seen enough: that is no error.
-#[allow(dead_code, reason = "used by subcommands that print a result")]
 pub(crate) fn print(text: &str) -> Result<()> {
     let mut stdout = std::io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
@@ -86,6 +84,7 @@ pub(crate) fn print(text: &str) -> Result<()> {
 
 fn run(cli: Cli) -> Result<()> {
     match cli.command {
+        Command::Inspect(args) => inspect::run(args),
         #[cfg(feature = "flight")]
         Command::Serve(args) => serve::run(args),
         #[cfg(feature = "batch")]
@@ -93,4 +92,9 @@ fn run(cli: Cli) -> Result<()> {
         #[cfg(feature = "batch")]
         Command::Predict(args) => predict::run(args),
     }
+}
+
+/// Writes a line to stderr; nobody is left to be told that it is closed.
+fn note(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
 }

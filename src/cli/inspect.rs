@@ -1,0 +1,145 @@
+//! `mlflight inspect`: what a model says of itself, and how it would be scored. Runs none of its code.
+
+use std::{
+    fmt::Write as _,
+    io::{self, Write as _},
+    path::Path,
+};
+
+use serde_json::{Map, Value, json};
+
+use crate::{
+    error::{Error, Kind, Result},
+    flavors::{self, Engine, LoadOptions},
+    mlmodel::{MlModel, ParamSpec, SchemaSpec},
+    store,
+};
+
+/// Shows a model's flavors, signature and environment, and says whether it is scored natively or by Python, and why.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The model: a path or a file: URI.
+    model: String,
+    /// One JSON object instead of text.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Files that may describe a model's environment.
+const ENVIRONMENT_FILES: [&str; 6] =
+    ["python_env.yaml", "conda.yaml", "requirements.txt", "constraints.txt", "uv.lock", "pyproject.toml"];
+
+/// Runs the command.
+pub fn run(args: Args) -> Result<()> {
+    let report = report(&args.model)?;
+    let text = if args.json { format!("{report:#}\n") } else { as_text(&report) };
+    match io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        Err(error) => Err(Error::new(Kind::FailedPrecondition, "STDOUT", format!("the output cannot be written: {error}"))),
+        Ok(()) => Ok(()),
+    }
+}
+
+fn report(uri: &str) -> Result<Value> {
+    let directory = store::resolve(uri)?.directory;
+    let mlmodel = MlModel::load(&directory)?;
+    let (digest, size, files) = store::measure(&directory)?;
+    let (engine, reason) = engine(&mlmodel, &directory);
+    Ok(json!({
+        "model": directory.display().to_string(),
+        "flavors": mlmodel.flavor_names().collect::<Vec<_>>(),
+        "engine": engine,
+        "reason": reason,
+        "mlflow_version": mlmodel.mlflow_version(),
+        "created": mlmodel.time_created(),
+        "run_id": mlmodel.run_id(),
+        "signature": {
+            "inputs": mlmodel.signature.inputs.as_ref().map(schema),
+            "outputs": mlmodel.signature.outputs.as_ref().map(schema),
+            "params": mlmodel.signature.params.as_ref().map(|params| params.iter().map(param).collect::<Vec<_>>()),
+        },
+        "environment": environment(&mlmodel, &directory)?,
+        "size": size,
+        "files": files,
+        "digest": digest.as_str(),
+    }))
+}
+
+/// Who would score, and why. A model that cannot be scored is still shown: that is when one inspects it.
+fn engine(mlmodel: &MlModel, directory: &Path) -> (&'static str, String) {
+    let options = LoadOptions { engine: Engine::Native, forbid_code: true, ..LoadOptions::default() };
+    match flavors::load(mlmodel, directory, &options) {
+        Ok(loaded) => ("native", loaded.reason),
+        Err(error) if error.code() == "NEEDS_PYTHON" && mlmodel.flavor("python_function").is_some() => {
+            ("python", error.message().to_owned())
+        }
+        Err(error) => ("none", error.to_string()),
+    }
+}
+
+fn environment(mlmodel: &MlModel, directory: &Path) -> Result<Value> {
+    let python = mlmodel.python_function()?.unwrap_or_default();
+    let named = [python.env.conda, python.env.virtualenv].into_iter().flatten();
+    let mut files: Vec<String> = named.chain(ENVIRONMENT_FILES.map(str::to_owned)).collect();
+    let mut seen = std::collections::HashSet::new();
+    files.retain(|name| seen.insert(name.clone()) && store::within(directory, name).is_ok_and(|path| path.is_file()));
+    Ok(json!({ "python": python.python_version, "files": files }))
+}
+
+fn schema(schema: &SchemaSpec) -> Vec<Value> {
+    let kinds: Vec<String> = match schema {
+        SchemaSpec::Columns(columns) => columns.iter().map(|column| column.kind.to_string()).collect(),
+        SchemaSpec::Tensors(tensors) => {
+            tensors.iter().map(|tensor| format!("tensor<{}>{:?}", tensor.dtype, tensor.shape)).collect()
+        }
+    };
+    let entry = |(at, kind)| json!({"name": schema.name(at), "type": kind, "required": schema.required(at)});
+    kinds.into_iter().enumerate().map(entry).collect()
+}
+
+fn param(param: &ParamSpec) -> Value {
+    let list = if param.is_list() { "[]" } else { "" };
+    json!({"name": param.name, "type": format!("{}{list}", param.kind), "default": param.default})
+}
+
+fn as_text(report: &Value) -> String {
+    let mut out = String::new();
+    let text = |key: &str| report[key].as_str().unwrap_or("unknown").to_owned();
+    let names = |value: &Value| {
+        let names: Vec<&str> = value.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+    };
+    let environment = &report["environment"];
+    let python = environment["python"].as_str().map(|version| format!("Python {version}; ")).unwrap_or_default();
+    let rows = [
+        ("model", text("model")),
+        ("flavors", names(&report["flavors"])),
+        ("engine", format!("{}: {}", text("engine"), text("reason"))),
+        ("mlflow", text("mlflow_version")),
+        ("created", text("created")),
+        ("environment", format!("{python}{}", names(&environment["files"]))),
+        ("size", format!("{} bytes in {} files", report["size"], report["files"])),
+        ("digest", text("digest")),
+    ];
+    for (key, value) in rows {
+        // Writing to a String cannot fail.
+        let _ = writeln!(out, "{key:<12} {value}");
+    }
+    for part in ["inputs", "outputs", "params"] {
+        let _ = writeln!(out, "{part}:{}", if report["signature"][part].is_null() { " not declared" } else { "" });
+        for (at, entry) in report["signature"][part].as_array().into_iter().flatten().filter_map(Value::as_object).enumerate() {
+            let _ = writeln!(out, "  {}", line(at, entry));
+        }
+    }
+    out
+}
+
+fn line(at: usize, entry: &Map<String, Value>) -> String {
+    let name = entry["name"].as_str().map_or_else(|| at.to_string(), str::to_owned);
+    let kind = entry["type"].as_str().unwrap_or_default();
+    match (entry.get("default"), entry.get("required")) {
+        (Some(default), _) => format!("{name}: {kind} = {default}"),
+        (None, Some(Value::Bool(false))) => format!("{name}: {kind} (optional)"),
+        (None, _) => format!("{name}: {kind}"),
+    }
+}
