@@ -14,7 +14,10 @@ use arrow_pyarrow::{FromPyArrow, IntoPyArrow, PyArrowType, ToPyArrow};
 use mlflight::{
     error::{Error, Result},
     flavors::PythonRuntime,
-    flight::spec::{self, Request, ScoreSpec},
+    flight::{
+        proto,
+        spec::{self, Request, ScoreSpec},
+    },
     models::LoadedModel,
     score::{Context, ScoreOptions, ScorerSession},
 };
@@ -200,11 +203,14 @@ pub fn load_spec(
     py: Python<'_>,
     spec: &[u8],
     directory: Option<String>,
-    python: Option<PathBuf>,
-    path: Option<Vec<PathBuf>>,
+    python: Option<String>,
+    path: Option<Vec<String>>,
 ) -> PyResult<Model> {
     let mut spec = spec::decode(spec).or_raise()?;
-    let runtime = PythonRuntime { executable: python, path: path.unwrap_or_default(), ..PythonRuntime::default() };
-    spec.python = spec::runtime(&runtime);
+    spec.python = Some(proto::PythonRuntime {
+        executable: python.unwrap_or_default(),
+        path: path.unwrap_or_default(),
+        ..proto::PythonRuntime::default()
+    });
     Model::new(py, spec, directory)
 }

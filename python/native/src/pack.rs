@@ -1,6 +1,6 @@
 //! Models as one file, the form in which Spark ships them.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use mlflight::store;
 use pyo3::prelude::*;
@@ -17,8 +17,8 @@ pub fn pack_model(py: Python<'_>, directory: PathBuf, out_dir: PathBuf) -> PyRes
 #[pyfunction]
 pub fn unpack_model(py: Python<'_>, archive: PathBuf, digest: &str, cache_dir: PathBuf) -> PyResult<PathBuf> {
     py.detach(|| {
-        let digest = digest.parse()?;
-        store::unpack(Path::new(&archive), &digest, &cache_dir)
+        let digest = store::Digest::parse(digest)?;
+        store::unpack(&archive, &digest, &cache_dir)
     })
     .or_raise()
 }
