@@ -1,1 +1,24 @@
+//! `mlflight._native`: scoring in the caller's process, and what the Python package needs to plan a Spark query.
+//!
+//! Starts no thread at import. Scoring releases the GIL.
 
+mod errors;
+mod model;
+mod pack;
+mod spec;
+
+use pyo3::prelude::*;
+
+#[pymodule]
+fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add_class::<model::Model>()?;
+    module.add_class::<model::Stream>()?;
+    module.add_class::<spec::Spec>()?;
+    module.add_function(wrap_pyfunction!(model::load_model, module)?)?;
+    module.add_function(wrap_pyfunction!(model::load_spec, module)?)?;
+    module.add_function(wrap_pyfunction!(spec::make_spec, module)?)?;
+    module.add_function(wrap_pyfunction!(pack::pack_model, module)?)?;
+    module.add_function(wrap_pyfunction!(pack::unpack_model, module)?)?;
+    Ok(())
+}

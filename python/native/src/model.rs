@@ -1,0 +1,216 @@
+//! A loaded model in the caller's process.
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use arrow::{
+    array::{RecordBatch, RecordBatchIterator, RecordBatchReader},
+    datatypes::{Schema, SchemaRef},
+    ffi_stream::ArrowArrayStreamReader,
+};
+use arrow_pyarrow::{FromPyArrow, IntoPyArrow, PyArrowType, ToPyArrow};
+use mlflight::{
+    error::{Error, Result},
+    flavors::PythonRuntime,
+    flight::{
+        proto,
+        spec::{self, Request, ScoreSpec},
+    },
+    models::LoadedModel,
+    score::{Context, ScoreOptions, ScorerSession},
+};
+use pyo3::prelude::*;
+
+use crate::{
+    errors::OrRaise,
+    spec::{Asked, object},
+};
+
+/// Rows scored at a time: between two slices the caller's signals are looked at.
+const SLICE_ROWS: usize = 1 << 16;
+
+/// A model that scores in this process.
+#[pyclass(frozen, module = "mlflight._native")]
+pub struct Model {
+    spec: ScoreSpec,
+    directory: String,
+    state: Mutex<State>,
+}
+
+#[derive(Clone)]
+struct State {
+    /// The process that loaded it: a fork has neither its threads nor its workers.
+    pid: u32,
+    loaded: Arc<LoadedModel>,
+    options: ScoreOptions,
+}
+
+impl State {
+    fn load(spec: &ScoreSpec, directory: &str) -> Result<Self> {
+        let (load, options) = spec::options(spec)?;
+        let loaded = LoadedModel::load(directory, &load)?;
+        // A result type or params that cannot be are refused here rather than at the first batch.
+        loaded.scorer(options.clone())?;
+        Ok(Self { pid: std::process::id(), loaded, options })
+    }
+}
+
+impl Model {
+    fn new(py: Python<'_>, spec: ScoreSpec, directory: Option<String>) -> PyResult<Self> {
+        let directory = directory.unwrap_or_else(|| spec.uri.clone());
+        let state = py.detach(|| State::load(&spec, &directory)).or_raise()?;
+        Ok(Self { spec, directory, state: Mutex::new(state) })
+    }
+
+    /// What is loaded in this process. The lock is only held with the GIL, so that no fork finds it locked.
+    fn state(&self, _py: Python<'_>) -> PyResult<State> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.pid != std::process::id() {
+            let fresh = State::load(&self.spec, &self.directory).or_raise()?;
+            // Its threads, workers and sockets are the parent's: ending them from here would end them there.
+            std::mem::forget(std::mem::replace(&mut *state, fresh));
+        }
+        Ok(state.clone())
+    }
+}
+
+#[pymethods]
+impl Model {
+    #[getter]
+    fn uri(&self) -> &str {
+        &self.spec.uri
+    }
+
+    #[getter]
+    fn engine(&self, py: Python<'_>) -> PyResult<&'static str> {
+        Ok(spec::engine_name(self.state(py)?.loaded.loaded.engine))
+    }
+
+    #[getter]
+    fn reason(&self, py: Python<'_>) -> PyResult<String> {
+        Ok(self.state(py)?.loaded.loaded.reason.clone())
+    }
+
+    #[getter]
+    fn flavor(&self, py: Python<'_>) -> PyResult<String> {
+        Ok(self.state(py)?.loaded.loaded.flavor.clone())
+    }
+
+    #[getter]
+    fn input_schema<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let state = self.state(py)?;
+        let scorer = state.loaded.scorer(state.options).or_raise()?;
+        scorer.input().map(|schema| schema.to_pyarrow(py)).transpose()
+    }
+
+    #[getter]
+    fn output_schema<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let state = self.state(py)?;
+        let scorer = state.loaded.scorer(state.options).or_raise()?;
+        Schema::new(vec![scorer.output()]).to_pyarrow(py)
+    }
+
+    /// Scores whatever gives an Arrow stream; the answer is a `pyarrow.RecordBatchReader` of predictions.
+    #[pyo3(signature = (data, params=None))]
+    fn predict<'py>(&self, py: Python<'py>, data: &Bound<'py, PyAny>, params: Option<&str>) -> PyResult<Bound<'py, PyAny>> {
+        let reader = ArrowArrayStreamReader::from_pyarrow_bound(data)?;
+        let state = self.state(py)?;
+        let mut options = state.options;
+        if let Some(text) = params {
+            options.params.extend(object("params", text).or_raise()?);
+        }
+        let schema = reader.schema();
+        let mut session = py.detach(|| state.loaded.scorer(options)?.open(&schema)).or_raise()?;
+        let context = Context::default();
+        let (mut answers, mut first_row) = (Vec::new(), 0);
+        for batch in reader {
+            let batch = batch.map_err(Error::from).or_raise()?;
+            for start in (0..batch.num_rows()).step_by(SLICE_ROWS) {
+                let slice = batch.slice(start, SLICE_ROWS.min(batch.num_rows() - start));
+                let answer = py.detach(|| session.score(&slice, &context)).map_err(|error| later(error, first_row)).or_raise()?;
+                first_row += slice.num_rows() as u64;
+                answers.push(answer);
+                py.check_signals()?;
+            }
+        }
+        into_reader(py, session.schema().clone(), answers)
+    }
+
+    /// Starts one stream of batches that all have this schema.
+    fn stream(&self, py: Python<'_>, schema: PyArrowType<Schema>) -> PyResult<Stream> {
+        let state = self.state(py)?;
+        let session = py.detach(|| state.loaded.scorer(state.options)?.open(&schema.0)).or_raise()?;
+        Ok(Stream { session: Mutex::new(session) })
+    }
+}
+
+/// Rows of an error are counted in the caller's data.
+fn later(error: Error, first_row: u64) -> Error {
+    match error.row_number() {
+        Some(row) => error.row(first_row + row),
+        None => error,
+    }
+}
+
+fn into_reader(py: Python<'_>, schema: SchemaRef, answers: Vec<RecordBatch>) -> PyResult<Bound<'_, PyAny>> {
+    let reader: Box<dyn RecordBatchReader + Send> = Box::new(RecordBatchIterator::new(answers.into_iter().map(Ok), schema));
+    reader.into_pyarrow(py)
+}
+
+/// One stream of batches; keeps the scratch space between them.
+#[pyclass(frozen, module = "mlflight._native")]
+pub struct Stream {
+    session: Mutex<ScorerSession>,
+}
+
+#[pymethods]
+impl Stream {
+    /// Scores one batch: one column `prediction`.
+    fn score(&self, py: Python<'_>, batch: PyArrowType<RecordBatch>) -> PyResult<PyArrowType<RecordBatch>> {
+        let answer = py.detach(|| {
+            let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
+            session.score(&batch.0, &Context::default())
+        });
+        Ok(PyArrowType(answer.or_raise()?))
+    }
+}
+
+/// Loads the model a URI names.
+#[pyfunction]
+#[pyo3(signature = (uri, *, engine=None, compat=None, model_config=None, env_manager=None, python=None))]
+pub fn load_model(
+    py: Python<'_>,
+    uri: String,
+    engine: Option<&str>,
+    compat: Option<&str>,
+    model_config: Option<&str>,
+    env_manager: Option<&str>,
+    python: Option<PathBuf>,
+) -> PyResult<Model> {
+    let (mut load, score) = Asked { engine, compat, model_config, env_manager, ..Asked::default() }.options().or_raise()?;
+    load.python = PythonRuntime { executable: python, ..PythonRuntime::default() };
+    let spec = spec::from_request(&Request { uri, load, score, ..Request::default() }).or_raise()?;
+    Model::new(py, spec, None)
+}
+
+/// Loads the model of a ScoreSpec, from `directory` where that is given; `python` and `path` are the workers' interpreter and
+/// `sys.path`.
+#[pyfunction]
+#[pyo3(signature = (spec, *, directory=None, python=None, path=None))]
+pub fn load_spec(
+    py: Python<'_>,
+    spec: &[u8],
+    directory: Option<String>,
+    python: Option<String>,
+    path: Option<Vec<String>>,
+) -> PyResult<Model> {
+    let mut spec = spec::decode(spec).or_raise()?;
+    spec.python = Some(proto::PythonRuntime {
+        executable: python.unwrap_or_default(),
+        path: path.unwrap_or_default(),
+        ..proto::PythonRuntime::default()
+    });
+    Model::new(py, spec, directory)
+}
