@@ -8,7 +8,7 @@ use std::{
 };
 
 use arrow::{
-    array::{Array, ArrayRef, AsArray, Float64Array, Int32Array, RecordBatch, StringArray},
+    array::{ArrayRef, AsArray, Float64Array, Int32Array, RecordBatch, StringArray},
     datatypes::{DataType, Field, Float64Type, Schema, SchemaRef},
 };
 use mlflight::{

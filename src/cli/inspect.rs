@@ -1,15 +1,11 @@
 //! `mlflight inspect`: what a model says of itself, and how it would be scored. Runs none of its code.
 
-use std::{
-    fmt::Write as _,
-    io::{self, Write as _},
-    path::Path,
-};
+use std::{fmt::Write as _, path::Path};
 
 use serde_json::{Map, Value, json};
 
 use crate::{
-    error::{Error, Kind, Result},
+    error::Result,
     flavors::{self, Engine, LoadOptions},
     mlmodel::{MlModel, ParamSpec, SchemaSpec},
     store,
@@ -33,11 +29,7 @@ const ENVIRONMENT_FILES: [&str; 6] =
 pub fn run(args: Args) -> Result<()> {
     let report = report(&args.model)?;
     let text = if args.json { format!("{report:#}\n") } else { as_text(&report) };
-    match io::stdout().lock().write_all(text.as_bytes()) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        Err(error) => Err(Error::new(Kind::FailedPrecondition, "STDOUT", format!("the output cannot be written: {error}"))),
-        Ok(()) => Ok(()),
-    }
+    super::print(&text)
 }
 
 fn report(uri: &str) -> Result<Value> {

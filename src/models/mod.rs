@@ -1,7 +1,6 @@
 //! What is loaded: models by digest and load options, shared by every front end.
 
 mod cache;
-mod digest;
 mod pool;
 
 use std::{
@@ -10,7 +9,6 @@ use std::{
 };
 
 pub use cache::{Models, ModelsOptions};
-pub use digest::digest;
 pub use pool::Pool;
 
 use crate::{

@@ -15,11 +15,11 @@ use super::{
 };
 use crate::error::{Error, Kind, Result};
 
-/// Writes `out_dir/mlflight-model-<digest>.tar`, a plain tar of the regular files, whole or not at all. An archive that is already
+/// Writes `out_dir/mlflight-model-<digest>.mlflight`, a plain tar of the regular files, whole or not at all. An archive that is already
 /// there is left as it is. Equal directories give equal bytes.
 pub fn pack(directory: &Path, out_dir: &Path) -> Result<PathBuf> {
     let digest = digest(directory)?;
-    let path = out_dir.join(format!("mlflight-model-{digest}.tar"));
+    let path = out_dir.join(format!("mlflight-model-{digest}.mlflight"));
     if path.is_file() {
         return Ok(path);
     }

@@ -90,7 +90,7 @@ fn a_packed_model_is_unpacked_with_its_digest() {
     let expected = digest(&directory).unwrap();
     let out = root.path().join("out/deep");
     let packed = pack(&directory, &out).unwrap();
-    assert_eq!(packed, out.join(format!("mlflight-model-{expected}.tar")));
+    assert_eq!(packed, out.join(format!("mlflight-model-{expected}.mlflight")));
     let bytes = fs::read(&packed).unwrap();
     fs::remove_file(&packed).unwrap();
     assert_eq!(fs::read(pack(&directory, &out).unwrap()).unwrap(), bytes, "equal models give equal archives");

@@ -157,6 +157,6 @@ def test_a_packed_model_unpacks_to_the_same(model, tmp_path: Path):
     case = model("xgb_reg")
     archive = _native.pack_model(str(case.path), str(tmp_path))
     digest = _native.make_spec(str(case.path)).digest
-    assert Path(archive).name == f"mlflight-model-{digest}.tar"
+    assert Path(archive).name == f"mlflight-model-{digest}.mlflight"
     unpacked = _native.unpack_model(archive, digest, str(tmp_path / "cache"))
     assert mlflight.load_model(unpacked).predict(case.input).equals(mlflight.load_model(case.path).predict(case.input))

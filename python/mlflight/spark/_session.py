@@ -82,7 +82,7 @@ def ship_model(spark: SparkSession, directory: Path, digest: str) -> None:
             spark.addArtifacts(str(_native.pack_model(directory, _drafts())), file=True)
             _shipped.add((application, digest))
         return
-    if (spark.sparkContext.applicationId, f"mlflight-model-{digest}.tar") not in _shipped:
+    if (spark.sparkContext.applicationId, f"mlflight-model-{digest}.mlflight") not in _shipped:
         _ship(spark, _native.pack_model(directory, _drafts()))
 
 
@@ -123,7 +123,7 @@ def _drafts() -> str:
 
 def _native_archive(native: Path) -> str:
     """Pack what executors need beside the model."""
-    archive = Path(_drafts()) / f"mlflight-native-{_native.__version__}.tar"
+    archive = Path(_drafts()) / f"mlflight-native-{_native.__version__}.mlflight"
     if not archive.exists():
         draft = archive.with_suffix(".draft")
         with tarfile.open(draft, "w", format=tarfile.USTAR_FORMAT) as tar:

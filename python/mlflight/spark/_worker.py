@@ -49,7 +49,7 @@ def _shipped(digest: str) -> str | None:
     from pyspark import SparkFiles
 
     try:
-        archive = SparkFiles.get(f"mlflight-model-{digest}.tar")
+        archive = SparkFiles.get(f"mlflight-model-{digest}.mlflight")
     except Exception:
         # No Spark files in this worker: the model's own URI has to do.
         return None

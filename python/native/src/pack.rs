@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 
 use crate::errors::OrRaise;
 
-/// Packs a model's directory into `out_dir/mlflight-model-<digest>.tar`; returns that path.
+/// Packs a model's directory into `out_dir/mlflight-model-<digest>.mlflight`; returns that path.
 #[pyfunction]
 pub fn pack_model(py: Python<'_>, directory: PathBuf, out_dir: PathBuf) -> PyResult<PathBuf> {
     py.detach(|| store::pack(&directory, &out_dir)).or_raise()

@@ -90,7 +90,6 @@ struct XgbModel(Arc<Inner>);
 struct Inner {
     class: Class,
     link: Link,
-    objective: String,
     outputs: usize,
     num_class: usize,
     num_feature: usize,
@@ -140,7 +139,6 @@ impl XgbModel {
         Ok(Ok(Self(Arc::new(Inner {
             class,
             link,
-            objective: model.objective,
             outputs: model.outputs,
             num_class: model.num_class,
             num_feature: model.num_feature,

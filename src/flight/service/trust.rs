@@ -9,7 +9,7 @@ use crate::{
     error::{Error, Kind, Result},
     flavors::{Engine, EnvManager, LoadOptions},
     flight::{proto::ScoreSpec, spec},
-    models::{self, LoadedModel, Origin},
+    models::{LoadedModel, Origin},
     score::ScoreOptions,
     store,
 };
@@ -103,7 +103,7 @@ impl Shared {
     /// Loads a URI, or takes it from the cache; checks that it is what the caller meant.
     pub fn load(&self, uri: &str, digest: &str, options: &LoadOptions) -> Result<Arc<LoadedModel>> {
         let directory = store::resolve(uri)?.directory;
-        let found = models::digest(&directory)?;
+        let found = store::digest(&directory)?.to_string();
         if !digest.is_empty() && digest != found {
             return Err(changed(uri).expected(digest).found(found));
         }

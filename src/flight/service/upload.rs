@@ -21,7 +21,8 @@ use super::{Shared, exchange::lost};
 use crate::{
     error::{Error, Kind, Result},
     flight::{proto::UploadSpec, wire::Decoder},
-    models::{self, LoadedModel, Origin},
+    models::{LoadedModel, Origin},
+    store,
 };
 
 /// Largest `data` of one row.
@@ -170,7 +171,7 @@ impl Receiving {
 
     fn commit(mut self, digest: &str) -> Result<PathBuf> {
         self.open = None;
-        let found = models::digest(self.directory.path())?;
+        let found = store::digest(self.directory.path())?.to_string();
         if found != digest {
             return Err(Error::new(Kind::InvalidArgument, "DIGEST_MISMATCH", "the upload is not what its digest says")
                 .expected(digest)

@@ -30,8 +30,6 @@ pub struct Model {
     pub booster: Booster,
     /// Names of the features; empty when it was trained without.
     pub feature_names: Vec<String>,
-    /// Types of the features (`float`, `int`, `i`, `c`); empty when it was trained without.
-    pub feature_types: Vec<String>,
     /// Free attributes such as `best_iteration`.
     pub attributes: Vec<(String, String)>,
 }

@@ -44,7 +44,7 @@ fn learner_model(learner: &Value, version: [i64; 3]) -> Result<Model> {
             }
         }
     };
-    let (feature_names, feature_types) = (names("feature_names")?, names("feature_types")?);
+    let feature_names = names("feature_names")?;
     let attributes = match learner.find("attributes") {
         None => Vec::new(),
         Some(value) => value
@@ -63,7 +63,6 @@ fn learner_model(learner: &Value, version: [i64; 3]) -> Result<Model> {
         objective,
         booster,
         feature_names,
-        feature_types,
         attributes,
     })
 }

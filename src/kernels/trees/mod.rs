@@ -104,11 +104,6 @@ impl Ensemble {
         &self.features
     }
 
-    /// How many numbers a row gets.
-    pub fn outputs(&self) -> usize {
-        self.base.len()
-    }
-
     /// Bytes held.
     pub fn memory(&self) -> usize {
         let form = match &self.form {
@@ -117,11 +112,6 @@ impl Ensemble {
             Form::Avx2(bytes) => bytes.memory(),
         };
         self.walk.memory() + form + self.features.len() * 4
-    }
-
-    /// How many trees there are.
-    pub fn trees(&self) -> usize {
-        self.walk.trees()
     }
 
     /// Margins of up to [`BLOCK`] rows by a range of the trees. `columns` is one run of `BLOCK` values for each of [`Ensemble::features`] (NaN = missing),

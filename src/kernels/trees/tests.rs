@@ -101,7 +101,7 @@ fn check(trees: &[Tree], seed: u64) {
         for rows in [1, 7, 12, 63, 64, 65, 200, BLOCK] {
             let columns: Vec<f32> = (0..ensemble.features().len() * BLOCK).map(|_| random.value()).collect();
             let mut out = vec![f32::NAN; 2 * BLOCK];
-            ensemble.score(0..ensemble.trees(), &columns, rows, &mut scratch, &mut out);
+            ensemble.score(0..trees.len(), &columns, rows, &mut scratch, &mut out);
             for row in 0..rows {
                 let value = |feature: u32| columns[ensemble.features().binary_search(&feature).unwrap() * BLOCK + row];
                 let wanted = expected(trees, &base, value);

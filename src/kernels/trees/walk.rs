@@ -96,10 +96,6 @@ impl Forest {
         Ok(())
     }
 
-    pub(super) fn trees(&self) -> usize {
-        self.roots.len()
-    }
-
     /// Adds the leaves of some trees for some rows of a block.
     pub(super) fn add_all(&self, trees: Range<usize>, columns: &[f32], rows: Range<usize>, out: &mut [f32]) {
         for tree in trees {

@@ -20,7 +20,7 @@ final class NativeArchive {
   /** Unpacks beside the archive, once an application: whoever comes second finds the directory made. */
   static Path unpack(Path archive) {
     String name = archive.getFileName().toString();
-    Path directory = archive.resolveSibling(name.substring(0, name.length() - ".tar".length()));
+    Path directory = archive.resolveSibling(name.substring(0, name.length() - ".mlflight".length()));
     if (Files.isDirectory(directory)) {
       return directory;
     }

@@ -74,7 +74,7 @@ final class NativeLibrary {
     if (driver != null && Files.isRegularFile(Paths.get(driver, LIBRARY))) {
       return Paths.get(driver);
     }
-    String archive = "mlflight-native-" + jarVersion() + ".tar";
+    String archive = "mlflight-native-" + jarVersion() + ".mlflight";
     Path shipped = sparkFile(archive);
     if (shipped != null) {
       return NativeArchive.unpack(shipped);

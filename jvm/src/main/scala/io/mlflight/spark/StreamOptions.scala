@@ -23,7 +23,7 @@ private[spark] object StreamOptions {
       .foreach(options.put("token", _))
     options.put("service", directory.resolve(NativeLibrary.SERVICE).toAbsolutePath.toString)
     options.put("digest", scoring.digest)
-    Option(NativeLibrary.sparkFile(s"mlflight-model-${scoring.digest}.tar")).foreach { archive =>
+    Option(NativeLibrary.sparkFile(s"mlflight-model-${scoring.digest}.mlflight")).foreach { archive =>
       options.put("archive", archive.toAbsolutePath.toString)
       options.put("cache", archive.toAbsolutePath.resolveSibling("mlflight-models").toString)
     }

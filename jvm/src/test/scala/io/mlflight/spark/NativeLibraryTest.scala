@@ -25,7 +25,7 @@ class NativeLibraryTest {
   }
 
   private def archive(entries: Array[Byte]*): Path =
-    Files.write(directory.resolve("mlflight-native-1.tar"), entries.toArray.flatten ++ new Array[Byte](1024))
+    Files.write(directory.resolve("mlflight-native-1.mlflight"), entries.toArray.flatten ++ new Array[Byte](1024))
 
   @Test def anArchiveIsUnpackedOnce(): Unit = {
     val library = Array.tabulate(1000)(_.toByte)
@@ -42,10 +42,10 @@ class NativeLibraryTest {
 
   @Test def aBrokenArchiveIsAnError(): Unit = {
     assertTrue(failure(NativeArchive.unpack(archive(entry("other", Array(1))))).getMessage.contains("holds no libmlflight_jni.so"))
-    val cut = Files.write(directory.resolve("cut.tar"), entry("libmlflight_jni.so", new Array[Byte](2000)).take(1024))
+    val cut = Files.write(directory.resolve("cut.mlflight"), entry("libmlflight_jni.so", new Array[Byte](2000)).take(1024))
     assertTrue(failure(NativeArchive.unpack(cut)).getMessage.contains("ends in the middle"))
     assertFalse(Files.exists(directory.resolve("cut")))
-    val text = Files.write(directory.resolve("text.tar"), Array.fill[Byte](1024)('x'))
+    val text = Files.write(directory.resolve("text.mlflight"), Array.fill[Byte](1024)('x'))
     assertTrue(failure(NativeArchive.unpack(text)).getMessage.contains("no tar file"))
   }
 
