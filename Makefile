@@ -12,7 +12,7 @@ WHEEL_VENV := .venv-wheel
 SPARK35_VENV := .venv-spark35
 REQUIREMENTS := tests/requirements.txt tests/requirements-tools.txt
 MVN := mvn -q -B -f jvm/pom.xml -Dmlflight.native.dir=$(BUILT)
-TESTED := MLFLIGHT_TEST_PYTHON=$(CURDIR)/$(VENV)/bin/python MLFLIGHT_TEST_MODELS=$(CURDIR)/build/test-models
+TESTED := MLFLIGHT_TEST_PYTHON=$(CURDIR)/$(VENV)/bin/python MLFLIGHT_TEST_MODELS=$(CURDIR)/build/test-models MLFLIGHT_TEST_NATIVE=$(BUILT)
 
 .PHONY: help demo test test-rust test-jvm test-python fast lint wheel bench tools venv build jars jars-all dev-wheel installed models clean
 

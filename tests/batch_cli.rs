@@ -137,8 +137,8 @@ fn mistakes_have_their_exit_codes() {
     let (code, text) = with(gone.to_str().unwrap(), &[]);
     assert!(code == 4 && text.contains("gone"), "{code} {text}");
     let model = support::model("linreg20").uri();
-    let (code, text) = with(&model, &["--result-type", "doubel"]);
-    assert!(code == 2 && text.contains("'doubel' is no type"), "{code} {text}");
+    let (code, text) = with(&model, &["--result-type", "notype"]);
+    assert!(code == 2 && text.contains("'notype' is no type"), "{code} {text}");
     let (code, text) = with(&model, &["--memory-limit", "much"]);
     assert!(code == 2 && text.contains("'much' is no size"), "{code} {text}");
     assert_eq!(names(root.path()), ["in.csv"]);

@@ -276,7 +276,7 @@ mod tests {
     #[test]
     fn errors_name_the_place() {
         for (text, expected) in [
-            ("flaot", "a type"),
+            ("notype", "a type"),
             ("array<int", "'>'"),
             ("array<>", "a type"),
             ("", "a type"),

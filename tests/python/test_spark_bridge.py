@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import bridge
 import mlflow
 import mlflow.pyfunc
 import numpy as np
@@ -22,8 +23,6 @@ from mlflow.types.schema import ColSpec, Schema
 from pyspark.errors import IllegalArgumentException, PySparkException, PythonException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-
-import bridge
 
 COLUMNS = [f"f{i}" for i in range(20)]
 
@@ -279,7 +278,7 @@ def test_failures_of_tasks_say_what_and_where(spark: SparkSession, models: dict[
     assert "in predict" in str(failed.value)
     with pytest.raises(PySparkException, match="/no/such/model"):
         df.select(bridge.marked("/no/such/model")("x")).collect()
-    with pytest.raises(PySparkException, match="127.0.0.1:1"):
+    with pytest.raises(PySparkException, match=r"127\.0\.0\.1:1"):
         df.select(bridge.marked(models["total"], server="grpc://127.0.0.1:1")("x")).collect()
     with pytest.raises(PySparkException, match="x1y"):
         df.select(bridge.marked(models["total"], mode="x1y")("x")).collect()

@@ -25,7 +25,7 @@ VERSION = tuple(int(part) for part in mlflow.__version__.split(".")[:2])
 class Echo(mlflow.pyfunc.PythonModel):
     """Return what comes in."""
 
-    def predict(self, context, model_input, params=None):  # noqa: ANN001, ANN201
+    def predict(self, context, model_input, params=None):
         """Return the input."""
         return model_input
 
@@ -67,7 +67,11 @@ def pyfunc_nested(path: str) -> None:
     from mlflow.types.schema import Array, Map, Object, Property
 
     thing = Object([Property("b", Array(DataType.string)), Property("a", DataType.double, required=False)])
-    columns = [ColSpec(Array(Array(DataType.long)), "lists"), ColSpec(thing, "thing"), ColSpec(Map(thing), "things", required=False)]
+    columns = [
+        ColSpec(Array(Array(DataType.long)), "lists"),
+        ColSpec(thing, "thing"),
+        ColSpec(Map(thing), "things", required=False),
+    ]
     if VERSION >= (2, 20):
         from mlflow.types.schema import AnyType
 
