@@ -109,7 +109,7 @@ impl Running {
             flavor: "sum".into(),
             reason: "a test".into(),
         };
-        let mlmodel = MlModel::parse("flavors: {}").unwrap();
+        let mlmodel = MlModel::new();
         let origin = Origin { uri: "models:/sum/1".into(), digest: "ab".repeat(32) };
         models.insert("sum", Arc::new(LoadedModel { mlmodel, directory: PathBuf::from("sum"), loaded, origin }));
         let has_token = options.token.is_some();

@@ -37,7 +37,7 @@ impl Model for Sized {
 
 fn model(bytes: usize) -> Arc<LoadedModel> {
     Arc::new(LoadedModel {
-        mlmodel: MlModel::parse("flavors: {}").unwrap(),
+        mlmodel: MlModel::new(),
         directory: PathBuf::from("model"),
         loaded: Loaded { model: Arc::new(Sized(bytes)), engine: Engine::Native, flavor: "test".into(), reason: "a test".into() },
         origin: Default::default(),
