@@ -14,7 +14,7 @@ REQUIREMENTS := tests/requirements.txt tests/requirements-tools.txt
 MVN := mvn -q -B -f jvm/pom.xml -Dmlflight.native.dir=$(BUILT)
 TESTED := MLFLIGHT_TEST_PYTHON=$(CURDIR)/$(VENV)/bin/python MLFLIGHT_TEST_MODELS=$(CURDIR)/build/test-models MLFLIGHT_TEST_NATIVE=$(BUILT)
 
-.PHONY: help demo test test-rust test-jvm test-python fast lint wheel bench tools venv build jars jars-all dev-wheel installed models clean
+.PHONY: help demo test test-rust test-jvm test-python test-spark35 fast lint wheel bench tools venv build jars jars-all dev-wheel installed models clean
 
 help: ## Lists the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -27,11 +27,13 @@ test: test-rust test-jvm test-python ## Runs every suite: Rust, JVM, Python.
 test-rust: venv models ## The Rust suite.
 	$(TESTED) cargo test --workspace
 
-test-jvm: jars-all build models ## The JVM suite, on the Spark 4 line.
+test-jvm: jars build models ## The JVM suite, on the Spark 4 line.
 	$(TESTED) $(MVN) -Dmlflight.models=$(CURDIR)/build/test-models verify -P spark4
 
 test-python: jars-all installed models $(SPARK35_VENV)/.wheel ## The Python suites, from the installed wheel; a smoke test on Spark 3.5.
-	$(TESTED) $(WHEEL_VENV)/bin/python -m pytest -q -p no:cacheprovider --ignore tests/python/spark35 tests/python
+	$(TESTED) $(WHEEL_VENV)/bin/python -m pytest -q -p no:cacheprovider --ignore tests/python/spark35 tests/python --ignore tests/python/spark35
+
+test-spark35: $(SPARK35_VENV)/.wheel models ## A smoke test on Spark 3.5.
 	$(TESTED) $(SPARK35_VENV)/bin/python -m pytest -q -p no:cacheprovider tests/python/spark35
 
 fast: ## The core alone: no DataFusion, no servers.

@@ -1,5 +1,4 @@
 //! The library stays mapped when the class loader that loaded it is gone: its threads may still run.
-#![expect(clippy::print_stdout, reason = "how a build script speaks to cargo")]
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");

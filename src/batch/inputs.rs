@@ -87,7 +87,10 @@ fn expand(input: &str) -> Result<Vec<InputFile>> {
     })?;
     let mut files = Vec::new();
     for entry in matches {
-        let path = entry.map_err(|error| Error::io(&error.path().to_owned(), error.into()))?;
+        let path = entry.map_err(|error| {
+            let path = error.path().to_path_buf();
+            Error::io(&path, error.into())
+        })?;
         if hidden(&path) {
             continue;
         }

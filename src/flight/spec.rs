@@ -127,7 +127,6 @@ pub fn options(spec: &ScoreSpec) -> Result<(LoadOptions, ScoreOptions)> {
         },
         params: object("params", &spec.params)?.unwrap_or_default(),
         time_zone: (!spec.time_zone.is_empty()).then(|| spec.time_zone.clone()),
-        ..ScoreOptions::default()
     };
     Ok((load, score))
 }

@@ -30,7 +30,6 @@ fn options_survive_the_wire() {
             compat: Compat::Mlflow,
             params: map(json!({"k": [1, 2]})),
             time_zone: Some("Europe/Berlin".into()),
-            ..ScoreOptions::default()
         },
         input_names: vec!["x".into(), "y".into()],
         ..Request::default()

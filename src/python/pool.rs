@@ -139,11 +139,14 @@ impl Pool {
                 }
                 Err(failure) => return Err(self.fail(worker, failure)),
             }
-            drop(message);
             return match worker.answer(context) {
                 Ok(answer) => {
                     self.0.release(worker);
                     Ok(answer)
+                }
+                Err(Failure::Unread) if !fresh => {
+                    self.0.lost(worker.memory);
+                    continue;
                 }
                 Err(failure) => Err(self.fail(worker, failure)),
             };
@@ -162,7 +165,7 @@ impl Pool {
                 self.0.lost(memory);
                 error
             }
-            Failure::Gone => {
+            Failure::Gone | Failure::Unread => {
                 let memory = worker.memory;
                 let error = worker.obituary(|how| died(&how, "scored a batch"));
                 self.0.lost(memory);
@@ -222,7 +225,7 @@ impl Pool {
         match worker.boot(context) {
             Ok(()) => {}
             Err(Failure::Answered(error) | Failure::Context(error)) => return Err(error),
-            Err(Failure::Gone) => {
+            Err(Failure::Gone | Failure::Unread) => {
                 return Err(worker.obituary(|how| {
                     let message = format!("'{}' {how} before it ran a Python worker", interpreter.display());
                     Error::new(Kind::FailedPrecondition, "PYTHON_START", message).remedy("name a working Python interpreter")
@@ -236,7 +239,7 @@ impl Pool {
             }
             Err(Failure::Answered(error)) => Err(error.context("the model could not be loaded")),
             Err(Failure::Context(error)) => Err(error),
-            Err(Failure::Gone) => Err(worker.obituary(|how| died(&how, "loaded the model"))),
+            Err(Failure::Gone | Failure::Unread) => Err(worker.obituary(|how| died(&how, "loaded the model"))),
         }
     }
 }

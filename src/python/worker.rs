@@ -49,6 +49,8 @@ pub(super) enum Failure {
     Context(Error),
     /// The worker is gone.
     Gone,
+    /// The worker is gone, and had not read all of the request: its model never saw the batch.
+    Unread,
 }
 
 /// A running worker.
@@ -154,6 +156,8 @@ impl Worker {
             match self.socket.read(into) {
                 Ok(0) => return Err(Failure::Gone),
                 Ok(count) => into = &mut into[count..],
+                // The kernel says so where the worker ended with some of the request unread.
+                Err(error) if error.kind() == ErrorKind::ConnectionReset => return Err(Failure::Unread),
                 Err(error) => self.still_waiting(&error, context)?,
             }
         }

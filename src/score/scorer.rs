@@ -63,7 +63,7 @@ impl Scorer {
         let session = self.model.session(&SessionOptions { params: self.params.clone(), result: Some(self.output.clone()) })?;
         let conversion = Conversion::new(self.output.clone(), self.options.compat);
         let schema = Arc::new(Schema::new(vec![self.output()]));
-        Ok(ScorerSession { enforcement, session, conversion, schema, rows_before: 0 })
+        Ok(ScorerSession { enforcement, session, conversion, schema })
     }
 }
 
@@ -73,8 +73,6 @@ pub struct ScorerSession {
     session: Box<dyn Session>,
     conversion: Conversion,
     schema: SchemaRef,
-    /// Rows of the batches before this one: errors count rows from the start of the stream.
-    rows_before: u64,
 }
 
 impl ScorerSession {
@@ -86,20 +84,11 @@ impl ScorerSession {
     /// Scores a batch: as many rows as came in, in their order. An empty batch never reaches the model.
     ///
     /// Ends early with the context's cancel flag or deadline. The context's memory limit bounds what the batch's conversions
-    /// and its answer take. A row named in an error counts from the first batch of this session.
+    /// and its answer take. A row named in an error counts from the first of the batch.
     pub fn score(&mut self, batch: &RecordBatch, context: &Context) -> Result<RecordBatch> {
-        let first = self.rows_before;
-        self.rows_before += batch.num_rows() as u64;
         if batch.num_rows() == 0 {
             return Ok(RecordBatch::new_empty(self.schema.clone()));
         }
-        self.score_rows(batch, context).map_err(|error| match error.row_number() {
-            Some(row) => error.row(first + row),
-            None => error,
-        })
-    }
-
-    fn score_rows(&mut self, batch: &RecordBatch, context: &Context) -> Result<RecordBatch> {
         context.check()?;
         let rows = batch.num_rows();
         let width = self.schema.field(0).data_type().primitive_width().unwrap_or(16);

@@ -1,11 +1,6 @@
 //! What can be refused before a task runs: names and types of the arguments against the model's signature.
 
-use mlflight::{
-    error::Result,
-    flight::spec,
-    mlmodel::Signature,
-    score::enforce::Enforcement,
-};
+use mlflight::{error::Result, flight::spec, mlmodel::Signature, score::enforce::Enforcement};
 
 /// Checks arguments of the schema `input`. A model without a signature is checked when it is loaded.
 pub fn check(spec: &[u8], input: &[u8]) -> Result<()> {

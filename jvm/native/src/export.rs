@@ -18,10 +18,14 @@ impl Answer {
     /// Lays out `array`, whose type must be read as `expected`.
     pub fn new(array: ArrayRef, expected: &DataType) -> Result<Self> {
         if !same_layout(array.data_type(), expected) {
-            return Err(Error::new(Kind::InvalidArgument, "RESULT_TYPE", "the model's predictions are not of the UDF's result type")
-                .expected(expected)
-                .found(array.data_type())
-                .remedy("give spark_udf the result_type the model returns"));
+            return Err(Error::new(
+                Kind::InvalidArgument,
+                "RESULT_TYPE",
+                "the model's predictions are not of the UDF's result type",
+            )
+            .expected(expected)
+            .found(array.data_type())
+            .remedy("give spark_udf the result_type the model returns"));
         }
         let mut table = Table::default();
         table.push(&array)?;

@@ -71,7 +71,8 @@ impl<'a> Importer<'a> {
         let mut builder = ArrayDataBuilder::new(data_type.clone()).len(node.len).align_buffers(true);
         // SAFETY, here and below: a node's buffers are as long as its length and type say, by the caller's contract.
         if node.nulls > 0 {
-            builder = builder.null_bit_buffer(Some(unsafe { self.buffer(node.validity, ceil(node.len, 8)) }?)).null_count(node.nulls);
+            builder =
+                builder.null_bit_buffer(Some(unsafe { self.buffer(node.validity, ceil(node.len, 8)) }?)).null_count(node.nulls);
         }
         builder = match data_type {
             DataType::Null => builder,

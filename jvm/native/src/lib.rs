@@ -32,7 +32,10 @@ static STREAMS: Registry<Stream> = Registry::new("stream");
 static ANSWERS: Registry<Answer> = Registry::new("answer");
 
 #[unsafe(no_mangle)]
-extern "system" fn Java_io_mlflight_spark_NativeBridge_version<'a>(mut env: EnvUnowned<'a>, _class: JClass<'a>) -> JByteArray<'a> {
+extern "system" fn Java_io_mlflight_spark_NativeBridge_version<'a>(
+    mut env: EnvUnowned<'a>,
+    _class: JClass<'a>,
+) -> JByteArray<'a> {
     env.with_env(|env| Ok::<_, Fault>(env.byte_array_from_slice(env!("CARGO_PKG_VERSION").as_bytes())?)).resolve::<Throw>()
 }
 
@@ -96,7 +99,11 @@ extern "system" fn Java_io_mlflight_spark_NativeBridge_score<'a>(
 }
 
 #[unsafe(no_mangle)]
-extern "system" fn Java_io_mlflight_spark_NativeBridge_freeResult<'a>(mut env: EnvUnowned<'a>, _class: JClass<'a>, result: jlong) {
+extern "system" fn Java_io_mlflight_spark_NativeBridge_freeResult<'a>(
+    mut env: EnvUnowned<'a>,
+    _class: JClass<'a>,
+    result: jlong,
+) {
     env.with_env(|_| {
         drop(ANSWERS.remove(result));
         Ok::<_, Fault>(())

@@ -33,10 +33,9 @@ impl<T> Registry<T> {
     }
 
     pub fn get(&self, number: i64) -> Result<Arc<T>> {
-        self.lock()
-            .get(&number)
-            .cloned()
-            .ok_or_else(|| Error::new(Kind::Internal, "NO_SUCH_HANDLE", format!("{} {number} was closed or never was", self.what)))
+        self.lock().get(&number).cloned().ok_or_else(|| {
+            Error::new(Kind::Internal, "NO_SUCH_HANDLE", format!("{} {number} was closed or never was", self.what))
+        })
     }
 
     pub fn remove(&self, number: i64) -> Option<Arc<T>> {

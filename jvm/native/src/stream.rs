@@ -65,12 +65,9 @@ impl Stream {
         let output = spec::read_schema(output)?.field(0).data_type().clone();
         spec.labels.extend(options.labels.clone());
         let backend = match (options.mode.as_str(), &options.server) {
-            ("service", Some(server)) => Backend::Service(ScoreStream::open(
-                &remote(server, &options)?,
-                &spec,
-                input.clone(),
-                self.cancel.clone(),
-            )?),
+            ("service", Some(server)) => {
+                Backend::Service(ScoreStream::open(&remote(server, &options)?, &spec, input.clone(), self.cancel.clone())?)
+            }
             ("service", None) => {
                 localize(&mut spec, &options)?;
                 let service = LocalService::shared(&options.service, local(&options))?;
@@ -158,11 +155,8 @@ fn localize(spec: &mut ScoreSpec, options: &Options) -> Result<()> {
     if let Some(archive) = &options.archive {
         spec.uri = unpacked(archive, options)?;
     }
-    spec.python = Some(PythonRuntime {
-        executable: options.python.clone(),
-        path: options.path.clone(),
-        env: options.env.clone(),
-    });
+    spec.python =
+        Some(PythonRuntime { executable: options.python.clone(), path: options.path.clone(), env: options.env.clone() });
     Ok(())
 }
 

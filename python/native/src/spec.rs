@@ -186,7 +186,8 @@ fn plan(
     let request = Request { uri, load, score, extra_env: extra_env.into_iter().collect(), ..Request::default() };
     let mut spec = ScoreSpec { result_schema, ..spec::from_request(&request)? };
     // The driver's own interpreter only serves to load the model here: executors have theirs.
-    let here = LoadOptions { python: PythonRuntime { executable: python, ..PythonRuntime::default() }, ..spec::options(&spec)?.0 };
+    let here =
+        LoadOptions { python: PythonRuntime { executable: python, ..PythonRuntime::default() }, ..spec::options(&spec)?.0 };
     let loaded = LoadedModel::load(&spec.uri, &here)?;
     let scorer = loaded.scorer(spec::options(&spec)?.1)?;
     let signature = &loaded.mlmodel.signature;
@@ -223,7 +224,12 @@ fn inputs(loaded: &LoadedModel, schema: Option<&SchemaRef>) -> Inputs {
         Some(declared) => {
             let names = declared.names();
             let required = (0..names.len()).filter(|at| declared.required(*at)).count();
-            Inputs { unnamed: !declared.is_named(), optional: required < names.len(), required: Some(required), names: Some(names) }
+            Inputs {
+                unnamed: !declared.is_named(),
+                optional: required < names.len(),
+                required: Some(required),
+                names: Some(names),
+            }
         }
         None => schema.map_or_else(Inputs::default, |schema| {
             let names: Vec<_> = schema.fields().iter().map(|field| field.name().clone()).collect();

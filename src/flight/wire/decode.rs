@@ -86,14 +86,14 @@ fn malformed(what: impl std::fmt::Display) -> Error {
 }
 
 fn parse(header: &[u8]) -> Result<Message<'_>> {
-    root_as_message(header).map_err(|error| malformed(error))
+    root_as_message(header).map_err(malformed)
 }
 
 /// arrow-ipc answers some broken messages with a panic.
 fn guarded<T>(decode: impl FnOnce() -> Result<T, arrow::error::ArrowError>) -> Result<T> {
     catch_unwind(AssertUnwindSafe(decode))
         .map_err(|_| malformed("its parts contradict each other"))?
-        .map_err(|error| malformed(error))
+        .map_err(malformed)
 }
 
 fn check_record(record: &ipc::RecordBatch<'_>, body: usize) -> Result<()> {

@@ -54,17 +54,7 @@ fn learner_model(learner: &Value, version: [i64; 3]) -> Result<Model> {
             .collect::<Result<_>>()
             .map_err(|error| error.context("attributes"))?,
     };
-    Ok(Model {
-        version,
-        base_score,
-        num_feature,
-        num_class,
-        outputs,
-        objective,
-        booster,
-        feature_names,
-        attributes,
-    })
+    Ok(Model { version, base_score, num_feature, num_class, outputs, objective, booster, feature_names, attributes })
 }
 
 /// `"5E-1"` up to XGBoost 3.0, `"[5E-1]"` or `"[1E0,2E0]"` since.

@@ -81,7 +81,7 @@ fn expected(trees: &[Tree], base: &[f32], row: impl Fn(u32) -> f32) -> Vec<f32> 
                         Test::Less(threshold) => value < threshold,
                         Test::NotIn(set) => {
                             let members = &tree.sets[set as usize];
-                            value < 0.0 || value >= 16_777_216.0 || !members.contains(&(value as u32))
+                            !(0.0..16_777_216.0).contains(&value) || !members.contains(&(value as u32))
                         }
                     };
                     at = if goes_left { left } else { right };

@@ -12,12 +12,18 @@ final class Failures {
 
   private Failures() {}
 
-  /** What to throw from a task: a kill as a kill, the model's own failure as Spark's PythonException. */
+  /**
+   * What to throw from a task: a kill as a kill, the model's own failure as Spark's PythonException, all else as a class of the
+   * JDK. A class of this jar would reach a driver that cannot read it, because ADD JAR keeps the jar out of the loader that reads
+   * failures there, and the user would see "UnknownReason".
+   */
   static RuntimeException inTask(MlflightException error, TaskContext task) {
     if (task.isInterrupted()) {
       return new TaskKilledException("killed while mlflight was scoring");
     }
-    return error.kind().equals("MODEL_FAILED") ? pythonException(error) : error;
+    RuntimeException plain = new IllegalArgumentException(error.getMessage());
+    plain.setStackTrace(error.getStackTrace());
+    return error.kind().equals("MODEL_FAILED") ? pythonException(error, plain) : plain;
   }
 
   /**
@@ -25,14 +31,14 @@ final class Failures {
    * constructor changed between versions, so it is looked up; PySpark before 4.0 recognises the exception by a stack frame of
    * Spark's Python package, so it gets one.
    */
-  static RuntimeException pythonException(MlflightException error) {
+  static RuntimeException pythonException(MlflightException error, RuntimeException otherwise) {
     String text = error.traceback() == null ? error.getMessage() : error.traceback();
     if (error.traceback() != null && !text.contains(error.getMessage())) {
       text = error.getMessage() + "\n" + text;
     }
-    RuntimeException converted = construct(text, error);
+    RuntimeException converted = construct(text);
     if (converted == null) {
-      return error;
+      return otherwise;
     }
     StackTraceElement[] stack = error.getStackTrace();
     StackTraceElement[] framed = Arrays.copyOf(stack, stack.length + 1);
@@ -42,15 +48,14 @@ final class Failures {
     return converted;
   }
 
-  private static RuntimeException construct(String text, Throwable cause) {
+  private static RuntimeException construct(String text) {
     try {
       for (Constructor<?> constructor : Class.forName(PYTHON_EXCEPTION).getConstructors()) {
         Class<?>[] types = constructor.getParameterTypes();
         if (types.length >= 2 && types[0] == String.class && types[1] == Throwable.class) {
           Object[] arguments = new Object[types.length];
           arguments[0] = text;
-          arguments[1] = cause;
-          for (int i = 2; i < types.length; i++) {
+          for (int i = 1; i < types.length; i++) {
             arguments[i] = empty(types[i]);
           }
           return (RuntimeException) constructor.newInstance(arguments);
