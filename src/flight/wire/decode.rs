@@ -91,9 +91,7 @@ fn parse(header: &[u8]) -> Result<Message<'_>> {
 
 /// arrow-ipc answers some broken messages with a panic.
 fn guarded<T>(decode: impl FnOnce() -> Result<T, arrow::error::ArrowError>) -> Result<T> {
-    catch_unwind(AssertUnwindSafe(decode))
-        .map_err(|_| malformed("its parts contradict each other"))?
-        .map_err(malformed)
+    catch_unwind(AssertUnwindSafe(decode)).map_err(|_| malformed("its parts contradict each other"))?.map_err(malformed)
 }
 
 fn check_record(record: &ipc::RecordBatch<'_>, body: usize) -> Result<()> {
