@@ -61,7 +61,7 @@ def service(binary: Path, models: Path, tmp_path_factory) -> Iterator[str]:
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     address = f"grpc+unix://{socket}"
     try:
-        with flight.connect(address) as client:
+        with flight.connect(address, generic_options=[("grpc.default_authority", "localhost")]) as client:
             client.wait_for_available(timeout=60)
         yield address
     finally:
@@ -73,7 +73,7 @@ def by_flight(address: str, case) -> pa.ChunkedArray:
     spec = _native.make_spec(str(case.path), python=sys.executable)
     descriptor = flight.FlightDescriptor.for_command(spec.to_bytes())
     table, answers = case.input, []
-    with flight.connect(address) as client:
+    with flight.connect(address, generic_options=[("grpc.default_authority", "localhost")]) as client:
         writer, reader = client.do_exchange(descriptor)
         with writer:
             writer.begin(table.schema)
