@@ -304,19 +304,19 @@ fn a_reader_that_stalls_is_told_so_and_frees_its_memory() {
     let running = Running::start(options, "127.0.0.1:0");
     let address = running.address.to_string().replace("grpc://", "http://");
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let service = running.service.clone();
     let error = runtime.block_on(async move {
         // A window of 64 KiB: a few answers fill it.
         let endpoint = tonic::transport::Endpoint::from_shared(address).unwrap().initial_stream_window_size(65_535);
         let mut client = FlightServiceClient::new(endpoint.connect().await.unwrap());
-        let batches = futures::stream::iter((0..400).map(|turn| Ok(batch(turn, 5_000))));
+        // Once the answers fill the window the service reads no further, until it has given up and reads to throw away.
+        let (all_taken, gave_up) = tokio::sync::oneshot::channel();
+        let end = futures::stream::once(async move { all_taken.send(()) }).filter_map(|_| async { None });
+        let batches = futures::stream::iter((0..400).map(|turn| Ok(batch(turn, 5_000)))).chain(end);
         let descriptor = FlightDescriptor::new_path(vec!["sum".into()]);
         let messages =
             FlightDataEncoderBuilder::new().with_flight_descriptor(Some(descriptor)).build(batches).map(Result::unwrap);
         let answers = client.do_exchange(messages).await.unwrap().into_inner();
-        while service.usage().peak_bytes == 0 || service.usage().bytes > 0 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        gave_up.await.unwrap();
         answers.try_for_each(|_| async { Ok(()) }).await.unwrap_err()
     });
     let error = mlflight::flight::status::from_status(error);
