@@ -21,6 +21,7 @@ mod python_environments;
 mod python_function;
 mod python_workers;
 mod score_oracle;
+mod sklearn;
 #[allow(dead_code, reason = "each feature set uses a part of it")]
 mod support;
 mod xgboost;

@@ -1,6 +1,8 @@
 //! Flavor loaders: an MLmodel and its directory become a [`Model`]. The registry decides native or Python, and says why.
 
+mod files;
 pub mod python_function;
+pub mod sklearn;
 pub mod xgboost;
 
 use std::{
@@ -93,7 +95,7 @@ pub type NativeLoader = fn(&MlModel, &Path, &LoadOptions) -> Result<Result<Arc<d
 
 /// The native flavors by name. One line a flavor.
 fn native() -> IndexMap<&'static str, NativeLoader> {
-    IndexMap::from([(xgboost::NAME, xgboost::load as NativeLoader)])
+    IndexMap::from([(xgboost::NAME, xgboost::load as NativeLoader), (sklearn::NAME, sklearn::load)])
 }
 
 /// Loads the model in `directory`.
@@ -118,6 +120,12 @@ pub fn explain(mlmodel: &MlModel, directory: &Path) -> Result<(Engine, String)> 
         Ok(loaded) => (Engine::Native, loaded.reason),
         Err(reason) => (Engine::Python, reason),
     })
+}
+
+/// Qualified names of every class and function that the model's pickle or skops archive refers to, sorted. Runs none of its code.
+pub fn globals(mlmodel: &MlModel, directory: &Path) -> Vec<String> {
+    // What cannot be read is said where the engine is.
+    mlmodel.flavor(sklearn::NAME).and_then(|_| sklearn::globals(mlmodel, directory).ok()).unwrap_or_default()
 }
 
 /// The first native flavor that takes the model, or why none does.

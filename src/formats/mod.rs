@@ -2,9 +2,15 @@
 //! believed, and every error names the place.
 
 pub mod document;
+mod inflate;
 mod json;
+pub mod npy;
+pub mod objects;
+pub mod pickle;
+pub mod skops;
 mod ubjson;
 pub mod xgboost;
+mod zip;
 
 use crate::error::{Error, Kind};
 

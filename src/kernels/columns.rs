@@ -1,4 +1,4 @@
-//! Arrow columns as runs of single-precision numbers, NaN where there is no value.
+//! Arrow columns as runs of numbers of either precision, NaN where there is no value.
 
 use std::ops::Range;
 
@@ -11,6 +11,8 @@ use arrow::{
     },
 };
 use half::f16;
+
+use super::block::Kind;
 
 /// A column of numbers or truth values. Cheap to make: it shares the array's memory.
 #[derive(Debug, Clone)]
@@ -63,41 +65,93 @@ impl Column {
         Self { values: Values::F32(values.into()), nulls: None }
     }
 
-    /// Writes the values of `rows` rounded to single precision.
-    pub fn fill(&self, rows: Range<usize>, out: &mut [f32]) {
-        macro_rules! round {
-            ($values:ident) => {
-                out.iter_mut().zip(&$values[rows.clone()]).for_each(|(out, value)| *out = *value as f32)
+    /// What numpy calls the column: whole numbers and truth values with nulls among them are double precision, as in pandas.
+    pub fn kind(&self) -> Kind {
+        match &self.values {
+            Values::None => Kind::Double,
+            Values::F16(_) | Values::F32(_) => Kind::Single,
+            Values::F64(_) => Kind::Double,
+            _ if self.nulls.is_some() => Kind::Double,
+            Values::Bool(_) => Kind::Bool,
+            Values::I8(_) | Values::I16(_) | Values::U8(_) | Values::U16(_) => Kind::Short,
+            Values::I32(_) | Values::I64(_) | Values::U32(_) | Values::U64(_) => Kind::Int,
+        }
+    }
+
+    /// Writes the values of `rows`, rounded where `T` is narrower than they are.
+    pub fn fill<T: Real>(&self, rows: Range<usize>, out: &mut [T]) {
+        macro_rules! copy {
+            ($values:ident, $convert:expr) => {
+                out.iter_mut().zip(&$values[rows.clone()]).for_each(|(out, &value)| *out = $convert(value))
             };
         }
         match &self.values {
-            Values::None => out[..rows.len()].fill(f32::NAN),
+            Values::None => out[..rows.len()].fill(T::NAN),
             Values::Bool(values) => {
-                out.iter_mut().zip(rows.clone()).for_each(|(out, row)| *out = f32::from(u8::from(values.value(row))));
+                out.iter_mut().zip(rows.clone()).for_each(|(out, row)| *out = T::from_i64(values.value(row).into()));
             }
-            Values::I8(values) => round!(values),
-            Values::I16(values) => round!(values),
-            Values::I32(values) => round!(values),
-            Values::I64(values) => round!(values),
-            Values::U8(values) => round!(values),
-            Values::U16(values) => round!(values),
-            Values::U32(values) => round!(values),
-            Values::U64(values) => round!(values),
-            Values::F16(values) => {
-                out.iter_mut().zip(&values[rows.clone()]).for_each(|(out, value)| *out = value.to_f32());
-            }
-            Values::F32(values) => out[..rows.len()].copy_from_slice(&values[rows.clone()]),
-            Values::F64(values) => round!(values),
+            Values::I8(values) => copy!(values, |value: i8| T::from_i64(value.into())),
+            Values::I16(values) => copy!(values, |value: i16| T::from_i64(value.into())),
+            Values::I32(values) => copy!(values, |value: i32| T::from_i64(value.into())),
+            Values::I64(values) => copy!(values, T::from_i64),
+            Values::U8(values) => copy!(values, |value: u8| T::from_i64(value.into())),
+            Values::U16(values) => copy!(values, |value: u16| T::from_i64(value.into())),
+            Values::U32(values) => copy!(values, |value: u32| T::from_i64(value.into())),
+            Values::U64(values) => copy!(values, T::from_u64),
+            Values::F16(values) => copy!(values, |value: f16| T::from_f32(value.to_f32())),
+            Values::F32(values) => copy!(values, T::from_f32),
+            Values::F64(values) => copy!(values, T::from_f64),
         }
         if let Some(nulls) = &self.nulls {
             for (out, row) in out.iter_mut().zip(rows) {
                 if nulls.is_null(row) {
-                    *out = f32::NAN;
+                    *out = T::NAN;
                 }
             }
         }
     }
 }
+
+/// The precision a kernel works in.
+pub trait Real: Copy {
+    /// A missing value.
+    const NAN: Self;
+    /// The nearest number.
+    fn from_i64(value: i64) -> Self;
+    /// The nearest number.
+    fn from_u64(value: u64) -> Self;
+    /// The same number.
+    fn from_f32(value: f32) -> Self;
+    /// The nearest number.
+    fn from_f64(value: f64) -> Self;
+}
+
+macro_rules! real {
+    ($type:ident) => {
+        impl Real for $type {
+            const NAN: Self = Self::NAN;
+
+            fn from_i64(value: i64) -> Self {
+                value as Self
+            }
+
+            fn from_u64(value: u64) -> Self {
+                value as Self
+            }
+
+            fn from_f32(value: f32) -> Self {
+                value.into()
+            }
+
+            fn from_f64(value: f64) -> Self {
+                value as Self
+            }
+        }
+    };
+}
+
+real!(f32);
+real!(f64);
 
 #[cfg(test)]
 mod tests {

@@ -2,9 +2,13 @@
 //!
 //! A kernel has one portable form and, where it pays, one for the CPU's vector units ([`Path`]); all of them give the same bits.
 
+pub mod block;
 pub mod columns;
+pub mod dense;
+pub mod forest;
 pub mod linear;
 pub mod link;
+pub mod pairs;
 mod path;
 pub mod trees;
 

@@ -84,7 +84,7 @@ def test_engines_agree_and_say_who_scores(model):
     assert native.predict(case.input).to_pylist() == python.predict(case.input).to_pylist()
 
 
-@pytest.mark.parametrize("name", ["xgb_reg", "linreg20"])
+@pytest.mark.parametrize("name", ["xgb_reg", "linreg20", "pyfunc_custom"])
 def test_a_fork_after_a_prediction_scores_too(model, name):
     case = model(name)
     loaded = mlflight.load_model(case.path)

@@ -5,15 +5,12 @@ mod features;
 mod options;
 mod session;
 
-use std::{
-    path::{Component, Path, PathBuf},
-    sync::Arc,
-};
+use std::{path::Path, sync::Arc};
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use serde_yaml::Value;
 
-use super::{LoadOptions, NeedsPython};
+use super::{LoadOptions, NeedsPython, files};
 use crate::{
     error::{Error, Kind, Result},
     formats::xgboost::{self as format, Booster, Categories},
@@ -30,9 +27,6 @@ use class::Class;
 /// Name of the flavor.
 pub const NAME: &str = "xgboost";
 
-/// A model file may have this many bytes.
-const MAX_FILE: u64 = 4 << 30;
-
 /// Loads the flavor; see [`super::NativeLoader`].
 pub fn load(mlmodel: &MlModel, directory: &Path, options: &LoadOptions) -> Result<Result<Arc<dyn Model>, NeedsPython>> {
     let text = |key: &str| mlmodel.flavor(NAME).and_then(|keys| keys.get(key)).and_then(Value::as_str);
@@ -43,36 +37,15 @@ pub fn load(mlmodel: &MlModel, directory: &Path, options: &LoadOptions) -> Resul
         Ok(class) => class,
         Err(reason) => return Ok(Err(reason)),
     };
-    let path = model_file(directory, text("data").unwrap_or("model.xgb"))?;
-    let bytes = read_bounded(&path)?;
+    let file = text("data").unwrap_or("model.xgb");
+    let bytes = files::read(directory, file)?;
     if !format::is_document(&bytes) {
         return Ok(Err("the model file is in XGBoost's deprecated binary format; saving it again as ubj makes it native".into()));
     }
-    let model = format::read(&bytes).map_err(|error| error.context(path.display()))?;
+    let model = format::read(&bytes).map_err(|error| error.context(file))?;
     drop(bytes);
     let version = text("xgb_version").map_or(model.version, parse_version);
     Ok(XgbModel::new(model, class, version)?.map(|model| Arc::new(model) as Arc<dyn Model>))
-}
-
-fn model_file(directory: &Path, data: &str) -> Result<PathBuf> {
-    let inside = Path::new(data).components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
-    if !inside {
-        return Err(Error::new(
-            Kind::InvalidModel,
-            "PATH_OUTSIDE_MODEL",
-            format!("the path '{data}' leaves the model's directory"),
-        ));
-    }
-    Ok(directory.join(data))
-}
-
-fn read_bounded(path: &Path) -> Result<Vec<u8>> {
-    let size = std::fs::metadata(path).map_err(|error| Error::io(path, error))?.len();
-    if size > MAX_FILE {
-        let message = format!("{}: {size} bytes, at most {MAX_FILE} are read", path.display());
-        return Err(Error::new(Kind::ResourceExhausted, "MODEL_TOO_LARGE", message));
-    }
-    std::fs::read(path).map_err(|error| Error::io(path, error))
 }
 
 fn parse_version(text: &str) -> [i64; 3] {

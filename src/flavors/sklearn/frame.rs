@@ -1,0 +1,175 @@
+//! A batch's columns as blocks: which column is which feature, and its values as numbers.
+
+use std::{collections::HashMap, ops::Range};
+
+use arrow::{
+    array::{Array, ArrayRef, AsArray, FixedSizeListArray, RecordBatch, StringArray},
+    datatypes::{DataType, Schema},
+};
+
+use super::{Inner, view::Symbols};
+use crate::{
+    error::{Error, Kind as ErrorKind, Result},
+    kernels::{
+        block::{Block, Kind},
+        columns::Column,
+    },
+};
+
+/// A column of a batch, ready to be read.
+pub(super) enum Input {
+    Numbers(Column),
+    Texts(StringArray),
+    /// Not there, and not needed.
+    Absent,
+}
+
+/// What pandas makes of an Arrow type; `None` for what no estimator takes.
+pub(super) fn kind(data_type: &DataType) -> Option<Kind> {
+    Some(match data_type {
+        DataType::Boolean => Kind::Bool,
+        DataType::Int8 | DataType::Int16 | DataType::UInt8 | DataType::UInt16 => Kind::Short,
+        DataType::Int32 | DataType::Int64 | DataType::UInt32 | DataType::UInt64 => Kind::Int,
+        DataType::Float16 | DataType::Float32 => Kind::Single,
+        DataType::Float64 | DataType::Null => Kind::Double,
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Kind::Symbol,
+        _ => return None,
+    })
+}
+
+fn mismatch(message: impl Into<String>) -> Error {
+    Error::new(ErrorKind::InvalidArgument, "FEATURE_MISMATCH", message)
+}
+
+/// The batch's column for each feature; `None` where one is not needed.
+pub(super) fn places(model: &Inner, schema: &Schema) -> Result<Vec<Option<usize>>> {
+    let frame = model.part.frame();
+    let count = schema.fields().len();
+    let names = match &frame.names {
+        Some(names) if !model.by_position => names,
+        _ => match frame.count {
+            Some(wanted) if wanted != count => {
+                let message = format!("X has {count} features, but {} is expecting {wanted} features as input", model.class);
+                return Err(mismatch(message).expected(wanted).found(count));
+            }
+            _ => return Ok((0..count).map(Some).collect()),
+        },
+    };
+    let mut by_name = HashMap::with_capacity(count);
+    for (at, field) in schema.fields().iter().enumerate() {
+        if by_name.insert(field.name().as_str(), at).is_some() {
+            return Err(mismatch("there are two columns of this name").column(field.name()));
+        }
+    }
+    let find = |name: &String| by_name.get(name.as_str()).copied();
+    let absent = |name: &String| mismatch("the model needs a column that is not there").column(name);
+    if let Some(needed) = &frame.needed {
+        let mut places: Vec<Option<usize>> = names.iter().map(find).collect();
+        for &feature in needed.iter() {
+            if places[feature].is_none() {
+                return Err(absent(&names[feature]));
+            }
+        }
+        // A column that is not needed may hold anything.
+        (0..names.len()).filter(|feature| !needed.contains(feature)).for_each(|feature| places[feature] = None);
+        return Ok(places);
+    }
+    if let Some(name) = names.iter().find(|name| find(name).is_none()) {
+        return Err(absent(name));
+    }
+    if let Some(field) = schema.fields().iter().find(|field| !names.contains(field.name())) {
+        return Err(mismatch("the model was not fitted with this column").column(field.name()));
+    }
+    if let Some((name, field)) = names.iter().zip(schema.fields()).find(|(name, field)| *name != field.name()) {
+        return Err(mismatch("feature names must be in the same order as they were in fit").expected(name).found(field.name()));
+    }
+    Ok((0..count).map(Some).collect())
+}
+
+/// The columns of a batch in the order of the features.
+pub(super) fn inputs(places: &[Option<usize>], batch: &RecordBatch) -> Result<Vec<Input>> {
+    let one = |place: &Option<usize>| match *place {
+        Some(place) => input(batch.column(place)).map_err(|error| error.column(batch.schema_ref().field(place).name())),
+        None => Ok(Input::Absent),
+    };
+    places.iter().map(one).collect()
+}
+
+fn input(array: &ArrayRef) -> Result<Input> {
+    if let Some(column) = Column::new(array) {
+        return Ok(Input::Numbers(column));
+    }
+    match kind(array.data_type()) {
+        Some(_) => {
+            let array = arrow::compute::cast(array, &DataType::Utf8)?;
+            Ok(Input::Texts(array.as_string::<i32>().clone()))
+        }
+        None => Err(Error::new(
+            ErrorKind::InvalidArgument,
+            "TYPE_MISMATCH",
+            "scikit-learn's kernels take numbers, truth values and text",
+        )
+        .expected("a number or text")
+        .found(array.data_type())
+        .remedy("cast the column, or load the model with engine=\"python\"")),
+    }
+}
+
+/// The one column of an unnamed tensor, its items as columns.
+pub(super) fn unpacked(batch: &RecordBatch) -> Result<Option<RecordBatch>> {
+    let [column] = batch.columns() else { return Ok(None) };
+    let width = match column.data_type() {
+        DataType::FixedSizeList(..) => column.as_fixed_size_list().value_length(),
+        DataType::List(_) => {
+            let list = column.as_list::<i32>();
+            let width = if list.is_empty() { 0 } else { list.value_length(0) };
+            if list.offsets().lengths().any(|length| length as i32 != width) {
+                return Err(mismatch("the rows of the tensor are not of one length"));
+            }
+            width
+        }
+        _ => return Ok(None),
+    };
+    let (DataType::FixedSizeList(item, _) | DataType::List(item)) = column.data_type() else { return Ok(None) };
+    if column.null_count() > 0 {
+        return Err(Error::new(ErrorKind::InvalidArgument, "NULL_TENSOR", "the tensor has nulls"));
+    }
+    let values = match column.data_type() {
+        DataType::List(_) => {
+            let list = column.as_list::<i32>();
+            let start = list.value_offsets()[0] as usize;
+            list.values().slice(start, list.len() * width as usize)
+        }
+        _ => {
+            let list: &FixedSizeListArray = column.as_fixed_size_list();
+            list.values().slice(list.value_offset(0) as usize, list.len() * width as usize)
+        }
+    };
+    let (rows, width) = (column.len() as u32, width as u32);
+    let mut columns = Vec::with_capacity(width as usize);
+    for at in 0..width {
+        let indices = arrow::array::UInt32Array::from_iter_values((0..rows).map(|row| row * width + at));
+        columns.push((at.to_string(), arrow::compute::take(&values, &indices, None)?, item.is_nullable()));
+    }
+    Ok(Some(RecordBatch::try_from_iter_with_nullable(columns)?))
+}
+
+/// Fills a block with the values of some rows.
+pub(super) fn fill(inputs: &[Input], symbols: &Symbols, rows: Range<usize>, block: &mut Block) {
+    block.reset(rows.len(), inputs.len(), Kind::Double);
+    for (at, input) in inputs.iter().enumerate() {
+        match input {
+            Input::Numbers(column) => {
+                block.set_kind(at, column.kind());
+                column.fill(rows.clone(), block.column_mut(at));
+            }
+            Input::Texts(texts) => {
+                block.set_kind(at, Kind::Symbol);
+                for (number, row) in block.column_mut(at).iter_mut().zip(rows.clone()) {
+                    *number = if texts.is_null(row) { f64::NAN } else { symbols.number(texts.value(row)) };
+                }
+            }
+            Input::Absent => block.column_mut(at).fill(f64::NAN),
+        }
+    }
+}

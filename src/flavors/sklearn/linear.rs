@@ -1,0 +1,241 @@
+//! `sklearn.linear_model`, and what else predicts by one linear map.
+
+use std::{slice, sync::Arc};
+
+use super::{
+    common::{affine, frame, labels},
+    part::{Allow, Frame, Labels, Method, Part, Shared, Work, logarithm, validate},
+    view::{Made, View, python},
+};
+use crate::{
+    error::Result,
+    kernels::{
+        block::{Block, Kind},
+        dense::{Affine, both, decide, expit, normalize, softmax},
+    },
+};
+
+/// A regressor: a linear map, and what the inverse of its link makes of it.
+struct Regressor {
+    name: String,
+    affine: Affine,
+    exponential: bool,
+    frame: Frame,
+}
+
+/// Any regressor that is `X @ coef_.T + intercept_`.
+pub(super) fn regressor(view: View<'_>) -> Made<Shared> {
+    made(view, false)
+}
+
+/// Generalized linear models.
+pub(super) fn generalized(view: View<'_>) -> Made<Shared> {
+    let link = match (view.name(), view.word("link")) {
+        ("PoissonRegressor" | "GammaRegressor", _) | (_, "log") => true,
+        (_, "identity") => false,
+        // By the distribution's power.
+        _ => view.float_of("power")? > 0.0,
+    };
+    made(view, link)
+}
+
+/// A regressor of a linear map at hand.
+pub(super) fn of(name: &str, affine: Affine, frame: Frame) -> Shared {
+    Arc::new(Regressor { name: name.into(), affine, exponential: false, frame })
+}
+
+fn made(view: View<'_>, exponential: bool) -> Made<Shared> {
+    Ok(Arc::new(Regressor { name: view.name().into(), affine: affine(view)?, exponential, frame: frame(view) }))
+}
+
+impl Part for Regressor {
+    fn has(&self, method: Method) -> bool {
+        method == Method::Predict
+    }
+
+    fn run(&self, _: Method, input: &Block, _: &mut Work, out: &mut Block) -> Result<()> {
+        validate(&self.name, input, self.affine.inputs(), Allow::Finite)?;
+        self.affine.apply(input, out);
+        if self.exponential {
+            out.map(f64::exp);
+        }
+        Ok(())
+    }
+
+    fn frame(&self) -> Frame {
+        self.frame.clone()
+    }
+
+    fn memory(&self) -> usize {
+        self.affine.memory()
+    }
+}
+
+/// How scores become probabilities.
+#[derive(Clone, Copy, PartialEq)]
+enum Probability {
+    /// They do not.
+    None,
+    /// Each class by itself, then over their sum.
+    OneVsRest,
+    Softmax,
+    /// Two classes whose scores are the one score and its negative.
+    SoftmaxOfBoth,
+    /// A score between -1 and 1, moved to 0 and 1.
+    Clipped,
+}
+
+/// A classifier by linear scores.
+struct Classifier {
+    name: String,
+    affine: Affine,
+    labels: Labels,
+    probability: Probability,
+    frame: Frame,
+}
+
+fn classifier(view: View<'_>, probability: Probability) -> Made<Shared> {
+    let (affine, labels) = (affine(view)?, labels(view)?);
+    let outputs = if labels.len() == 2 { 1 } else { labels.len() };
+    if affine.outputs() != outputs || labels.len() < 2 {
+        return python(format!("{}: {} scores for {} classes", view.name(), affine.outputs(), labels.len()));
+    }
+    Ok(Arc::new(Classifier { name: view.name().into(), affine, labels, probability, frame: frame(view) }))
+}
+
+/// `LogisticRegression` and its cross-validated form. Before 1.8 there was a choice between one-vs-rest and multinomial.
+pub(super) fn logistic(view: View<'_>) -> Made<Shared> {
+    let two = labels(view)?.len() <= 2;
+    let probability = match view.word("multi_class") {
+        "ovr" | "warn" => Probability::OneVsRest,
+        "multinomial" if two => Probability::SoftmaxOfBoth,
+        "multinomial" => Probability::Softmax,
+        _ if two || view.word("solver") == "liblinear" => Probability::OneVsRest,
+        _ => Probability::Softmax,
+    };
+    classifier(view, probability)
+}
+
+/// `SGDClassifier`, whose loss decides whether there are probabilities.
+pub(super) fn stochastic(view: View<'_>) -> Made<Shared> {
+    classifier(
+        view,
+        match view.word("loss") {
+            "log_loss" | "log" => Probability::OneVsRest,
+            "modified_huber" => Probability::Clipped,
+            _ => Probability::None,
+        },
+    )
+}
+
+/// Classifiers without probabilities.
+pub(super) fn scorer(view: View<'_>) -> Made<Shared> {
+    classifier(view, Probability::None)
+}
+
+/// `LinearDiscriminantAnalysis`.
+pub(super) fn discriminant(view: View<'_>) -> Made<Shared> {
+    let two = labels(view)?.len() == 2;
+    classifier(view, if two { Probability::OneVsRest } else { Probability::Softmax })
+}
+
+/// `RidgeClassifier`; fitted on several labels a row, it gives several.
+pub(super) fn ridge(view: View<'_>) -> Made<Shared> {
+    match view.find("_label_binarizer").map(|binarizer| binarizer.word("y_type_")) {
+        Some(kind) if kind.starts_with("multilabel") => python("RidgeClassifier: it gives several labels a row"),
+        // Its classes are a property of the binarizer.
+        Some(_) => {
+            let binarizer = view.get("_label_binarizer")?;
+            let (affine, labels) = (affine(view)?, labels(binarizer)?);
+            match affine.outputs() == if labels.len() == 2 { 1 } else { labels.len() } {
+                true => Ok(Arc::new(Classifier {
+                    name: view.name().into(),
+                    affine,
+                    labels,
+                    probability: Probability::None,
+                    frame: frame(view),
+                })),
+                false => python("RidgeClassifier: its scores and classes do not fit together"),
+            }
+        }
+        None => scorer(view),
+    }
+}
+
+impl Classifier {
+    fn probabilities(&self, scores: &mut Block, out: &mut Block) {
+        match self.probability {
+            Probability::Softmax => {
+                out.reset(scores.rows(), scores.width(), scores.kind());
+                out.copy(0, scores);
+                softmax(out);
+            }
+            Probability::SoftmaxOfBoth => {
+                out.reset(scores.rows(), 2, scores.kind());
+                out.copy_column(1, scores, 0);
+                for (negative, score) in out.column_mut(0).iter_mut().zip(scores.column(0)) {
+                    *negative = -score;
+                }
+                softmax(out);
+            }
+            _ => {
+                match self.probability {
+                    Probability::Clipped => scores.map(|score| (score.clamp(-1.0, 1.0) + 1.0) / 2.0),
+                    _ => scores.map(expit),
+                }
+                if scores.width() == 1 {
+                    return both(scores, out);
+                }
+                out.reset(scores.rows(), scores.width(), scores.kind());
+                out.copy(0, scores);
+                normalize(out);
+            }
+        }
+    }
+}
+
+impl Part for Classifier {
+    fn has(&self, method: Method) -> bool {
+        match method {
+            Method::Predict | Method::Decision => true,
+            Method::Proba | Method::LogProba => self.probability != Probability::None,
+            Method::Transform => false,
+        }
+    }
+
+    fn run(&self, method: Method, input: &Block, work: &mut Work, out: &mut Block) -> Result<()> {
+        validate(&self.name, input, self.affine.inputs(), Allow::Finite)?;
+        if method == Method::Decision {
+            self.affine.apply(input, out);
+            return Ok(());
+        }
+        let mut scores = work.take();
+        self.affine.apply(input, &mut scores);
+        match method {
+            Method::Predict => decide(&scores, out),
+            _ => self.probabilities(&mut scores, out),
+        }
+        work.give(scores);
+        if method == Method::LogProba {
+            if self.name == "LinearDiscriminantAnalysis" {
+                // It keeps the logarithm of zero finite.
+                let smallest = if out.kind() == Kind::Single { f64::from(f32::MIN_POSITIVE) } else { f64::MIN_POSITIVE };
+                out.map(|value| if value == 0.0 { smallest } else { value });
+            }
+            logarithm(out);
+        }
+        Ok(())
+    }
+
+    fn labels(&self) -> &[Labels] {
+        slice::from_ref(&self.labels)
+    }
+
+    fn frame(&self) -> Frame {
+        self.frame.clone()
+    }
+
+    fn memory(&self) -> usize {
+        self.affine.memory()
+    }
+}

@@ -1,0 +1,169 @@
+//! MLflow's `sklearn` flavor: fitted scikit-learn estimators, read out of a pickle or a skops archive as data and scored by kernels.
+//!
+//! An estimator is a [`part::Part`] over blocks of columns. The [`registry`] has one line an estimator; a model that refers to any
+//! class it does not know goes to Python as a whole.
+
+mod bayes;
+mod boosting;
+mod calibrate;
+mod cluster;
+mod common;
+mod compose;
+mod decompose;
+mod dummy;
+mod encode;
+mod ensemble;
+mod expand;
+mod frame;
+mod impute;
+mod linear;
+mod multi;
+mod neural;
+mod part;
+mod quadratic;
+mod registry;
+mod scale;
+mod select;
+mod session;
+mod stack;
+mod svm;
+mod tree;
+mod view;
+mod wrap;
+
+use std::{path::Path, sync::Arc};
+
+use arrow::datatypes::{DataType, SchemaRef};
+use serde_yaml::Value;
+
+use super::{LoadOptions, NeedsPython, files, python_function};
+use crate::{
+    error::{Kind, Result},
+    formats::{objects::Graph, pickle, skops},
+    kernels::block::{Block, Kind as ColumnKind},
+    mlmodel::{MlModel, SchemaSpec},
+    score::{Model, Session, SessionOptions},
+};
+use part::{Method, Shared, Work};
+use view::{Loader, Made, Obstacle, Symbols};
+
+/// Name of the flavor.
+pub const NAME: &str = "sklearn";
+
+/// Loads the flavor; see [`super::NativeLoader`].
+pub fn load(mlmodel: &MlModel, directory: &Path, options: &LoadOptions) -> Result<Result<Arc<dyn Model>, NeedsPython>> {
+    let asked = options.predict_fn.clone().or_else(|| {
+        let flavor = mlmodel.flavor(python_function::NAME)?;
+        flavor.get("predict_fn").and_then(Value::as_str).map(str::to_owned)
+    });
+    let asked = asked.as_deref().unwrap_or("predict");
+    let Some(method) = Method::from_name(asked) else { return Ok(Err(format!("predict_fn '{asked}' has no kernel"))) };
+    let graph = graph(mlmodel, directory)?;
+    if let Some(unknown) = graph.globals().find(|name| !registry::knows(name) && !pickle::is_data(name)) {
+        return Ok(Err(unknown.to_owned()));
+    }
+    match build(&graph, mlmodel, method) {
+        Ok(model) => Ok(Ok(Arc::new(model))),
+        Err(Obstacle::Python(reason)) => Ok(Err(reason)),
+        Err(Obstacle::Broken(error)) => Err(error),
+    }
+}
+
+/// Qualified names of every class and function the model's file refers to, sorted. Runs nothing.
+pub fn globals(mlmodel: &MlModel, directory: &Path) -> Result<Vec<String>> {
+    Ok(graph(mlmodel, directory)?.globals().map(str::to_owned).collect())
+}
+
+fn graph(mlmodel: &MlModel, directory: &Path) -> Result<Graph> {
+    let text = |key: &str| mlmodel.flavor(NAME).and_then(|keys| keys.get(key)).and_then(Value::as_str);
+    let file = text("pickled_model").unwrap_or("model.pkl");
+    let bytes = files::read(directory, file)?;
+    let read = if text("serialization_format") == Some("skops") { skops::read } else { pickle::read };
+    read(&bytes).map_err(|error| error.context(file))
+}
+
+fn build(graph: &Graph, mlmodel: &MlModel, method: Method) -> Made<SklearnModel> {
+    let loader = Loader::new(graph);
+    let (class, part) = (loader.root().name().to_owned(), registry::build(loader.root())?);
+    if !part.has(method) {
+        return view::python(format!("{class} has no method {} here", method.name()));
+    }
+    let inputs = mlmodel.signature.inputs.as_ref();
+    let by_position = match inputs {
+        Some(SchemaSpec::Columns(columns)) => columns.iter().all(|column| column.name.is_none()),
+        Some(SchemaSpec::Tensors(tensors)) if tensors.len() > 1 => return view::python("it takes several tensors"),
+        Some(SchemaSpec::Tensors(_)) => true,
+        None => false,
+    };
+    let inner = Inner { part, method, class, by_position, symbols: loader.into_symbols() };
+    let output = probe(&inner, mlmodel)?;
+    Ok(SklearnModel { inner: Arc::new(inner), output })
+}
+
+/// What the model answers to no rows at all, its type; and whether its kernels take the signature's types.
+fn probe(inner: &Inner, mlmodel: &MlModel) -> Made<Option<DataType>> {
+    let frame = inner.part.frame();
+    let declared = mlmodel.signature.input_schema().filter(|schema| Some(schema.fields().len()) == frame.count);
+    let (mut block, certain) = (Block::default(), declared.is_some());
+    match (declared, frame.count) {
+        (Some(schema), _) => {
+            block.reset(0, schema.fields().len(), ColumnKind::Double);
+            for (column, field) in schema.fields().iter().enumerate() {
+                if let Some(kind) = frame::kind(field.data_type()) {
+                    block.set_kind(column, kind);
+                }
+            }
+        }
+        (None, Some(count)) => block.reset(0, count, ColumnKind::Double),
+        (None, None) => return Ok(None),
+    }
+    let mut out = Block::default();
+    match inner.part.run(inner.method, &block, &mut Work::default(), &mut out) {
+        Ok(()) => {}
+        Err(error) if certain && error.kind() == Kind::Unimplemented => return view::python(error.message()),
+        Err(_) => return Ok(None),
+    }
+    let item = match (out.kind(), inner.part.labels()) {
+        (ColumnKind::Class, [labels, ..]) => labels.data_type(),
+        _ => DataType::Float64,
+    };
+    Ok(Some(if out.width() == 1 { item } else { DataType::new_list(item, true) }))
+}
+
+/// A loaded model.
+struct SklearnModel {
+    inner: Arc<Inner>,
+    output: Option<DataType>,
+}
+
+/// What sessions share.
+struct Inner {
+    part: Shared,
+    method: Method,
+    /// The outermost estimator's class.
+    class: String,
+    /// The columns have no names that count.
+    by_position: bool,
+    symbols: Symbols,
+}
+
+impl Model for SklearnModel {
+    fn input(&self) -> Option<SchemaRef> {
+        None
+    }
+
+    fn output(&self) -> Option<DataType> {
+        self.output.clone()
+    }
+
+    fn memory(&self) -> usize {
+        self.inner.part.memory() + self.inner.symbols.memory()
+    }
+
+    fn session(&self, options: &SessionOptions) -> Result<Box<dyn Session>> {
+        for name in options.params.keys() {
+            tracing::warn!(param = name, "the model takes no params, ignored");
+        }
+        Ok(Box::new(session::SklearnSession::new(self.inner.clone())))
+    }
+}

@@ -1,0 +1,258 @@
+//! What an estimator is to this flavor: blocks in, blocks out.
+
+use std::sync::Arc;
+
+use arrow::{
+    array::{ArrayRef, BooleanArray, Float32Array, Float64Array, Int8Array, Int16Array, Int32Array, Int64Array, StringArray},
+    datatypes::DataType,
+};
+
+use crate::{
+    error::{Error, Kind as ErrorKind, Result},
+    formats::npy::{Array, Data},
+    kernels::block::{Block, Kind},
+};
+
+/// The estimator's method that is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Method {
+    Transform,
+    Predict,
+    Proba,
+    LogProba,
+    Decision,
+}
+
+impl Method {
+    pub(super) fn from_name(name: &str) -> Option<Self> {
+        Some(match name {
+            "predict" => Self::Predict,
+            "predict_proba" => Self::Proba,
+            "predict_log_proba" => Self::LogProba,
+            "decision_function" => Self::Decision,
+            "transform" => Self::Transform,
+            _ => return None,
+        })
+    }
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Transform => "transform",
+            Self::Predict => "predict",
+            Self::Proba => "predict_proba",
+            Self::LogProba => "predict_log_proba",
+            Self::Decision => "decision_function",
+        }
+    }
+}
+
+/// A fitted estimator.
+pub(super) trait Part: Send + Sync {
+    /// Whether there is such a method.
+    fn has(&self, method: Method) -> bool;
+
+    /// What a method that there is gives for a block. Predicted classes are [`Kind::Class`] columns, in number.
+    fn run(&self, method: Method, input: &Block, work: &mut Work, out: &mut Block) -> Result<()>;
+
+    /// The names of the classes, for each column that `predict` gives; empty for what is no classifier.
+    fn labels(&self) -> &[Labels] {
+        &[]
+    }
+
+    /// The columns it was fitted on.
+    fn frame(&self) -> Frame {
+        Frame::default()
+    }
+
+    /// Bytes held.
+    fn memory(&self) -> usize;
+}
+
+/// Fitted estimators are shared by sessions.
+pub(super) type Shared = Arc<dyn Part>;
+
+/// The columns an estimator takes.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Frame {
+    /// Their names, where it was fitted on a table with names.
+    pub(super) names: Option<Arc<[String]>>,
+    /// How many there are, where that is known.
+    pub(super) count: Option<usize>,
+    /// Only these are needed, and by name in any order.
+    pub(super) needed: Option<Arc<[usize]>>,
+}
+
+/// Blocks to work in, kept from one block of rows to the next.
+#[derive(Default)]
+pub(super) struct Work {
+    free: Vec<Block>,
+    /// Numbers to work with.
+    pub(super) numbers: Vec<f64>,
+    pub(super) leaves: Vec<u32>,
+}
+
+impl Work {
+    pub(super) fn take(&mut self) -> Block {
+        self.free.pop().unwrap_or_default()
+    }
+
+    pub(super) fn give(&mut self, block: Block) {
+        self.free.push(block);
+    }
+
+    /// Runs a part into a block of its own, for `then`.
+    pub(super) fn with(
+        &mut self,
+        part: &dyn Part,
+        method: Method,
+        input: &Block,
+        then: impl FnOnce(&mut Self, &mut Block) -> Result<()>,
+    ) -> Result<()> {
+        let mut block = self.take();
+        let made = part.run(method, input, self, &mut block);
+        let made = made.and_then(|()| then(self, &mut block));
+        self.give(block);
+        made
+    }
+}
+
+/// The names of the classes of a classifier.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Labels {
+    Ints { values: Vec<i64>, bytes: usize },
+    Floats { values: Vec<f64>, single: bool },
+    Bools(Vec<bool>),
+    Texts(Vec<String>),
+}
+
+impl Labels {
+    /// From the fitted `classes_`, texts of an array of objects given by `text`.
+    pub(super) fn new(array: &Array, text: impl Fn(crate::formats::objects::Id) -> Option<String>) -> Option<Self> {
+        let bytes = array.dtype.size;
+        Some(match &array.data {
+            Data::Ints(values) => Self::Ints { values: values.clone(), bytes },
+            Data::Uints(_) => return None,
+            Data::Floats(values) => Self::Floats { values: values.clone(), single: bytes < 8 },
+            Data::Bools(values) => Self::Bools(values.clone()),
+            Data::Texts(values) => Self::Texts(values.clone()),
+            Data::Objects(ids) => Self::Texts(ids.iter().map(|&id| text(id)).collect::<Option<_>>()?),
+            Data::Records(_) | Data::Opaque => return None,
+        })
+    }
+
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Ints { values, .. } => values.len(),
+            Self::Floats { values, .. } => values.len(),
+            Self::Bools(values) => values.len(),
+            Self::Texts(values) => values.len(),
+        }
+    }
+
+    /// A class's name as a number; NaN where it is text.
+    pub(super) fn number(&self, at: usize) -> f64 {
+        match self {
+            Self::Ints { values, .. } => values.get(at).map_or(f64::NAN, |&value| value as f64),
+            Self::Floats { values, .. } => values.get(at).copied().unwrap_or(f64::NAN),
+            Self::Bools(values) => values.get(at).map_or(f64::NAN, |&value| f64::from(u8::from(value))),
+            Self::Texts(_) => f64::NAN,
+        }
+    }
+
+    /// Which of another classifier's classes each one is, when all of them are.
+    pub(super) fn places_in(&self, other: &Self) -> Option<Vec<usize>> {
+        let place = |at: usize| match (self, other) {
+            (Self::Texts(own), Self::Texts(theirs)) => theirs.iter().position(|text| *text == own[at]),
+            (Self::Texts(_), _) | (_, Self::Texts(_)) => None,
+            _ => (0..other.len()).find(|&place| other.number(place) == self.number(at)),
+        };
+        (0..self.len()).map(place).collect()
+    }
+
+    pub(super) fn data_type(&self) -> DataType {
+        match self {
+            Self::Ints { bytes: 1, .. } => DataType::Int8,
+            Self::Ints { bytes: 2, .. } => DataType::Int16,
+            Self::Ints { bytes: 4, .. } => DataType::Int32,
+            Self::Ints { .. } => DataType::Int64,
+            Self::Floats { single: true, .. } => DataType::Float32,
+            Self::Floats { .. } => DataType::Float64,
+            Self::Bools(_) => DataType::Boolean,
+            Self::Texts(_) => DataType::Utf8,
+        }
+    }
+
+    /// Class numbers as names. A number that is no class is an error of this crate.
+    pub(super) fn named(&self, numbers: &[f64]) -> Result<ArrayRef> {
+        if numbers.iter().any(|&number| number as usize >= self.len()) {
+            return Err(Error::new(ErrorKind::Internal, "NO_SUCH_CLASS", "a class's number is out of range"));
+        }
+        let at = numbers.iter().map(|&number| number as usize);
+        Ok(match self {
+            Self::Ints { values, bytes: 1 } => Arc::new(Int8Array::from_iter_values(at.map(|at| values[at] as i8))),
+            Self::Ints { values, bytes: 2 } => Arc::new(Int16Array::from_iter_values(at.map(|at| values[at] as i16))),
+            Self::Ints { values, bytes: 4 } => Arc::new(Int32Array::from_iter_values(at.map(|at| values[at] as i32))),
+            Self::Ints { values, .. } => Arc::new(Int64Array::from_iter_values(at.map(|at| values[at]))),
+            Self::Floats { values, single: true } => Arc::new(Float32Array::from_iter_values(at.map(|at| values[at] as f32))),
+            Self::Floats { values, .. } => Arc::new(Float64Array::from_iter_values(at.map(|at| values[at]))),
+            Self::Bools(values) => Arc::new(BooleanArray::from_iter(at.map(|at| Some(values[at])))),
+            Self::Texts(values) => Arc::new(StringArray::from_iter_values(at.map(|at| values[at].as_str()))),
+        })
+    }
+}
+
+/// What `check_array` refuses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Allow {
+    /// Neither NaN nor infinity passes.
+    Finite,
+    /// NaN passes.
+    Missing,
+    /// Everything passes.
+    All,
+}
+
+/// Refuses a block that the library's `validate_data` refuses: not `width` columns, texts, values that are not finite.
+pub(super) fn validate(name: &str, input: &Block, width: usize, allow: Allow) -> Result<()> {
+    expect_width(name, input, width)?;
+    if input.kinds().contains(&Kind::Symbol) {
+        return Err(Error::new(ErrorKind::InvalidArgument, "TYPE_MISMATCH", format!("{name} takes numbers and truth values"))
+            .expected("a number")
+            .found("text"));
+    }
+    if allow == Allow::All {
+        return Ok(());
+    }
+    for column in input.columns() {
+        let bad = |value: &f64| if allow == Allow::Missing { value.is_infinite() } else { !value.is_finite() };
+        // Summing first keeps the common case free of branches.
+        let suspicious = column.iter().fold(false, |any, value| any | bad(value));
+        if suspicious && let Some(row) = column.iter().position(bad) {
+            return Err(refused(name, column[row], row));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a block of another width than an estimator was fitted on.
+pub(super) fn expect_width(name: &str, input: &Block, width: usize) -> Result<()> {
+    if input.width() == width {
+        return Ok(());
+    }
+    let message = format!("X has {} features, but {name} is expecting {width} features as input", input.width());
+    Err(Error::new(ErrorKind::InvalidArgument, "FEATURE_MISMATCH", message))
+}
+
+/// The error for a value the library refuses.
+pub(super) fn refused(name: &str, value: f64, row: usize) -> Error {
+    let (code, message) = match value.is_nan() {
+        true => ("MISSING_VALUE", format!("Input X contains NaN: {name} does not accept missing values")),
+        false => ("INFINITE_INPUT", format!("Input X contains infinity or a value too large: {name} refuses it")),
+    };
+    Error::new(ErrorKind::InvalidArgument, code, message).row(row as u64)
+}
+
+/// The natural logarithm of every value.
+pub(super) fn logarithm(block: &mut Block) {
+    block.map(f64::ln);
+}

@@ -1,0 +1,92 @@
+//! One stream of batches through a model.
+
+use std::sync::Arc;
+
+use arrow::{
+    array::{ArrayRef, Float32Array, Float64Array, RecordBatch},
+    datatypes::{Field, Schema, SchemaRef},
+};
+
+use super::{Inner, frame, part::Work};
+use crate::{
+    error::{Error, Kind as ErrorKind, Result},
+    kernels::{
+        BLOCK,
+        block::{Block, Kind},
+    },
+    score::{Context, Session},
+};
+
+/// The scratch space of a stream.
+pub(super) struct SklearnSession {
+    model: Arc<Inner>,
+    places: Option<(SchemaRef, Vec<Option<usize>>)>,
+    work: Work,
+    input: Block,
+    out: Block,
+}
+
+impl SklearnSession {
+    pub(super) fn new(model: Arc<Inner>) -> Self {
+        Self { model, places: None, work: Work::default(), input: Block::default(), out: Block::default() }
+    }
+
+    fn places(&mut self, schema: SchemaRef) -> Result<&[Option<usize>]> {
+        let known = matches!(&self.places, Some((known, _)) if Arc::ptr_eq(known, &schema));
+        if !known {
+            let places = frame::places(&self.model, &schema)?;
+            self.places = Some((schema, places));
+        }
+        Ok(self.places.as_ref().map_or(&[], |(_, places)| places))
+    }
+
+    /// One answer column from all rows' values.
+    fn column(&self, at: usize, kind: Kind, values: Vec<f64>) -> Result<ArrayRef> {
+        Ok(match kind {
+            Kind::Class => {
+                let labels = self.model.part.labels();
+                let labels = labels
+                    .get(at)
+                    .or(labels.first())
+                    .ok_or_else(|| Error::new(ErrorKind::Internal, "NO_LABELS", "a class was predicted by what has none"))?;
+                labels.named(&values)?
+            }
+            Kind::Single => Arc::new(Float32Array::from_iter_values(values.into_iter().map(|value| value as f32))),
+            _ => Arc::new(Float64Array::from(values)),
+        })
+    }
+}
+
+impl Session for SklearnSession {
+    fn score(&mut self, batch: &RecordBatch, context: &Context) -> Result<RecordBatch> {
+        let unpacked = if self.model.by_position { frame::unpacked(batch)? } else { None };
+        let batch = unpacked.as_ref().unwrap_or(batch);
+        let rows = batch.num_rows();
+        let inputs = frame::inputs(self.places(batch.schema())?, batch)?;
+        let mut values: Vec<Vec<f64>> = Vec::new();
+        let model = self.model.clone();
+        for start in (0..rows).step_by(BLOCK) {
+            context.check()?;
+            let count = BLOCK.min(rows - start);
+            frame::fill(&inputs, &model.symbols, start..start + count, &mut self.input);
+            model.part.run(model.method, &self.input, &mut self.work, &mut self.out).map_err(|error| {
+                match error.row_number() {
+                    Some(row) => error.row(start as u64 + row),
+                    None => error,
+                }
+            })?;
+            if values.is_empty() {
+                let width = self.out.width();
+                context.reserve(rows.saturating_mul(width).saturating_mul(16))?;
+                values = (0..width).map(|_| Vec::with_capacity(rows)).collect();
+            }
+            values.iter_mut().zip(self.out.columns()).for_each(|(values, column)| values.extend_from_slice(column));
+        }
+        let kinds = self.out.kinds();
+        let columns =
+            values.into_iter().enumerate().map(|(at, values)| self.column(at, kinds[at], values)).collect::<Result<Vec<_>>>()?;
+        let field = |(at, column): (usize, &ArrayRef)| Field::new(at.to_string(), column.data_type().clone(), true);
+        let schema = Schema::new(columns.iter().enumerate().map(field).collect::<Vec<_>>());
+        Ok(RecordBatch::try_new(Arc::new(schema), columns)?)
+    }
+}

@@ -1,0 +1,153 @@
+//! A block of rows by columns, each column a run of [`BLOCK`] places.
+
+use super::BLOCK;
+
+/// What the values of a column are. All are held in double precision, which is exact for each kind up to 2^53.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Truth values.
+    Bool,
+    /// Whole numbers of at most 16 bits, which single precision holds exactly.
+    Short,
+    /// Whole numbers.
+    Int,
+    /// Single precision.
+    Single,
+    /// Double precision.
+    Double,
+    /// Numbers that stand for texts.
+    Symbol,
+    /// The number of a class.
+    Class,
+}
+
+impl Kind {
+    /// The type numpy gives a matrix of columns of these two.
+    pub fn with(self, other: Self) -> Self {
+        match (self, other) {
+            (a, b) if a == b => a,
+            (Self::Symbol, _) | (_, Self::Symbol) => Self::Symbol,
+            (Self::Bool, b) => b,
+            (a, Self::Bool) => a,
+            (Self::Single, Self::Short) | (Self::Short, Self::Single) => Self::Single,
+            (Self::Int, Self::Short) | (Self::Short, Self::Int) => Self::Int,
+            _ => Self::Double,
+        }
+    }
+
+    /// The kind of what scalers and decompositions make of such columns: single precision stays.
+    pub fn float(self) -> Self {
+        if self == Self::Single { Self::Single } else { Self::Double }
+    }
+}
+
+/// A block. Reused from one to the next: what lies beyond the rows is never read.
+#[derive(Debug, Default)]
+pub struct Block {
+    rows: usize,
+    kinds: Vec<Kind>,
+    values: Vec<f64>,
+}
+
+impl Block {
+    /// Makes room for so many rows and columns; their values are whatever was there.
+    pub fn reset(&mut self, rows: usize, width: usize, kind: Kind) {
+        self.rows = rows;
+        self.kinds.clear();
+        self.kinds.resize(width, kind);
+        self.values.resize(width * BLOCK, 0.0);
+    }
+
+    /// How many rows there are.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// How many columns there are.
+    pub fn width(&self) -> usize {
+        self.kinds.len()
+    }
+
+    /// What each column is.
+    pub fn kinds(&self) -> &[Kind] {
+        &self.kinds
+    }
+
+    /// Says what a column is.
+    pub fn set_kind(&mut self, column: usize, kind: Kind) {
+        self.kinds[column] = kind;
+    }
+
+    /// What numpy would call all the columns together.
+    pub fn kind(&self) -> Kind {
+        self.kinds.iter().copied().reduce(Kind::with).unwrap_or(Kind::Double)
+    }
+
+    /// The values of a column.
+    pub fn column(&self, column: usize) -> &[f64] {
+        &self.values[column * BLOCK..][..self.rows]
+    }
+
+    /// The values of a column, to write.
+    pub fn column_mut(&mut self, column: usize) -> &mut [f64] {
+        &mut self.values[column * BLOCK..][..self.rows]
+    }
+
+    /// The columns in their order.
+    pub fn columns(&self) -> impl Iterator<Item = &[f64]> {
+        (0..self.width()).map(|column| self.column(column))
+    }
+
+    /// One value.
+    pub fn at(&self, row: usize, column: usize) -> f64 {
+        self.values[column * BLOCK + row]
+    }
+
+    /// Copies columns, with their kinds, to `to` and after.
+    pub fn copy(&mut self, to: usize, from: &Self) {
+        for column in 0..from.width() {
+            self.kinds[to + column] = from.kinds[column];
+            self.column_mut(to + column).copy_from_slice(from.column(column));
+        }
+    }
+
+    /// Copies the columns of another block after its own.
+    pub fn append(&mut self, other: &Self) {
+        let width = self.width();
+        self.kinds.resize(width + other.width(), Kind::Double);
+        self.values.resize(self.width() * BLOCK, 0.0);
+        self.copy(width, other);
+    }
+
+    /// Copies one column of another block after its own.
+    pub fn append_column(&mut self, other: &Self, column: usize) {
+        let width = self.width();
+        self.kinds.push(Kind::Double);
+        self.values.resize(self.width() * BLOCK, 0.0);
+        self.copy_column(width, other, column);
+    }
+
+    /// Copies one column, with its kind.
+    pub fn copy_column(&mut self, to: usize, from: &Self, column: usize) {
+        self.kinds[to] = from.kinds[column];
+        self.column_mut(to).copy_from_slice(from.column(column));
+    }
+
+    /// Applies a function to every value, rounding to single precision where the block is that.
+    pub fn map(&mut self, each: impl Fn(f64) -> f64) {
+        for column in 0..self.width() {
+            let single = self.kinds[column] == Kind::Single;
+            for value in self.column_mut(column) {
+                *value = each(*value);
+                if single {
+                    *value = f64::from(*value as f32);
+                }
+            }
+        }
+    }
+}
+
+/// Rounds a run to single precision.
+pub fn round(values: &mut [f64]) {
+    values.iter_mut().for_each(|value| *value = f64::from(*value as f32));
+}

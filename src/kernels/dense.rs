@@ -1,0 +1,131 @@
+//! Linear maps over blocks, and what is made of their answers.
+
+use super::block::{Block, Kind, round};
+
+/// Weights of a linear map: `outputs` rows of `inputs` numbers, and one number added to each output.
+#[derive(Debug, Clone)]
+pub struct Affine {
+    inputs: usize,
+    weights: Vec<f64>,
+    bias: Vec<f64>,
+    single: bool,
+}
+
+impl Affine {
+    /// `None` where the lengths do not agree. `single` says that the weights are of single precision.
+    pub fn new(inputs: usize, weights: Vec<f64>, bias: Vec<f64>, single: bool) -> Option<Self> {
+        let fits = inputs.checked_mul(bias.len()) == Some(weights.len());
+        fits.then_some(Self { inputs, weights, bias, single })
+    }
+
+    /// Columns it takes.
+    pub fn inputs(&self) -> usize {
+        self.inputs
+    }
+
+    /// Columns it gives.
+    pub fn outputs(&self) -> usize {
+        self.bias.len()
+    }
+
+    /// Bytes held.
+    pub fn memory(&self) -> usize {
+        (self.weights.len() + self.bias.len()) * 8
+    }
+
+    /// The map of a block of as many columns as it takes.
+    pub fn apply(&self, input: &Block, out: &mut Block) {
+        let single = self.single && matches!(input.kind(), Kind::Single | Kind::Short | Kind::Bool);
+        out.reset(input.rows(), self.outputs(), if single { Kind::Single } else { Kind::Double });
+        for output in 0..self.outputs() {
+            let sums = out.column_mut(output);
+            sums.fill(0.0);
+            for (column, &weight) in self.weights[output * self.inputs..][..self.inputs].iter().enumerate() {
+                for (sum, value) in sums.iter_mut().zip(input.column(column)) {
+                    *sum += value * weight;
+                }
+            }
+            let bias = self.bias[output];
+            sums.iter_mut().for_each(|sum| *sum += bias);
+            if single {
+                round(sums);
+            }
+        }
+    }
+}
+
+/// 1 / (1 + exp(-x))
+pub fn expit(x: f64) -> f64 {
+    1.0 / (1.0 + (-x).exp())
+}
+
+/// Each row's exponentials over their sum; the greatest is taken off first.
+pub fn softmax(block: &mut Block) {
+    let single = block.kind() == Kind::Single;
+    for row in 0..block.rows() {
+        let width = block.width();
+        let greatest = (0..width).map(|column| block.at(row, column)).fold(f64::NEG_INFINITY, f64::max);
+        let mut sum = 0.0;
+        for column in 0..width {
+            let value = &mut block.column_mut(column)[row];
+            *value = (*value - greatest).exp();
+            sum += *value;
+        }
+        for column in 0..width {
+            block.column_mut(column)[row] /= sum;
+        }
+    }
+    if single {
+        (0..block.width()).for_each(|column| round(block.column_mut(column)));
+    }
+}
+
+/// Divides each row by its sum; a row of zeros becomes `1 / width`.
+pub fn normalize(block: &mut Block) {
+    let width = block.width();
+    for row in 0..block.rows() {
+        let sum: f64 = (0..width).map(|column| block.at(row, column)).sum();
+        for column in 0..width {
+            let value = &mut block.column_mut(column)[row];
+            *value = if sum == 0.0 { 1.0 / width as f64 } else { *value / sum };
+        }
+    }
+}
+
+/// The column of each row's greatest value, the first of equals, or of the first NaN.
+pub fn argmax(scores: &Block, out: &mut Block) {
+    out.reset(scores.rows(), 1, Kind::Class);
+    let best = out.column_mut(0);
+    best.fill(0.0);
+    for column in 1..scores.width() {
+        for (row, best) in best.iter_mut().enumerate() {
+            let (value, greatest) = (scores.at(row, column), scores.at(row, *best as usize));
+            if !greatest.is_nan() && (value > greatest || value.is_nan()) {
+                *best = column as f64;
+            }
+        }
+    }
+}
+
+/// The number of each row's greatest column, or of the positive class where one column is above zero.
+pub fn decide(scores: &Block, out: &mut Block) {
+    if scores.width() != 1 {
+        return argmax(scores, out);
+    }
+    out.reset(scores.rows(), 1, Kind::Class);
+    for (class, score) in out.column_mut(0).iter_mut().zip(scores.column(0)) {
+        *class = f64::from(u8::from(*score > 0.0));
+    }
+}
+
+/// A column of the positive class's probability becomes both classes'.
+pub fn both(positive: &Block, out: &mut Block) {
+    out.reset(positive.rows(), 2, positive.kind());
+    out.copy_column(1, positive, 0);
+    for (negative, positive) in out.column_mut(0).iter_mut().zip(positive.column(0)) {
+        *negative = 1.0 - positive;
+    }
+    if out.kind() == Kind::Single {
+        round(out.column_mut(0));
+    }
+}

@@ -1,0 +1,307 @@
+//! The sklearn flavor against scikit-learn itself: every estimator, format and method.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    path::{Path, PathBuf},
+    process::Command,
+    sync::{Arc, OnceLock},
+};
+
+use arrow::{
+    array::{Array, ArrayRef, AsArray, Float64Array, RecordBatch, StringArray},
+    compute::{cast, concat_batches},
+    datatypes::{DataType, Float64Type},
+};
+use mlflight::{
+    error::Error,
+    flavors::{self, Engine, LoadOptions},
+    mlmodel::MlModel,
+    score::{Context, Model, SessionOptions},
+};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use crate::support;
+
+/// The directory of the cases that `make_sklearn.py` makes, made on first use.
+fn cases() -> &'static Path {
+    static CASES: OnceLock<PathBuf> = OnceLock::new();
+    CASES.get_or_init(|| {
+        let models = std::env::var_os("MLFLIGHT_TEST_MODELS");
+        let out = models.map_or_else(|| support::root().join("build/test-models"), PathBuf::from).join("sklearn");
+        let script = support::root().join("tests/make_sklearn.py");
+        let made_by = out.join(".made-by");
+        let text = fs::read(&script).unwrap();
+        if fs::read(&made_by).is_ok_and(|made_by| made_by == text) {
+            return out;
+        }
+        let output = Command::new(support::python()).arg(script).arg(&out).env("OMP_NUM_THREADS", "1").output().unwrap();
+        assert!(output.status.success(), "make_sklearn.py failed:\n{}", String::from_utf8_lossy(&output.stderr));
+        fs::write(made_by, text).unwrap();
+        out
+    })
+}
+
+fn read(path: &Path) -> RecordBatch {
+    let reader = arrow::ipc::reader::FileReader::try_new(File::open(path).unwrap(), None).unwrap();
+    let schema = reader.schema();
+    concat_batches(&schema, &reader.collect::<Result<Vec<_>, _>>().unwrap()).unwrap()
+}
+
+fn load(directory: &Path, method: &str) -> Result<Arc<dyn Model>, Error> {
+    let options = LoadOptions { engine: Engine::Native, predict_fn: Some(method.into()), ..Default::default() };
+    flavors::load(&MlModel::load(directory)?, directory, &options).map(|loaded| loaded.model)
+}
+
+fn score(model: &dyn Model, batch: &RecordBatch) -> Result<RecordBatch, Error> {
+    model.session(&SessionOptions::default())?.score(batch, &Context::default())
+}
+
+/// The columns of one method's answer.
+fn expected(table: &RecordBatch, method: &str) -> Vec<ArrayRef> {
+    let column = |at: usize| table.column_by_name(&format!("{method}:{at}")).cloned();
+    (0..).map_while(column).collect()
+}
+
+/// What makes an answer wrong, if anything does.
+fn difference(answer: &RecordBatch, expected: &[ArrayRef], exact: bool, about: &Value) -> Option<String> {
+    if answer.num_columns() != expected.len() {
+        return Some(format!("{} columns, expected {}", answer.num_columns(), expected.len()));
+    }
+    for (at, (got, wanted)) in answer.columns().iter().zip(expected).enumerate() {
+        if !got.data_type().is_floating() {
+            if got.to_data() != wanted.to_data() {
+                return Some(format!("column {at} of {}, expected {}: not the same", got.data_type(), wanted.data_type()));
+            }
+            continue;
+        }
+        if got.data_type() != wanted.data_type() {
+            return Some(format!("column {at} of {}, expected {}", got.data_type(), wanted.data_type()));
+        }
+        let tolerance = match (exact, got.data_type()) {
+            (true, _) => 0.0,
+            (_, DataType::Float32) => 1e-6,
+            _ if about["single"] == true => 1e-6,
+            _ => 1e-12,
+        };
+        let double = |array: &ArrayRef| cast(array, &DataType::Float64).unwrap().as_primitive::<Float64Type>().clone();
+        let (got, wanted) = (double(got), double(wanted));
+        let finite = wanted.values().iter().filter(|value| value.is_finite());
+        // Of a linear model the terms count, however small their sum.
+        let terms = about["terms"].as_f64().unwrap_or_default().max(1.0);
+        let scale = finite.fold(terms, |scale: f64, value| scale.max(value.abs()));
+        for (row, (a, b)) in got.values().iter().zip(wanted.values()).enumerate() {
+            let same = a == b || (a.is_nan() && b.is_nan()) || (a - b).abs() <= tolerance * scale;
+            if !same {
+                return Some(format!("column {at}, row {row}: {a:e}, expected {b:e}"));
+            }
+        }
+    }
+    None
+}
+
+/// What became of every case: `native`, `Python` or `wrong`, with the reason, by case, format and method.
+fn outcomes() -> BTreeMap<String, (&'static str, String)> {
+    let mut outcomes = BTreeMap::new();
+    for entry in fs::read_dir(cases()).unwrap() {
+        let case = entry.unwrap().path();
+        let name = case.file_name().unwrap().to_str().unwrap().to_owned();
+        if name.starts_with('.') || !case.is_dir() {
+            continue;
+        }
+        let input = read(&case.join("input.arrow"));
+        let table = read(&case.join("expected.arrow"));
+        let about: Value = serde_json::from_slice(&fs::read(case.join("case.json")).unwrap()).unwrap();
+        for form in ["skops", "pickle", "cloudpickle"].into_iter().filter(|form| case.join(form).is_dir()) {
+            for method in ["predict", "predict_proba", "predict_log_proba", "decision_function"] {
+                let expected = expected(&table, method);
+                if expected.is_empty() {
+                    continue;
+                }
+                let exact = about["exact"] == true && matches!(method, "predict" | "predict_proba");
+                let outcome = match load(&case.join(form), method) {
+                    Err(error) if error.code() == "NEEDS_PYTHON" => ("Python", error.message().to_owned()),
+                    Err(error) => ("wrong", error.to_string()),
+                    Ok(model) => match score(&*model, &input).map(|answer| difference(&answer, &expected, exact, &about)) {
+                        Ok(None) => ("native", String::new()),
+                        Ok(Some(difference)) => ("wrong", difference),
+                        Err(error) => ("wrong", error.to_string()),
+                    },
+                };
+                outcomes.insert(format!("{name} {form} {method}"), outcome);
+            }
+        }
+    }
+    outcomes
+}
+
+#[test]
+fn every_case_is_native_or_says_why_not() {
+    let outcomes = outcomes();
+    let rows: Vec<Value> = outcomes.iter().map(|(case, (outcome, reason))| json!([case, outcome, reason])).collect();
+    fs::write(cases().join("outcomes.json"), serde_json::to_vec(&rows).unwrap()).unwrap();
+    let wrong: Vec<_> = outcomes.iter().filter(|(_, (outcome, _))| *outcome == "wrong").collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    let native = outcomes.values().filter(|(outcome, _)| *outcome == "native").count();
+    assert!(native >= 100, "{native} answers are native");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..Default::default() })]
+    #[test]
+    fn any_split_of_a_batch_gives_the_same_answer(cuts in prop::collection::vec(0usize..600, 0..8), pick in 0usize..5) {
+        let name = ["mixed.logistic", "mixed.forest", "mixed.hist", "LogisticRegression.two", "StandardScaler"][pick];
+        let case = cases().join(name);
+        let input = read(&case.join("input.arrow"));
+        let model = load(&case.join("skops"), "predict_proba").unwrap();
+        let mut bounds: Vec<usize> = cuts.into_iter().filter(|&cut| cut < input.num_rows()).chain([0, input.num_rows()]).collect();
+        bounds.sort_unstable();
+        let mut session = model.session(&SessionOptions::default()).unwrap();
+        let parts: Vec<RecordBatch> = bounds
+            .windows(2)
+            .filter(|pair| pair[0] < pair[1])
+            .map(|pair| session.score(&input.slice(pair[0], pair[1] - pair[0]), &Context::default()).unwrap())
+            .collect();
+        let whole = concat_batches(&parts[0].schema(), &parts).unwrap();
+        prop_assert_eq!(whole, score(&*model, &input).unwrap());
+    }
+}
+
+fn with_column(batch: &RecordBatch, name: &str, column: ArrayRef) -> RecordBatch {
+    let schema = batch.schema();
+    let columns = schema.fields().iter().zip(batch.columns()).map(|(field, old)| {
+        let column = if field.name() == name { column.clone() } else { old.clone() };
+        (field.name().clone(), column, true)
+    });
+    RecordBatch::try_from_iter_with_nullable(columns.collect::<Vec<_>>()).unwrap()
+}
+
+#[test]
+fn what_the_library_refuses_is_refused_with_its_reason() {
+    let case = cases().join("LogisticRegression.two");
+    let (model, input) = (load(&case.join("skops"), "predict").unwrap(), read(&case.join("input.arrow")));
+    let name = input.schema().field(2).name().clone();
+    let rows = input.num_rows();
+    let with = |value: f64| {
+        let mut values = vec![0.0; rows];
+        values[300] = value;
+        with_column(&input, &name, Arc::new(Float64Array::from(values)))
+    };
+    for (value, code) in [(f64::NAN, "MISSING_VALUE"), (f64::INFINITY, "INFINITE_INPUT")] {
+        let error = score(&*model, &with(value)).unwrap_err();
+        assert_eq!((error.code(), error.row_number()), (code, Some(300)));
+    }
+    let text = with_column(&input, &name, Arc::new(StringArray::from(vec!["x"; rows])));
+    assert_eq!(score(&*model, &text).unwrap_err().code(), "TYPE_MISMATCH");
+    let fewer = input.project(&[0, 1, 3]).unwrap();
+    assert_eq!(score(&*model, &fewer).unwrap_err().column_name(), Some(name.as_str()));
+    let backwards: Vec<usize> = (0..input.num_columns()).rev().collect();
+    let error = score(&*model, &input.project(&backwards).unwrap()).unwrap_err();
+    assert!(error.to_string().contains("same order"), "{error}");
+
+    let case = cases().join("mixed.selector");
+    let (model, input) = (load(&case.join("pickle"), "predict").unwrap(), read(&case.join("input.arrow")));
+    let mut colours = vec!["blue"; input.num_rows()];
+    colours[512] = "ultraviolet";
+    let error = score(&*model, &with_column(&input, "colour", Arc::new(StringArray::from(colours)))).unwrap_err();
+    assert_eq!((error.code(), error.row_number()), ("UNKNOWN_CATEGORY", Some(512)));
+    // A ColumnTransformer takes its columns by name: the order does not matter, more do not hurt.
+    let backwards: Vec<usize> = (0..input.num_columns()).rev().collect();
+    assert_eq!(score(&*model, &input.project(&backwards).unwrap()).unwrap(), score(&*model, &input).unwrap());
+}
+
+/// A copy of a case's model whose file is other bytes.
+fn with_file(case: &str, form: &str, file: &str, bytes: &[u8]) -> tempfile::TempDir {
+    let to = tempfile::tempdir().unwrap();
+    fs::copy(cases().join(case).join(form).join("MLmodel"), to.path().join("MLmodel")).unwrap();
+    fs::write(to.path().join(file), bytes).unwrap();
+    to
+}
+
+#[test]
+fn a_file_that_would_run_code_needs_python_and_runs_nothing() {
+    let touched = std::env::temp_dir().join(format!("mlflight-pwned-{}", std::process::id()));
+    let program = format!("cos\nsystem\n(S'touch {}'\ntR.", touched.display());
+    let evil = with_file("LogisticRegression", "pickle", "model.pkl", program.as_bytes());
+    let error = load(evil.path(), "predict").err().unwrap();
+    assert_eq!(error.code(), "NEEDS_PYTHON");
+    assert!(error.to_string().contains("os.system"), "{error}");
+    let mlmodel = MlModel::load(evil.path()).unwrap();
+    assert_eq!(flavors::globals(&mlmodel, evil.path()), ["os.system"]);
+    assert!(!touched.exists());
+    // A known class whose attributes hold something else.
+    let program = b"\x80\x02csklearn.linear_model._logistic\nLogisticRegression\n)\x81}X\x05\0\0\0coef_csubprocess\nPopen\nsb.";
+    let evil = with_file("LogisticRegression", "pickle", "model.pkl", program);
+    assert!(load(evil.path(), "predict").err().unwrap().to_string().contains("subprocess.Popen"));
+}
+
+#[test]
+fn estimators_that_hold_each_other_end() {
+    let program = b"\x80\x02csklearn.pipeline\nPipeline\n)\x81q\0}(X\x05\0\0\0steps]X\x01\0\0\0ah\0\x86aub.";
+    let endless = with_file("LogisticRegression", "pickle", "model.pkl", program);
+    let error = load(endless.path(), "predict").err().unwrap();
+    assert_eq!(error.code(), "NEEDS_PYTHON");
+    assert!(error.to_string().contains("nest deeper"), "{error}");
+}
+
+#[test]
+fn a_model_file_that_was_cut_anywhere_is_refused() {
+    for (case, form, file) in [("mixed.forest", "skops", "model.skops"), ("mixed.forest", "pickle", "model.pkl")] {
+        let bytes = fs::read(cases().join(case).join(form).join(file)).unwrap();
+        for part in 0..40 {
+            let cut = with_file(case, form, file, &bytes[..bytes.len() * part / 40]);
+            assert_eq!(load(cut.path(), "predict").err().unwrap().code(), "MODEL_FILE_INVALID", "{form} cut at {part}/40");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 150, ..Default::default() })]
+    #[test]
+    fn a_damaged_file_never_panics(at in 0.0f64..1.0, byte: u8, pick in 0usize..4) {
+        let case = ["mixed.hist", "GradientBoostingClassifier", "mixed.logistic", "VotingClassifier"][pick];
+        let mut bytes = fs::read(cases().join(case).join("pickle/model.pkl")).unwrap();
+        let at = (at * bytes.len() as f64) as usize;
+        bytes[at] = byte;
+        let damaged = with_file(case, "pickle", "model.pkl", &bytes);
+        if let Ok(model) = load(damaged.path(), "predict_proba") {
+            let _ = score(&*model, &read(&cases().join(case).join("input.arrow")).slice(0, 150));
+        }
+    }
+}
+
+#[test]
+fn models_of_old_versions_give_their_own_answers() {
+    let mut seen = 0;
+    for version in fs::read_dir(support::root().join("tests/data/sklearn")).unwrap() {
+        let version = version.unwrap().path();
+        for entry in fs::read_dir(&version).unwrap() {
+            let file = entry.unwrap().path();
+            if file.extension().is_none_or(|extension| extension != "pkl") {
+                continue;
+            }
+            let name = file.strip_prefix(&version).unwrap().display().to_string();
+            let place = format!("{} {name}", version.file_name().unwrap().display());
+            let model = tempfile::tempdir().unwrap();
+            fs::copy(&file, model.path().join("model.pkl")).unwrap();
+            let text = "flavors:\n  sklearn:\n    pickled_model: model.pkl\n    serialization_format: pickle\n";
+            fs::write(model.path().join("MLmodel"), text).unwrap();
+            let table = read(&file.with_extension("arrow"));
+            let inputs = (0..table.num_columns()).filter(|&at| !table.schema().field(at).name().contains(':'));
+            let input = table.project(&inputs.collect::<Vec<_>>()).unwrap();
+            for method in ["predict", "predict_proba", "decision_function"] {
+                let expected = expected(&table, method);
+                if expected.is_empty() {
+                    continue;
+                }
+                let model = load(model.path(), method).unwrap_or_else(|error| panic!("{place}: {error}"));
+                let answer = score(&*model, &input).unwrap_or_else(|error| panic!("{place}: {error}"));
+                let exact = name.starts_with("forest") || name.starts_with("codes");
+                assert_eq!(difference(&answer, &expected, exact, &json!({})), None, "{place} {method}");
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen >= 100, "{seen} answers");
+}
