@@ -156,6 +156,7 @@ const HELPERS: &[&str] = &[
     "ensemble._BinMapper",
     "ensemble._bitset.",
     "ensemble._gb_losses.",
+    "ensemble._hist_gradient_boosting.loss.",
     "feature_selection.chi2",
     "feature_selection.f_classif",
     "feature_selection.f_regression",
@@ -192,8 +193,12 @@ pub(super) fn knows(name: &str) -> bool {
         true => name.strip_prefix("sklearn.").is_some_and(|rest| rest.starts_with(helper)),
         false => short(name).is_some_and(|known| helper.split_once('.') == Some(known)),
     };
-    // What it holds is looked at where it matters.
-    name == "functools.partial" || scale::is_function(name) || find(name).is_some() || HELPERS.iter().any(|entry| helper(entry))
+    // Some versions call the module of their losses `_loss`; what a partial function holds is looked at where it matters.
+    name.starts_with("_loss.")
+        || name == "functools.partial"
+        || scale::is_function(name)
+        || find(name).is_some()
+        || HELPERS.iter().any(|entry| helper(entry))
 }
 
 /// Builds an estimator of any class there is a kernel for.
