@@ -18,3 +18,8 @@ use crate::error::{Error, Kind};
 fn invalid(message: impl Into<String>) -> Error {
     Error::new(Kind::InvalidModel, "MODEL_FILE_INVALID", message)
 }
+
+/// The error of a file in a form, or of a size, that is not read here, whatever is in it.
+fn unread(message: impl Into<String>) -> Error {
+    Error::new(Kind::Unimplemented, "FORM_NOT_READ", message)
+}

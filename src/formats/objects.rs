@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 
 use super::{
-    invalid,
     npy::{Array, Dtype},
+    unread,
 };
 use crate::error::Result;
 
@@ -92,7 +92,7 @@ impl Graph {
 
     pub(super) fn push(&mut self, value: Value) -> Result<Id> {
         if self.values.len() >= MAX_VALUES {
-            return Err(invalid(format!("more than {MAX_VALUES} values")));
+            return Err(unread(format!("more than {MAX_VALUES} values")));
         }
         let id = Id(self.values.len() as u32);
         self.values.push(value);

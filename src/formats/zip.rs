@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, collections::HashMap};
 
-use super::{inflate, invalid};
+use super::{inflate, invalid, unread};
 use crate::error::{Error, Result};
 
 /// How many entries an archive may have.
@@ -33,7 +33,7 @@ impl<'a> Archive<'a> {
         let end = Fields(&tail[end..]);
         let (count, size, start) = (end.u16(10)?, end.u32(12)?, end.u32(16)?);
         if count == 0xffff || start == 0xffff_ffff {
-            return Err(invalid("a zip archive of more than 65534 entries or 4 GiB is not read"));
+            return Err(unread("a zip archive of more than 65534 entries or 4 GiB is not read"));
         }
         let directory =
             bytes.get(start..).and_then(|rest| rest.get(..size)).ok_or_else(|| invalid("the zip directory lies outside"))?;
@@ -51,7 +51,7 @@ impl<'a> Archive<'a> {
             check(name)?;
             let method = fields.u16(10)?;
             if fields.u16(8)? & 1 != 0 || !matches!(method, 0 | 8) {
-                return Err(invalid(format!("zip entry '{name}': encrypted, or compressed by method {method}")));
+                return Err(unread(format!("zip entry '{name}': encrypted, or compressed by method {method}")));
             }
             let entry = Entry {
                 deflated: method == 8,
@@ -64,7 +64,7 @@ impl<'a> Archive<'a> {
                 return Err(invalid(format!("two zip entries are called '{name}'")));
             }
             if archive.entries.len() > MAX_ENTRIES {
-                return Err(invalid(format!("more than {MAX_ENTRIES} zip entries")));
+                return Err(unread(format!("more than {MAX_ENTRIES} zip entries")));
             }
         }
         Ok(archive)

@@ -34,20 +34,15 @@ pub(super) fn labels_in(classes: View<'_>) -> Made<Labels> {
 
 /// `coef_` and `intercept_`; one number of the latter may stand for all outputs.
 pub(super) fn affine(view: View<'_>) -> Made<Affine> {
-    affine_of(view, "coef_", "intercept_")
-}
-
-/// A linear map of two attributes.
-pub(super) fn affine_of(view: View<'_>, weights: &str, bias: &str) -> Made<Affine> {
-    let (values, outputs, inputs) = view.matrix_of(weights)?;
-    let mut offsets = match view.find(bias) {
+    let (values, outputs, inputs) = view.matrix_of("coef_")?;
+    let mut offsets = match view.find("intercept_") {
         Some(found) => found.floats()?,
         None => vec![0.0],
     };
     if let [one] = *offsets.as_slice() {
         offsets = vec![one; outputs];
     }
-    match Affine::new(inputs, values, offsets, view.is_single(weights)) {
+    match Affine::new(inputs, values, offsets, view.is_single("coef_")) {
         Some(affine) => Ok(affine),
         None => python(format!("{}: its weights and intercepts do not fit together", view.name())),
     }

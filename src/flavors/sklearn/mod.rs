@@ -19,7 +19,9 @@ mod impute;
 mod linear;
 mod multi;
 mod neural;
+mod outlier;
 mod part;
+mod power;
 mod quadratic;
 mod registry;
 mod scale;
@@ -58,7 +60,12 @@ pub fn load(mlmodel: &MlModel, directory: &Path, options: &LoadOptions) -> Resul
     });
     let asked = asked.as_deref().unwrap_or("predict");
     let Some(method) = Method::from_name(asked) else { return Ok(Err(format!("predict_fn '{asked}' has no kernel"))) };
-    let graph = graph(mlmodel, directory)?;
+    let graph = match graph(mlmodel, directory) {
+        Ok(graph) => graph,
+        // Python may read what is not read here; what is broken is broken there as well.
+        Err(error) if error.kind() == Kind::Unimplemented => return Ok(Err(error.message().to_owned())),
+        Err(error) => return Err(error),
+    };
     if let Some(unknown) = graph.globals().find(|name| !registry::knows(name) && !pickle::is_data(name)) {
         return Ok(Err(unknown.to_owned()));
     }

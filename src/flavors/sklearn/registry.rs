@@ -2,8 +2,9 @@
 
 use super::{
     bayes, boosting, calibrate, cluster, compose, decompose, dummy, encode, ensemble, expand, impute, linear, multi, neural,
+    outlier,
     part::Shared,
-    quadratic, scale, select, stack, svm, tree,
+    power, quadratic, scale, select, stack, svm, tree,
     view::{Made, View, python},
     wrap,
 };
@@ -15,11 +16,13 @@ type Build = fn(View<'_>) -> Made<Shared>;
 const ESTIMATORS: &[(&str, Build)] = &[
     ("calibration.CalibratedClassifierCV", calibrate::calibration),
     ("cluster.AffinityPropagation", cluster::nearest),
+    ("cluster.FeatureAgglomeration", power::groups),
     ("cluster.KMeans", cluster::k_means),
     ("cluster.MeanShift", cluster::nearest),
     ("cluster.MiniBatchKMeans", cluster::k_means),
     ("compose.ColumnTransformer", compose::column_transformer),
     ("compose.TransformedTargetRegressor", wrap::target),
+    ("covariance.EllipticEnvelope", outlier::elliptic),
     ("cross_decomposition.CCA", decompose::partial_least_squares),
     ("cross_decomposition.PLSCanonical", decompose::partial_least_squares),
     ("cross_decomposition.PLSRegression", decompose::partial_least_squares),
@@ -41,6 +44,7 @@ const ESTIMATORS: &[(&str, Build)] = &[
     ("ensemble.GradientBoostingRegressor", boosting::gradient_regressor),
     ("ensemble.HistGradientBoostingClassifier", boosting::histogram_classifier),
     ("ensemble.HistGradientBoostingRegressor", boosting::histogram_regressor),
+    ("ensemble.IsolationForest", outlier::isolation),
     ("ensemble.RandomForestClassifier", tree::forest_classifier),
     ("ensemble.RandomForestRegressor", tree::forest_regressor),
     ("ensemble.StackingClassifier", stack::stacked),
@@ -61,6 +65,8 @@ const ESTIMATORS: &[(&str, Build)] = &[
     ("impute.MissingIndicator", impute::indicator),
     ("impute.SimpleImputer", impute::simple),
     ("isotonic.IsotonicRegression", calibrate::isotonic),
+    ("kernel_approximation.RBFSampler", power::random_features),
+    ("kernel_ridge.KernelRidge", svm::kernel_ridge),
     ("linear_model.ARDRegression", linear::regressor),
     ("linear_model.BayesianRidge", linear::regressor),
     ("linear_model.ElasticNet", linear::regressor),
@@ -94,14 +100,17 @@ const ESTIMATORS: &[(&str, Build)] = &[
     ("linear_model.RidgeClassifier", linear::ridge),
     ("linear_model.RidgeClassifierCV", linear::ridge),
     ("linear_model.SGDClassifier", linear::stochastic),
+    ("linear_model.SGDOneClassSVM", outlier::stochastic),
     ("linear_model.SGDRegressor", linear::regressor),
     ("linear_model.TheilSenRegressor", linear::regressor),
     ("linear_model.TweedieRegressor", linear::generalized),
     ("mixture.GaussianMixture", quadratic::mixture),
+    ("model_selection.FixedThresholdClassifier", wrap::threshold),
     ("model_selection.GridSearchCV", wrap::search),
     ("model_selection.HalvingGridSearchCV", wrap::search),
     ("model_selection.HalvingRandomSearchCV", wrap::search),
     ("model_selection.RandomizedSearchCV", wrap::search),
+    ("model_selection.TunedThresholdClassifierCV", wrap::threshold),
     ("multiclass.OneVsOneClassifier", multi::one_vs_one),
     ("multiclass.OneVsRestClassifier", multi::one_vs_rest),
     ("multioutput.MultiOutputClassifier", multi::outputs),
@@ -127,11 +136,13 @@ const ESTIMATORS: &[(&str, Build)] = &[
     ("preprocessing.OneHotEncoder", encode::one_hot),
     ("preprocessing.OrdinalEncoder", encode::ordinal),
     ("preprocessing.PolynomialFeatures", expand::polynomial),
+    ("preprocessing.PowerTransformer", power::power),
     ("preprocessing.RobustScaler", scale::robust),
     ("preprocessing.StandardScaler", scale::standard),
     ("preprocessing.TargetEncoder", encode::target),
     ("random_projection.GaussianRandomProjection", decompose::plain),
     ("random_projection.SparseRandomProjection", decompose::plain),
+    ("semi_supervised.SelfTrainingClassifier", wrap::delegate),
     ("svm.LinearSVC", linear::scorer),
     ("svm.LinearSVR", linear::regressor),
     ("svm.NuSVC", svm::classifier),
@@ -171,6 +182,7 @@ const HELPERS: &[&str] = &[
     "preprocessing.LabelEncoder",
     "tree.Tree",
     "utils.Bunch",
+    "utils._metadata_requests.",
     "utils.check_array",
 ];
 
@@ -195,6 +207,7 @@ pub(super) fn knows(name: &str) -> bool {
     };
     // Some versions call the module of their losses `_loss`; what a partial function holds is looked at where it matters.
     name.starts_with("_loss.")
+        || name == "numpy.mean"
         || name == "functools.partial"
         || scale::is_function(name)
         || find(name).is_some()

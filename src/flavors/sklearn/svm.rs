@@ -129,6 +129,40 @@ impl Machine {
     }
 }
 
+/// A machine of the rows it was fitted on: `weights` holds, vector by vector, what each adds to each output.
+fn fitted(view: View<'_>, vectors: &str, weights: &[f64], outputs: usize) -> Made<Machine> {
+    let columns = width(view)?;
+    let (vectors, count, found) = view.matrix_of(vectors)?;
+    if found != columns || weights.len() != count * outputs || outputs == 0 {
+        return python(format!("{}: its vectors and coefficients do not fit together", view.name()));
+    }
+    let gamma = view.find("gamma").and_then(View::number).unwrap_or(1.0 / columns as f64);
+    let offset = view.find("coef0").and_then(View::number).unwrap_or(1.0);
+    let degree = view.find("degree").and_then(View::number).unwrap_or(3.0);
+    if view.find("kernel_params").is_some() {
+        return python(format!("{}: its kernel has params of its own", view.name()));
+    }
+    let likeness = match view.word("kernel") {
+        "linear" => Likeness::Linear,
+        "rbf" => Likeness::Radial { gamma },
+        "sigmoid" => Likeness::Sigmoid { gamma, offset },
+        "poly" | "polynomial" if degree.fract() == 0.0 && (0.0..1000.0).contains(&degree) => {
+            Likeness::Polynomial { gamma, degree: degree as i32, offset }
+        }
+        other => return python(format!("{}: kernel '{other}'", view.name())),
+    };
+    let terms = weights.chunks_exact(outputs).map(|weights| weights.iter().copied().enumerate().collect()).collect();
+    Ok(Machine { likeness, columns, vectors, terms, offsets: vec![0.0; outputs] })
+}
+
+/// `KernelRidge`
+pub(super) fn kernel_ridge(view: View<'_>) -> Made<Shared> {
+    let weights = view.get("dual_coef_")?;
+    let outputs = weights.array()?.shape.get(1).copied().unwrap_or(1);
+    let machine = fitted(view, "X_fit_", &weights.floats()?, outputs)?;
+    Ok(Arc::new(Single { name: view.name().into(), frame: frame(view), machine, labels: Vec::new() }))
+}
+
 struct Voting {
     machine: Machine,
     classes: usize,

@@ -10,6 +10,7 @@ use crate::{
         invalid,
         npy::{Array, Kind},
         objects::{Id, Value},
+        unread,
     },
 };
 
@@ -39,7 +40,7 @@ pub(super) fn array(machine: &mut Machine<'_>, object: Id) -> Result<()> {
     let array = match dtype.kind {
         Kind::Object => {
             if machine.depth >= MAX_DEPTH {
-                return Err(invalid(format!("arrays of objects nest deeper than {MAX_DEPTH}")));
+                return Err(unread(format!("arrays of objects nest deeper than {MAX_DEPTH}")));
             }
             machine.depth += 1;
             let inner = machine.nested()?;

@@ -9,6 +9,7 @@ use crate::{
     formats::{
         invalid,
         objects::{Graph, Id, Object, Value},
+        unread,
     },
 };
 
@@ -66,7 +67,7 @@ impl<'a> Machine<'a> {
             let at = self.stream.position();
             self.opcodes += 1;
             if self.opcodes > MAX_OPCODES {
-                return Err(invalid(format!("more than {MAX_OPCODES} opcodes")));
+                return Err(unread(format!("more than {MAX_OPCODES} opcodes")));
             }
             let opcode = self.stream.byte()?;
             if opcode == b'.' {
@@ -121,7 +122,7 @@ impl<'a> Machine<'a> {
             b'V' => {
                 let line = self.stream.text_line()?;
                 match line.contains('\\') {
-                    true => return Err(invalid("escapes in protocol 0's text are not read")),
+                    true => return Err(unread("escapes in protocol 0's text are not read")),
                     false => self.push(Value::Text(line.to_owned()))?,
                 }
             }
@@ -130,7 +131,7 @@ impl<'a> Machine<'a> {
                 let inner = line.strip_prefix('\'').and_then(|line| line.strip_suffix('\''));
                 match inner.filter(|inner| !inner.contains('\\')) {
                     Some(inner) => self.push(Value::Text(inner.to_owned()))?,
-                    None => return Err(invalid("escapes in protocol 0's text are not read")),
+                    None => return Err(unread("escapes in protocol 0's text are not read")),
                 }
             }
             b'U' => self.old_text(1)?,
@@ -145,7 +146,7 @@ impl<'a> Machine<'a> {
             0x8f => self.push(Value::Set(Vec::new()))?,
             b'(' => {
                 if self.marks.len() >= MAX_MARKS {
-                    return Err(invalid(format!("values nest deeper than {MAX_MARKS}")));
+                    return Err(unread(format!("values nest deeper than {MAX_MARKS}")));
                 }
                 self.marks.push(self.stack.len());
             }
@@ -311,7 +312,7 @@ impl<'a> Machine<'a> {
 
     fn remember(&mut self, number: u64) -> Result<()> {
         if self.memo.len() >= MAX_MEMO {
-            return Err(invalid(format!("more than {MAX_MEMO} values in the memo")));
+            return Err(unread(format!("more than {MAX_MEMO} values in the memo")));
         }
         let top = self.top()?;
         self.memo.insert(number, top);

@@ -2,7 +2,7 @@
 
 mod nodes;
 
-use super::{invalid, objects::Graph, zip::Archive};
+use super::{invalid, objects::Graph, unread, zip::Archive};
 use crate::error::Result;
 
 /// Bytes of `schema.json`.
@@ -13,7 +13,7 @@ pub fn read(bytes: &[u8]) -> Result<Graph> {
     let archive = Archive::open(bytes)?;
     let schema = archive.read("schema.json")?;
     if schema.len() > MAX_SCHEMA {
-        return Err(invalid(format!("a schema.json of {} bytes, at most {MAX_SCHEMA} are read", schema.len())));
+        return Err(unread(format!("a schema.json of {} bytes, at most {MAX_SCHEMA} are read", schema.len())));
     }
     // Its depth is bounded by the parser.
     let schema = serde_json::from_slice(&schema).map_err(|error| invalid(format!("schema.json: {error}")))?;

@@ -1,0 +1,162 @@
+//! Transformers that bend each value or join columns: powers, random features, means of groups.
+
+use super::{
+    common::{Step, Transform, width},
+    part::{Allow, Method, Shared, Work},
+    registry::build,
+    view::{Made, View, python},
+};
+use crate::{
+    error::{Error, Kind as ErrorKind, Result},
+    kernels::{
+        block::{Block, Kind},
+        dense::Affine,
+    },
+};
+
+/// A power a column, then a scaler.
+struct Power {
+    powers: Vec<f64>,
+    /// Only for numbers above zero.
+    box_cox: bool,
+    /// By way of logarithms, as scipy does it.
+    stable: bool,
+    scaler: Option<Shared>,
+}
+
+/// `PowerTransformer`
+pub(super) fn power(view: View<'_>) -> Made<Shared> {
+    let powers = view.floats_of("lambdas_")?;
+    let box_cox = match view.word("method") {
+        "box-cox" => true,
+        "yeo-johnson" => false,
+        other => return python(format!("PowerTransformer: method '{other}'")),
+    };
+    let scaler = match view.flag("standardize") {
+        true => Some(build(view.get("_scaler")?)?),
+        false => None,
+    };
+    match powers.len() == width(view)? {
+        true => {
+            let power = Power { powers, box_cox, stable: view.version() >= (1, 7), scaler };
+            Step::shared(view, Some(Allow::Missing), power)
+        }
+        false => python("PowerTransformer: not a power for every column"),
+    }
+}
+
+impl Power {
+    fn at(&self, power: f64, value: f64) -> f64 {
+        let raised = |log: f64, base: f64, power: f64| match self.stable {
+            true => (power * log).exp_m1() / power,
+            false => (base.powf(power) - 1.0) / power,
+        };
+        if self.box_cox {
+            return if power.abs() < 1e-19 { value.ln() } else { (power * value.ln()).exp_m1() / power };
+        }
+        match value >= 0.0 {
+            true if power.abs() < f64::EPSILON => value.ln_1p(),
+            true => raised(value.ln_1p(), value + 1.0, power),
+            false if (power - 2.0).abs() > f64::EPSILON => -raised((-value).ln_1p(), 1.0 - value, 2.0 - power),
+            false => -(-value).ln_1p(),
+        }
+    }
+}
+
+impl Transform for Power {
+    fn transform(&self, input: &Block, work: &mut Work, out: &mut Block) -> Result<()> {
+        let mut bent = work.take();
+        bent.reset(input.rows(), input.width(), Kind::Double);
+        for (column, &power) in self.powers.iter().enumerate() {
+            let values = input.column(column);
+            if let Some(row) = values.iter().position(|&value| self.box_cox && value <= 0.0) {
+                let message = "the Box-Cox transformation is only of numbers above zero";
+                return Err(Error::new(ErrorKind::InvalidArgument, "OUT_OF_RANGE", message).row(row as u64));
+            }
+            bent.column_mut(column).iter_mut().zip(values).for_each(|(out, &value)| {
+                *out = if value.is_nan() { value } else { self.at(power, value) };
+            });
+        }
+        match &self.scaler {
+            Some(scaler) => scaler.run(Method::Transform, &bent, work, out)?,
+            None => std::mem::swap(out, &mut bent),
+        }
+        work.give(bent);
+        Ok(())
+    }
+
+    fn memory(&self) -> usize {
+        self.powers.len() * 8
+    }
+}
+
+/// Cosines of a linear map.
+struct Cosines {
+    affine: Affine,
+    scale: f64,
+}
+
+/// `RBFSampler`
+pub(super) fn random_features(view: View<'_>) -> Made<Shared> {
+    let (weights, inputs, outputs) = view.matrix_of("random_weights_")?;
+    let by_output = (0..outputs).flat_map(|output| (0..inputs).map(move |input| input * outputs + output));
+    let affine = Affine::new(inputs, by_output.map(|at| weights[at]).collect(), view.floats_of("random_offset_")?, false);
+    match affine.filter(|affine| affine.outputs() > 0) {
+        Some(affine) if inputs == width(view)? => {
+            let scale = (2.0 / outputs as f64).sqrt();
+            Step::shared(view, Some(Allow::Finite), Cosines { affine, scale })
+        }
+        _ => python("RBFSampler: its attributes do not fit together"),
+    }
+}
+
+impl Transform for Cosines {
+    fn transform(&self, input: &Block, _: &mut Work, out: &mut Block) -> Result<()> {
+        self.affine.apply(input, out);
+        out.map(|value| value.cos() * self.scale);
+        Ok(())
+    }
+
+    fn memory(&self) -> usize {
+        self.affine.memory()
+    }
+}
+
+/// Means of groups of columns.
+struct Groups {
+    groups: Vec<usize>,
+    sizes: Vec<f64>,
+}
+
+/// `FeatureAgglomeration`
+pub(super) fn groups(view: View<'_>) -> Made<Shared> {
+    if view.find("pooling_func").map(View::class) != Some("numpy.mean") {
+        return python("FeatureAgglomeration: another function than the mean");
+    }
+    let groups: Vec<usize> = view.floats_of("labels_")?.into_iter().map(|group| group as usize).collect();
+    let count = groups.iter().copied().max().map_or(0, |last| last + 1);
+    if groups.len() != width(view)? || count > groups.len() {
+        return python("FeatureAgglomeration: not a group for every column");
+    }
+    let mut sizes = vec![0.0; count];
+    groups.iter().for_each(|&group| sizes[group] += 1.0);
+    Step::shared(view, Some(Allow::Finite), Groups { groups, sizes })
+}
+
+impl Transform for Groups {
+    fn transform(&self, input: &Block, _: &mut Work, out: &mut Block) -> Result<()> {
+        out.reset(input.rows(), self.sizes.len(), Kind::Double);
+        (0..self.sizes.len()).for_each(|group| out.column_mut(group).fill(0.0));
+        for (column, &group) in self.groups.iter().enumerate() {
+            out.column_mut(group).iter_mut().zip(input.column(column)).for_each(|(sum, value)| *sum += value);
+        }
+        for (group, size) in self.sizes.iter().enumerate() {
+            out.column_mut(group).iter_mut().for_each(|sum| *sum /= size);
+        }
+        Ok(())
+    }
+
+    fn memory(&self) -> usize {
+        self.groups.len() * 16
+    }
+}
