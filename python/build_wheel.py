@@ -11,6 +11,7 @@ import base64
 import hashlib
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -22,6 +23,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "python" / "mlflight"
 GLIBC = "2.28"
+#: What executors and containers carry: no DataFusion.
+SERVICE_LIMIT = 25_000_000
 
 #: What cargo calls it, and where it lies in the package.
 BINARIES = {
@@ -73,16 +76,33 @@ def build_dist() -> Path:
     return target_directory() / triple / "dist"
 
 
-def stripped(binary: Path, directory: Path) -> Path:
-    """Return a copy without symbols and debug information."""
-    copy = directory / binary.name
-    shutil.copy2(binary, copy)
-    subprocess.run(["strip", "--strip-unneeded", str(copy)], check=True)
-    return copy
+def strip(binaries: Path, scratch: Path) -> Path:
+    """Return a directory of copies without symbols and debug information."""
+    for name in BINARIES:
+        shutil.copy2(binaries / name, scratch / name)
+        subprocess.run(["strip", "--strip-unneeded", str(scratch / name)], check=True)
+    return scratch
+
+
+def newest_glibc(binary: Path) -> tuple[int, ...]:
+    """Return the newest glibc whose symbols a binary asks for."""
+    symbols = subprocess.run(["objdump", "-T", str(binary)], check=True, stdout=subprocess.PIPE, text=True).stdout
+    return max((tuple(map(int, found.split("."))) for found in re.findall(r"GLIBC_([0-9.]+)", symbols)), default=(0,))
+
+
+def check(binaries: Path, glibc: str, service_limit: int) -> None:
+    """Refuse binaries that would not start on the systems the wheel is tagged for, and a service too large to ship."""
+    for built in BINARIES:
+        needed = newest_glibc(binaries / built)
+        if needed > tuple(map(int, glibc.split("."))):
+            sys.exit(f"{built} needs glibc {'.'.join(map(str, needed))}, the wheel promises {glibc}")
+    size = (binaries / "mlflight-service").stat().st_size
+    if size > service_limit:
+        sys.exit(f"mlflight-service takes {size:,} bytes, the limit is {service_limit:,}")
 
 
 def write(out: Path, tag: str, binaries: Path, level: int) -> Path:
-    """Write the wheel."""
+    """Write the wheel around these binaries."""
     name = f"mlflight-{version()}"
     info = f"{name}.dist-info"
     out.mkdir(parents=True, exist_ok=True)
@@ -91,10 +111,7 @@ def write(out: Path, tag: str, binaries: Path, level: int) -> Path:
     wheel = out / f"{name}-{tag}.whl"
     draft = wheel.with_suffix(".draft")
     record = []
-    with (
-        tempfile.TemporaryDirectory() as scratch,
-        zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED, compresslevel=level) as file,
-    ):
+    with zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED, compresslevel=level) as file:
 
         def add(path: str, content: bytes, executable: bool = False) -> None:
             entry = zipfile.ZipInfo(path, (1980, 1, 1, 0, 0, 0))
@@ -108,7 +125,7 @@ def write(out: Path, tag: str, binaries: Path, level: int) -> Path:
             if path.suffix in (".py", ".pyi", ".typed"):
                 add(f"mlflight/{path.relative_to(PACKAGE)}", path.read_bytes())
         for built, path in BINARIES.items():
-            add(path, stripped(binaries / built, Path(scratch)).read_bytes(), executable=True)
+            add(path, (binaries / built).read_bytes(), executable=True)
         for jar in sorted((ROOT / "jvm" / "dist").glob("mlflight-spark*.jar")):
             add(f"mlflight/jars/{jar.name}", jar.read_bytes())
         for legal in ("LICENSE", "NOTICE"):
@@ -132,11 +149,15 @@ def main() -> None:
     machine = platform.machine()
     if sys.platform != "linux" or machine not in ("x86_64", "aarch64"):
         sys.exit(f"wheels are built on Linux x86_64 and aarch64; this is {sys.platform} {machine}")
-    if arguments.profile == "dist":
-        wheel = write(arguments.out, f"py3-none-manylinux_{GLIBC.replace('.', '_')}_{machine}", build_dist(), 9)
-    else:
-        wheel = write(arguments.out, f"py3-none-linux_{machine}", target_directory() / "debug", 1)
+    dist = arguments.profile == "dist"
+    platform_tag = f"manylinux_{GLIBC.replace('.', '_')}" if dist else "linux"
+    with tempfile.TemporaryDirectory() as scratch:
+        binaries = strip(build_dist() if dist else target_directory() / "debug", Path(scratch))
+        if dist:
+            check(binaries, GLIBC, SERVICE_LIMIT)
+        wheel = write(arguments.out, f"py3-none-{platform_tag}_{machine}", binaries, 9 if dist else 1)
     print(f"{wheel}  {wheel.stat().st_size / 1e6:.1f} MB")
 
 
-main()
+if __name__ == "__main__":
+    main()
