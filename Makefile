@@ -10,11 +10,12 @@ BUILT := $(CARGO_TARGET_DIR)/debug
 VENV := .venv
 WHEEL_VENV := .venv-wheel
 SPARK35_VENV := .venv-spark35
+CLEAN_VENV := .venv-clean
 REQUIREMENTS := tests/requirements.txt tests/requirements-tools.txt
 MVN := mvn -q -B -f jvm/pom.xml -Dmlflight.native.dir=$(BUILT)
 TESTED := MLFLIGHT_TEST_PYTHON=$(CURDIR)/$(VENV)/bin/python MLFLIGHT_TEST_MODELS=$(CURDIR)/build/test-models MLFLIGHT_TEST_NATIVE=$(BUILT)
 
-.PHONY: help demo test test-rust test-jvm test-python test-spark35 fast lint wheel bench tools venv build jars jars-all dev-wheel installed models clean
+.PHONY: help demo test test-rust test-jvm test-python test-spark35 test-wheel fast lint wheel bench tools venv build jars jars-all dev-wheel installed models clean
 
 help: ## Lists the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -31,10 +32,15 @@ test-jvm: jars build models ## The JVM suite, on the Spark 4 line.
 	$(TESTED) $(MVN) -Dmlflight.models=$(CURDIR)/build/test-models verify -P spark4
 
 test-python: installed models ## The Python suites, from the installed wheel.
-	$(TESTED) $(WHEEL_VENV)/bin/python -m pytest -q -p no:cacheprovider --ignore tests/python/spark35 tests/python
+	$(TESTED) $(WHEEL_VENV)/bin/python -m pytest -q -p no:cacheprovider --ignore tests/python/spark35 --ignore tests/python/clean tests/python
 
 test-spark35: jars-all $(SPARK35_VENV)/.wheel models ## A smoke test on Spark 3.5.
 	$(TESTED) $(SPARK35_VENV)/bin/python -m pytest -q -p no:cacheprovider tests/python/spark35
+
+test-wheel: wheel models ## The published wheel in a clean environment with PySpark.
+	@.ci/venv $(CLEAN_VENV) tests/requirements-clean.txt tests/requirements-tools.txt
+	build/tools/bin/uv pip install -q --python $(CLEAN_VENV)/bin/python --reinstall-package mlflight dist/mlflight-*.whl
+	$(TESTED) $(CLEAN_VENV)/bin/python -m pytest -q -p no:cacheprovider tests/python/clean
 
 fast: ## The core alone: no DataFusion, no servers.
 	@.ci/need cargo cc
@@ -91,4 +97,4 @@ models: venv
 	$(VENV)/bin/python tests/make_models.py build/test-models
 
 clean: ## Removes what was built, except Cargo's directory.
-	rm -rf build dist $(VENV) $(WHEEL_VENV) $(SPARK35_VENV) jvm/dist jvm/target-*
+	rm -rf build dist $(VENV) $(WHEEL_VENV) $(SPARK35_VENV) $(CLEAN_VENV) .venv-bench jvm/dist jvm/target-*

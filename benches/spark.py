@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable, Iterator
 from functools import reduce
 from operator import add
-from pathlib import Path
 
 os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
 
@@ -40,35 +39,42 @@ def by_hand(model: str) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.Reco
 
         fitted = joblib.load(model)
         for batch in batches:
-            matrix = np.column_stack([column.to_numpy() for column in batch.columns])
+            matrix = np.column_stack([values.to_numpy() for values in batch.columns])
             yield pa.RecordBatch.from_arrays([pa.array(fitted.predict(matrix).astype("float64"))], ["prediction"])
 
     return score
 
 
-def candidates(spark: SparkSession, table: Path, name: str) -> dict[str, Callable[[], Usage]]:
-    """Return what is compared, by name."""
+def candidates(spark: SparkSession, rows: int, name: str) -> dict[str, Callable[[], Usage]]:
+    """Return what is compared, by name; each run follows one on a tenth of the rows, which is not measured: workers are up."""
     features, engine = MODELS[name]
     path, columns = data.model(name), data.names(features)
-    frame = spark.read.parquet(str(table))
     theirs = mlflow.pyfunc.spark_udf(spark, str(path), result_type="double", env_manager="local")
     ours = mlflight.spark_udf(spark, path, result_type="double", engine=engine)
-    frames: dict[str, DataFrame] = {
-        "MLflow": frame.select(theirs(*columns).alias("prediction")),
-        "mapInArrow": frame.mapInArrow(by_hand(str(data.HOME / f"{name}.joblib")), "prediction double"),
-        "scan": frame.select(reduce(add, map(col, columns)).alias("prediction")),
-        "mlflight": frame.select(ours(*columns).alias("prediction")),
+    hand = by_hand(str(data.HOME / f"{name}.joblib"))
+    shapes: dict[str, Callable[[DataFrame], DataFrame]] = {
+        "MLflow": lambda frame: frame.select(theirs(*columns).alias("prediction")),
+        "mapInArrow": lambda frame: frame.mapInArrow(hand, "prediction double"),
+        "scan": lambda frame: frame.select(reduce(add, map(col, columns)).alias("prediction")),
+        "mlflight": lambda frame: frame.select(ours(*columns).alias("prediction")),
     }
+    small, large = (spark.read.parquet(str(data.parquet(features, count))) for count in (rows // 10, rows))
 
-    def timed(chosen: DataFrame) -> Callable[[], Usage]:
+    def timed(shape: Callable[[DataFrame], DataFrame]) -> Callable[[], Usage]:
         def once() -> Usage:
+            write(shape(small))
             with measured() as usage:
-                chosen.write.format("noop").mode("overwrite").save()
+                write(shape(large))
             return usage
 
         return once
 
-    return {title: timed(chosen) for title, chosen in frames.items()}
+    return {title: timed(shape) for title, shape in shapes.items()}
+
+
+def write(frame: DataFrame) -> None:
+    """Run a query to its end."""
+    frame.write.format("noop").mode("overwrite").save()
 
 
 def kernel(name: str, rows: int) -> float:
@@ -102,14 +108,13 @@ def main() -> None:
         .getOrCreate()
     )
     for name in options.models:
-        features, engine = MODELS[name]
-        small, large = data.parquet(features, options.rows // 10), data.parquet(features, options.rows)
-        Table("warm-up", options.rows // 10).rounds(candidates(spark, small, name), 2)
-        table = Table(f"Spark, {name}, {engine}", options.rows).rounds(candidates(spark, large, name), options.rounds)
+        table = Table(f"Spark, {name}, {MODELS[name][1]}", options.rows).rounds(
+            candidates(spark, options.rows, name), options.rounds
+        )
         table.show("MLflow")
         over = [1 / ratio for ratio in table.ratio("mlflight", "mapInArrow", "cpu")]
         print(f"\nCPU over mapInArrow's: {statistics.median(over):.2f} x ({min(over):.2f} to {max(over):.2f}).")
-        if engine == "native":
+        if MODELS[name][1] == "native":
             own = kernel(name, options.rows)
             over = [(ours.cpu - own) / scan.cpu for ours, scan in zip(table.runs["mlflight"], table.runs["scan"], strict=True)]
             print(

@@ -15,4 +15,8 @@ def main() -> None:
     # Unless another one is active, the environment that we are installed in is the one a model's `local` environment means.
     if sys.prefix != sys.base_prefix:
         os.environ.setdefault("VIRTUAL_ENV", sys.prefix)
+    if sys.argv[1:2] == ["serve"]:
+        # As the local service of a Spark executor: the memory of a batch is kept for the next.
+        os.environ.setdefault("MALLOC_MMAP_THRESHOLD_", str(32 << 20))
+        os.environ.setdefault("MALLOC_TRIM_THRESHOLD_", str(128 << 20))
     os.execv(BINARY, [str(BINARY), *sys.argv[1:]])

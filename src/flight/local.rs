@@ -21,6 +21,9 @@ use crate::{
 
 /// First word of the line a service prints when it can be reached; the address and the version follow.
 pub const READY: &str = "ready";
+/// For glibc's allocator: the memory of a batch is kept for the next. By default it goes back to the system each time, and the
+/// page faults of fetching it again cost a sixth of the CPU time of a scoring stream.
+const HEAP: [(&str, &str); 2] = [("MALLOC_MMAP_THRESHOLD_", "33554432"), ("MALLOC_TRIM_THRESHOLD_", "134217728")];
 
 /// How long the service may take to come up.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
@@ -156,7 +159,7 @@ impl LocalService {
         if let Some(bytes) = self.options.max_message_bytes {
             command.arg("--max-message-bytes").arg(bytes.to_string());
         }
-        command.envs(self.options.env.iter().cloned()).stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.envs(HEAP).envs(self.options.env.iter().cloned()).stdin(Stdio::piped()).stdout(Stdio::piped());
         let failed = |message: String| {
             Error::new(Kind::Unavailable, "LOCAL_SERVICE", format!("the local service {} {message}", self.binary.display()))
         };

@@ -87,12 +87,25 @@ struct State {
     idle: Vec<Worker>,
     /// Lent, idle and starting ones.
     live: usize,
+    starting: usize,
+    /// How long the last start took.
+    start: Duration,
+    /// How long batches have waited for a worker since then.
+    waited: Duration,
     failed: Option<(Instant, Error)>,
     /// Dropping it ends the thread that ends idle workers.
     reaper: Option<Sender<()>>,
     /// Process that the workers belong to: after a fork the child starts its own.
     owner: u32,
     memory: usize,
+}
+
+impl State {
+    /// Importing a model's packages takes seconds of CPU and hundreds of megabytes: the first worker is waited for, and another one
+    /// is started once batches have waited together for a good part of what that will take.
+    fn is_worth_a_start(&self) -> bool {
+        self.live == 0 || self.starting == 0 && self.waited >= self.start / 4
+    }
 }
 
 impl Pool {
@@ -192,12 +205,18 @@ impl Pool {
                 }
                 state.failed = None;
             }
-            if state.live < self.0.options.workers.max(1) {
+            if state.live < self.0.options.workers.max(1) && state.is_worth_a_start() {
                 break;
             }
+            let since = Instant::now();
             state = self.0.freed.wait_timeout(state, TICK).unwrap_or_else(PoisonError::into_inner).0;
+            if state.starting == 0 {
+                state.waited += since.elapsed();
+            }
         }
         state.live += 1;
+        state.starting += 1;
+        state.waited = Duration::ZERO;
         if state.reaper.is_none() {
             let (sender, receiver) = channel();
             let (shared, idle) = (Arc::downgrade(&self.0), self.0.options.idle);
@@ -206,21 +225,23 @@ impl Pool {
         }
         drop(state);
         let started = self.start(context);
+        let mut state = self.0.lock();
+        state.starting = state.starting.saturating_sub(1);
         if let Err(error) = &started {
-            let mut state = self.0.lock();
             state.live = state.live.saturating_sub(1);
             if !matches!(error.kind(), Kind::Cancelled | Kind::DeadlineExceeded) {
                 state.failed = Some((Instant::now(), copy(error)));
             }
-            drop(state);
-            self.0.freed.notify_one();
         }
+        drop(state);
+        self.0.freed.notify_all();
         started.map(|worker| (worker, true))
     }
 
     fn start(&self, context: &Context) -> Result<Worker> {
         let shared = &self.0;
         let interpreter = shared.environment.interpreter(context)?;
+        let begun = Instant::now();
         let mut worker = Worker::start(&interpreter, &shared.env, shared.environment.is_isolated())?;
         match worker.boot(context) {
             Ok(()) => {}
@@ -234,7 +255,10 @@ impl Pool {
         }
         match worker.load(&shared.program, context) {
             Ok(()) => {
-                shared.lock().memory += worker.memory;
+                let mut state = shared.lock();
+                state.memory += worker.memory;
+                state.start = begun.elapsed();
+                drop(state);
                 Ok(worker)
             }
             Err(Failure::Answered(error)) => Err(error.context("the model could not be loaded")),
