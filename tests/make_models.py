@@ -144,6 +144,25 @@ def xgb_reg(path: Path) -> pa.Table:
     return pa.Table.from_pandas(x, preserve_index=False)
 
 
+@model
+def forest_words(path: Path) -> pa.Table:
+    """A random forest with text labels, over doubles, some of them missing; as a pickle."""
+    from sklearn.ensemble import RandomForestClassifier
+
+    x = doubles(6)
+    y = np.where(x["f0"] + x["f1"] * x["f2"] > 0, "high", "low")
+    x = x.mask(np.random.default_rng(SEED + 2).random(x.shape) < 0.05)
+    fitted = RandomForestClassifier(30, max_depth=8, random_state=SEED).fit(x, y)
+    mlflow.sklearn.save_model(
+        fitted,
+        path,
+        signature=ModelSignature(schema([("double", name) for name in x.columns]), Schema([ColSpec("string")])),
+        serialization_format="pickle",
+        pip_requirements=["mlflow", "scikit-learn"],
+    )
+    return pa.Table.from_pandas(x, preserve_index=False)
+
+
 class Scaled(mlflow.pyfunc.PythonModel):
     """``(a + b) * scale + offset``, plus the length of ``word``; ``scale`` is a param, ``offset`` comes from the model config."""
 

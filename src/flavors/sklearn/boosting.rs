@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     common::{frame, labels, width},
-    part::{Allow, Frame, Labels, Method, Part, Shared, Work, logarithm, validate},
+    part::{Allow, Frame, Labels, Method, Part, Shared, Work, expect_width, logarithm, validate},
     registry::build,
     tree::Trees,
     view::{Made, View, python},
@@ -290,6 +290,8 @@ impl Start {
         let method = if link == Link::Identity { Method::Predict } else { Method::Proba };
         work.with(&**part, method, input, |_, made| {
             let (width, outputs) = (made.width(), out.width());
+            let expected = if outputs > 1 { outputs } else { 1 + usize::from(link != Link::Identity) };
+            expect_width("what the sums begin with", made, expected)?;
             for row in 0..made.rows() {
                 if outputs == 1 {
                     // Of two classes the probability of the second.

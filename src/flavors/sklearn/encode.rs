@@ -13,6 +13,9 @@ use crate::{
     kernels::block::{Block, Kind},
 };
 
+/// How many columns may be made: a block holds them all, zeros too.
+const MAX_OUTPUTS: usize = 1 << 14;
+
 /// The categories of one column, in the order of their codes.
 struct Categories {
     /// Codes of texts, by the text's number.
@@ -157,6 +160,9 @@ pub(super) fn one_hot(view: View<'_>) -> Made<Shared> {
         unknown.push(if seldom { output(count - 1) } else { None });
         columns.push((categories, codes.into_iter().map(output).collect()));
         outputs += count - usize::from(drop.is_some_and(|drop| drop < count));
+    }
+    if outputs > MAX_OUTPUTS {
+        return python(format!("OneHotEncoder: more than {MAX_OUTPUTS} columns"));
     }
     let kind = match view.find("dtype").map(View::class) {
         Some("numpy.float32") => Kind::Single,

@@ -10,8 +10,8 @@ use crate::{
     kernels::block::{Block, Kind, round},
 };
 
-/// How many columns may be made.
-const MAX_OUTPUTS: usize = 1 << 16;
+/// How many columns may be made: a block holds them all.
+const MAX_OUTPUTS: usize = 1 << 14;
 
 /// Products of columns, by their numbers.
 struct Products(Vec<Vec<usize>>);
@@ -84,6 +84,9 @@ pub(super) fn bins(view: View<'_>) -> Made<Shared> {
         Ok(edges.get(1..edges.len().saturating_sub(1)).unwrap_or_default().to_vec())
     };
     let edges = view.get("bin_edges_")?.items().into_iter().map(inner).collect::<Made<Vec<Vec<f64>>>>()?;
+    if edges.iter().map(|edges| edges.len() + 1).sum::<usize>() > MAX_OUTPUTS {
+        return python(format!("KBinsDiscretizer: more than {MAX_OUTPUTS} bins"));
+    }
     match edges.len() == width(view)? && edges.iter().all(|edges| edges.is_sorted()) {
         true => Step::shared(view, Some(Allow::Finite), Bins { edges, one_hot: view.word("encode") != "ordinal" }),
         false => python("KBinsDiscretizer: not edges for every column"),

@@ -16,6 +16,9 @@ use crate::{
     },
 };
 
+/// How many columns a mixture may have: each component is a square matrix of them, though the file may hold but its diagonal.
+const MAX_COLUMNS: usize = 1 << 10;
+
 /// Logarithmic likelihoods: a constant less half the squared length of a linear map's answer.
 struct Normals {
     maps: Vec<Affine>,
@@ -147,6 +150,9 @@ pub(super) fn mixture(view: View<'_>) -> Made<Shared> {
         (0..columns).for_each(|at| matrix[at * columns + at] = values[at]);
         matrix
     };
+    if columns > MAX_COLUMNS {
+        return python(format!("GaussianMixture: of more than {MAX_COLUMNS} columns"));
+    }
     let size = columns * columns;
     let (expected, kind) = match view.word("covariance_type") {
         "full" => (components * size, 'f'),
