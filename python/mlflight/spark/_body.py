@@ -71,7 +71,7 @@ def make(mark: str, name: str, arrow: bool) -> Callable[..., Any]:
             from mlflight.spark import _worker
         except ImportError as error:
             raise RuntimeError(
-                f"the model '{options['name']}' cannot be scored here: mlflight's jar is not in this Spark session and the "
+                f"the model '{options['uri']}' cannot be scored here: mlflight's jar is not in this Spark session and the "
                 "Python of the executors has no mlflight package; install mlflight there, or name a service with server="
             ) from error
         return _worker.score(mark, options, batch)
@@ -82,7 +82,7 @@ def make(mark: str, name: str, arrow: bool) -> Callable[..., Any]:
         options = read()
         if not options["fallback"]:
             raise RuntimeError(
-                f"the model '{options['name']}' would be scored in Python, because mlflight's jar is not in this Spark "
+                f"the model '{options['uri']}' would be scored in Python, because mlflight's jar is not in this Spark "
                 "session, and spark.mlflight.fallback.enabled is false"
             )
         batch = columns_of(options, values, named)

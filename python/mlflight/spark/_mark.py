@@ -20,7 +20,6 @@ class Mark:
     version: str
     #: Base64 of the ScoreSpec.
     spec: str
-    name: str
     uri: str
     digest: str
     engine: str

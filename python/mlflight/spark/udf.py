@@ -125,7 +125,6 @@ def spark_udf(
     mark = Mark(
         version=_native.__version__,
         spec=base64.b64encode(spec.to_bytes()).decode(),
-        name=name,
         uri=os.fspath(model_uri),
         digest=spec.digest,
         engine=spec.engine,

@@ -1,64 +1,72 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.mlflight.spark;
 
+import java.lang.reflect.Array;
 import java.lang.reflect.Constructor;
 import java.util.Arrays;
 import org.apache.spark.TaskContext;
 import org.apache.spark.TaskKilledException;
+import org.apache.spark.sql.types.DataType;
+import scala.collection.immutable.Map;
 
 /** The library's errors as the exceptions Spark and PySpark understand. */
 final class Failures {
   private static final String PYTHON_EXCEPTION = "org.apache.spark.api.python.PythonException";
+  private static final String RUNTIME_EXCEPTION = "org.apache.spark.SparkRuntimeException";
 
   private Failures() {}
 
   /**
-   * What to throw from a task: a kill as a kill, the model's own failure as Spark's PythonException, all else as a class of the
-   * JDK. A class of this jar would reach a driver that cannot read it, because ADD JAR keeps the jar out of the loader that reads
-   * failures there, and the user would see "UnknownReason".
+   * What to throw from a task: a kill as a kill, the model's own failure as Spark's PythonException, all else as its
+   * SparkRuntimeException (before Spark 4 as a class of the JDK). A class of this jar would reach a driver that cannot read it,
+   * because ADD JAR keeps the jar out of the loader that reads failures there, and the user would see "UnknownReason".
    */
-  static RuntimeException inTask(MlflightException error, TaskContext task) {
+  static RuntimeException inTask(MlflightException error, TaskContext task, String signature, DataType result) {
     if (task.isInterrupted()) {
       return new TaskKilledException("killed while mlflight was scoring");
     }
-    RuntimeException plain = new IllegalArgumentException(error.getMessage());
-    plain.setStackTrace(error.getStackTrace());
-    return error.kind().equals("MODEL_FAILED") ? pythonException(error, plain) : plain;
+    RuntimeException thrown = error.kind().equals("MODEL_FAILED") ? pythonException(error) : runtimeException(error, signature, result);
+    if (thrown == null) {
+      thrown = new IllegalArgumentException(error.getMessage());
+    }
+    thrown.setStackTrace(framed(error.getStackTrace()));
+    return thrown;
   }
 
-  /**
-   * Spark's own class for a failed Python function, which PySpark turns into {@code pyspark.errors.PythonException}. Its
-   * constructor changed between versions, so it is looked up; PySpark before 4.0 recognises the exception by a stack frame of
-   * Spark's Python package, so it gets one.
-   */
-  static RuntimeException pythonException(MlflightException error, RuntimeException otherwise) {
-    String text = error.traceback() == null ? error.getMessage() : error.traceback();
-    if (error.traceback() != null && !text.contains(error.getMessage())) {
-      text = error.getMessage() + "\n" + text;
-    }
-    RuntimeException converted = construct(text);
-    if (converted == null) {
-      return otherwise;
-    }
-    StackTraceElement[] stack = error.getStackTrace();
-    StackTraceElement[] framed = Arrays.copyOf(stack, stack.length + 1);
-    framed[stack.length] =
-        new StackTraceElement("org.apache.spark.sql.execution.python.MlflightEval", "score", "MlflightEvalExec.scala", -1);
-    converted.setStackTrace(framed);
-    return converted;
-  }
-
-  private static RuntimeException construct(String text) {
+  /** Spark's own class for a failed Python function, which PySpark turns into {@code pyspark.errors.PythonException}. */
+  private static RuntimeException pythonException(MlflightException error) {
+    String message = error.traceback() == null ? "The model failed" : error.getMessage();
+    String traceback = error.traceback() == null ? error.getMessage() : error.traceback();
     try {
-      for (Constructor<?> constructor : Class.forName(PYTHON_EXCEPTION).getConstructors()) {
+      // Before Spark 4 it has a message and no condition.
+      return (RuntimeException) Class.forName(PYTHON_EXCEPTION)
+          .getConstructor(String.class, Throwable.class)
+          .newInstance(message + ":\n" + traceback, null);
+    } catch (ReflectiveOperationException changed) {
+      return ofCondition(PYTHON_EXCEPTION, "PYTHON_EXCEPTION", new Map.Map2<>("msg", message, "traceback", traceback));
+    }
+  }
+
+  private static RuntimeException runtimeException(MlflightException error, String signature, DataType result) {
+    if (org.apache.spark.package$.MODULE$.SPARK_VERSION().startsWith("3.")) {
+      return null;
+    }
+    // The template ends the sentence.
+    String reason = error.getMessage().replaceAll("\\.$", "");
+    return ofCondition(
+        RUNTIME_EXCEPTION,
+        "FAILED_EXECUTE_UDF",
+        new Map.Map4<>("functionName", "mlflight", "signature", signature, "result", result.sql(), "reason", reason));
+  }
+
+  /** An exception with one of Spark's error conditions, by which PySpark knows its class; null where Spark has no such class. */
+  private static RuntimeException ofCondition(String name, String condition, Map<String, String> parameters) {
+    try {
+      for (Constructor<?> constructor : Class.forName(name).getConstructors()) {
         Class<?>[] types = constructor.getParameterTypes();
-        if (types.length >= 2 && types[0] == String.class && types[1] == Throwable.class) {
-          Object[] arguments = new Object[types.length];
-          arguments[0] = text;
-          for (int i = 1; i < types.length; i++) {
-            arguments[i] = empty(types[i]);
-          }
-          return (RuntimeException) constructor.newInstance(arguments);
+        if (types.length == 5 && types[1] == Map.class && types[4] == String.class) {
+          Object contexts = Array.newInstance(types[3].getComponentType(), 0);
+          return (RuntimeException) constructor.newInstance(condition, parameters, null, contexts, "");
         }
       }
     } catch (ReflectiveOperationException absent) {
@@ -67,15 +75,11 @@ final class Failures {
     return null;
   }
 
-  /** Later versions add an error class, its parameters and query contexts, all of which may be empty. */
-  private static Object empty(Class<?> type) {
-    if (type.isArray()) {
-      return java.lang.reflect.Array.newInstance(type.getComponentType(), 0);
-    } else if (type == scala.Option.class) {
-      return scala.Option.empty();
-    } else if (type == scala.collection.immutable.Map.class) {
-      return scala.collection.immutable.Map$.MODULE$.empty();
-    }
-    return null;
+  /** PySpark 3.5 knows a failed Python function by a stack frame of Spark's Python package. */
+  private static StackTraceElement[] framed(StackTraceElement[] stack) {
+    StackTraceElement[] framed = Arrays.copyOf(stack, stack.length + 1);
+    framed[stack.length] =
+        new StackTraceElement("org.apache.spark.sql.execution.python.MlflightEval", "score", "MlflightEvalExec.scala", -1);
+    return framed;
   }
 }

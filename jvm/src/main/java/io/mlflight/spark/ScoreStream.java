@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.mlflight.spark;
 
+import java.util.function.Supplier;
 import org.apache.spark.TaskContext;
 import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.vectorized.ColumnVector;
@@ -23,7 +24,7 @@ final class ScoreStream implements AutoCloseable {
       byte[] spec,
       byte[] input,
       byte[] output,
-      byte[] options) {
+      Supplier<byte[]> options) {
     this.task = task;
     this.columns = columns;
     this.resultType = resultType;
@@ -33,13 +34,15 @@ final class ScoreStream implements AutoCloseable {
     }
     table = new long[nodes * ColumnWriter.NODE_WORDS];
     prediction = new long[NativeColumnVector.nodes(resultType) * ColumnWriter.NODE_WORDS];
-    stream = NativeBridge.create();
-    CancelPoller.watch(stream, task);
     try {
-      NativeBridge.open(stream, spec, input, output, options);
+      // Looked up first: that loads the native library.
+      byte[] found = options.get();
+      stream = NativeBridge.create();
+      CancelPoller.watch(stream, task);
+      NativeBridge.open(stream, spec, input, output, found);
     } catch (MlflightException error) {
       close();
-      throw Failures.inTask(error, task);
+      throw failure(error);
     }
   }
 
@@ -54,12 +57,16 @@ final class ScoreStream implements AutoCloseable {
       long result = NativeBridge.score(stream, rows, table, prediction);
       last = NativeColumnVector.of(resultType, prediction, () -> NativeBridge.freeResult(result));
     } catch (MlflightException error) {
-      throw Failures.inTask(error, task);
+      throw failure(error);
     }
     for (ColumnWriter column : columns) {
       column.reset();
     }
     return last;
+  }
+
+  private RuntimeException failure(MlflightException error) {
+    return Failures.inTask(error, task, columns.length + " columns", resultType);
   }
 
   /** Bytes waiting in the columns, roughly. */

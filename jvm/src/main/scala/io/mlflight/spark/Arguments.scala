@@ -27,7 +27,7 @@ object Arguments {
     case Seq() =>
       throw MlflightException.invalidArgument(
         "MISSING_COLUMN",
-        s"the UDF of model '${mark.model}' was called without columns")
+        s"the UDF of model '${mark.uri}' was called without columns")
     case Seq(struct: CreateNamedStruct) =>
       Arguments(struct.names.map(_.toString), struct.valExprs)
     case Seq(struct) if struct.dataType.isInstanceOf[StructType] =>

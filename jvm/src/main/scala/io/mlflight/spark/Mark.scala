@@ -14,7 +14,6 @@ import org.apache.spark.sql.catalyst.expressions.PythonUDF
 final case class Mark(
     version: String,
     spec: String,
-    model: String,
     uri: String,
     digest: String,
     engine: String,
@@ -54,7 +53,6 @@ object Mark {
     Mark(
       version,
       text(json, "spec").getOrElse(""),
-      text(json, "name").getOrElse("model"),
       text(json, "uri").getOrElse(""),
       text(json, "digest").getOrElse(""),
       text(json, "engine").getOrElse("auto"),

@@ -91,7 +91,7 @@ private[spark] final class ScoreSession(task: ScoreTask) {
         task.scoring.specBytes,
         ArrowTypes.schema(schema),
         ArrowTypes.schema(task.scoring.output),
-        StreamOptions.of(task.scoring, context))
+        () => StreamOptions.of(task.scoring, context))
       task.metrics.open += System.nanoTime - start
     }
     task.metrics.bytes += bytes

@@ -61,7 +61,7 @@ object Scoring {
         s"$ModeKey is '$mode'; it may be '$Service', '$Embedded' or '$Python'")
     }
     Scoring(
-      mark.model,
+      mark.uri,
       mark.spec,
       mark.digest,
       mark.engine,

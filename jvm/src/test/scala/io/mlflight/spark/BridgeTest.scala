@@ -53,7 +53,8 @@ class BridgeTest {
 
   @Test def aPlanIsScoredInBatchesOfVectors(): Unit = {
     val query = predict(table, columns)
-    assertTrue(query.executedPlan.toString.contains("MlflightEval [model=linreg20, mode=service, engine=auto]"), query.toString)
+    val node = s"MlflightEval [model=$modelUri, mode=service, engine=auto]"
+    assertTrue(query.executedPlan.toString.contains(node), query.toString)
     assertTrue(scan(query).supportsColumnar)
     assertEquals(expected, predictions(query))
     assertClean()
@@ -121,7 +122,7 @@ class BridgeTest {
       Map[String, Any](
         "version" -> NativeLibrary.jarVersion,
         "spec" -> Base64.getEncoder.encodeToString(spec(uri, withSignature)),
-        "name" -> "linreg20",
+        "uri" -> uri,
         "engine" -> "auto",
         "inputs" -> columns.asJava,
         "required" -> Integer.valueOf(columns.length)).asJava)

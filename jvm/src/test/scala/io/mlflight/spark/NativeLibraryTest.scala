@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.mlflight.spark
 
+import java.io.{ByteArrayInputStream, InputStream}
+import java.lang.reflect.InvocationTargetException
 import java.nio.charset.StandardCharsets.US_ASCII
 import java.nio.file.{Files, Path}
 import java.util.Arrays
@@ -64,5 +66,34 @@ class NativeLibraryTest {
     val error = failure(NativeLibrary.load(directory.toString))
     assertEquals("NATIVE_LIBRARY_NOT_FOUND", error.code)
     assertTrue(error.getMessage.contains(directory.toString) && error.getMessage.contains("spark.mlflight.nativePath"))
+  }
+
+  @Test def aLibraryOfAnotherVersionIsRefusedNamingBoth(): Unit = {
+    val native = Option(System.getenv("MLFLIGHT_TEST_NATIVE")).getOrElse(System.getProperty("mlflight.test.nativeDir"))
+    val error = assertThrows(classOf[InvocationTargetException], () => { new JarOf("9.9.9").load(native); () })
+    val message = error.getCause.getMessage
+    assertTrue(message.contains("jar of mlflight is version 9.9.9 but the native library in"), message)
+    assertTrue(message.contains(s"is version ${NativeLibrary.jarVersion}; install one version"), message)
+  }
+
+  /** The classes of the jar once more, in a jar of another version. */
+  private final class JarOf(version: String) extends ClassLoader(getClass.getClassLoader) {
+    def load(native: String): AnyRef = {
+      val method = loadClass(classOf[NativeLibrary].getName).getDeclaredMethod("load", classOf[String])
+      method.setAccessible(true)
+      method.invoke(null, native)
+    }
+
+    override def loadClass(name: String, resolve: Boolean): Class[_] =
+      if (!name.startsWith("io.mlflight.spark.")) super.loadClass(name, resolve)
+      else Option(findLoadedClass(name)).getOrElse {
+        val file = getParent.getResourceAsStream(name.replace('.', '/') + ".class")
+        val code = try file.readAllBytes() finally file.close()
+        defineClass(name, code, 0, code.length)
+      }
+
+    override def getResourceAsStream(name: String): InputStream =
+      if (name.endsWith("mlflight.properties")) new ByteArrayInputStream(s"version=$version".getBytes(US_ASCII))
+      else super.getResourceAsStream(name)
   }
 }

@@ -18,7 +18,7 @@ class PlanningTest {
   private val version = NativeLibrary.jarVersion
 
   private def mark(inputs: Option[Seq[String]], required: Option[Int] = None): Mark =
-    Mark(version, "", "m", "", "", "auto", None, None, inputs, required)
+    Mark(version, "", "m", "", "auto", None, None, inputs, required)
 
   private def columns(types: DataType*): Seq[Expression] =
     types.zipWithIndex.map { case (dataType, i) => AttributeReference(s"c$i", dataType)() }
@@ -31,9 +31,9 @@ class PlanningTest {
 
   @Test def aMarkIsFoundInsideAPickle(): Unit = {
     val found = Mark.in(marked(
-      s"""{"version":"$version","spec":"AAE=","name":"h\u00e9","uri":"u","digest":"d","engine":"native","mode":null,
+      s"""{"version":"$version","spec":"AAE=","uri":"h\u00e9","digest":"d","engine":"native","mode":null,
          |"server":"unix:/s","inputs":["a","b"],"required":1}""".stripMargin))
-    val expected = Mark(version, "AAE=", "h\u00e9", "u", "d", "native", None, Some("unix:/s"), Some(Seq("a", "b")), Some(1))
+    val expected = Mark(version, "AAE=", "h\u00e9", "d", "native", None, Some("unix:/s"), Some(Seq("a", "b")), Some(1))
     assertEquals(Some(expected), found)
   }
 
