@@ -9,21 +9,20 @@ export CARGO_TARGET_DIR
 BUILT := $(CARGO_TARGET_DIR)/debug
 VENV := .venv
 WHEEL_VENV := .venv-wheel
-SPARK35_VENV := .venv-spark35
 CLEAN_VENV := .venv-clean
 REQUIREMENTS := tests/requirements.txt tests/requirements-tools.txt
 MVN := mvn -q -B -f jvm/pom.xml -Dmlflight.native.dir=$(BUILT)
 TESTED := MLFLIGHT_TEST_PYTHON=$(CURDIR)/$(VENV)/bin/python MLFLIGHT_TEST_MODELS=$(CURDIR)/build/test-models MLFLIGHT_TEST_NATIVE=$(BUILT)
 
-.PHONY: help demo test test-rust test-jvm test-python test-spark35 test-wheel fast lint wheel bench tools venv build jars jars-all dev-wheel installed models clean
+.PHONY: help demo test test-rust test-jvm test-python test-spark35 test-spark42 test-wheel fast lint wheel bench tools venv build jars jars-all dev-wheel installed models smoke clean
 
 help: ## Lists the targets.
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | expand -t 14
 
 demo: installed ## Trains a scikit-learn model, scores a million rows with Spark and with batch-score, compares.
 	$(WHEEL_VENV)/bin/python examples/demo.py
 
-test: test-rust test-jvm test-python ## Runs every suite: Rust, JVM, Python.
+test: test-rust test-jvm test-python test-spark35 ## Runs every suite: Rust, JVM, Python.
 
 test-rust: venv models ## The Rust suite.
 	$(TESTED) cargo test --workspace
@@ -32,10 +31,21 @@ test-jvm: jars build models ## The JVM suite, on the Spark 4 line.
 	$(TESTED) $(MVN) -Dmlflight.models=$(CURDIR)/build/test-models verify -P spark4
 
 test-python: installed models ## The Python suites, from the installed wheel.
-	$(TESTED) $(WHEEL_VENV)/bin/python -m pytest -q -p no:cacheprovider --ignore tests/python/spark35 --ignore tests/python/clean tests/python
+	$(TESTED) $(WHEEL_VENV)/bin/python -m pytest -q -p no:cacheprovider --ignore tests/python/spark_lines --ignore tests/python/clean tests/python
 
-test-spark35: jars-all $(SPARK35_VENV)/.wheel models ## A smoke test on Spark 3.5.
-	$(TESTED) $(SPARK35_VENV)/bin/python -m pytest -q -p no:cacheprovider tests/python/spark35
+test-spark35: LINE := 3.5
+test-spark35: smoke ## A smoke test on Spark 3.5.
+
+test-spark42: LINE := 4.2
+test-spark42: smoke ## A smoke test on Spark 4.2, whose classes the JVM suite runs with too.
+
+# An environment of each line's own, with one wheel that has the jars of all lines.
+smoke: SMOKE = .venv-spark$(subst .,,$(LINE))
+smoke: build jars-all models
+	$(VENV)/bin/python python/build_wheel.py dev --out build/wheel-lines
+	.ci/venv $(SMOKE) tests/requirements-spark$(subst .,,$(LINE)).txt tests/requirements-tools.txt
+	build/tools/bin/uv pip install -q --python $(SMOKE)/bin/python --reinstall --no-deps build/wheel-lines/mlflight-*.whl
+	$(TESTED) MLFLIGHT_TEST_SPARK=$(LINE) $(SMOKE)/bin/python -m pytest -q -p no:cacheprovider tests/python/spark_lines
 
 test-wheel: wheel models ## The published wheel in a clean environment with PySpark.
 	@.ci/venv $(CLEAN_VENV) tests/requirements-clean.txt tests/requirements-tools.txt
@@ -89,12 +99,8 @@ installed: dev-wheel
 	@.ci/venv $(WHEEL_VENV) $(REQUIREMENTS)
 	build/tools/bin/uv pip install -q --python $(WHEEL_VENV)/bin/python --reinstall --no-deps build/wheel/mlflight-*.whl
 
-$(SPARK35_VENV)/.wheel: installed jars-all
-	@.ci/venv $(SPARK35_VENV) tests/requirements-spark35.txt tests/requirements-tools.txt
-	build/tools/bin/uv pip install -q --python $(SPARK35_VENV)/bin/python --reinstall --no-deps build/wheel/mlflight-*.whl
-
 models: venv
 	$(VENV)/bin/python tests/make_models.py build/test-models
 
 clean: ## Removes what was built, except Cargo's directory.
-	rm -rf build dist $(VENV) $(WHEEL_VENV) $(SPARK35_VENV) $(CLEAN_VENV) .venv-bench jvm/dist jvm/target-*
+	rm -rf build dist $(VENV) $(WHEEL_VENV) .venv-spark* $(CLEAN_VENV) .venv-bench jvm/dist jvm/target-*

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -70,27 +71,35 @@ def binary() -> Path:
 
 
 @pytest.fixture(scope="module")
-def spark() -> Iterator:
-    """Return a session without any configuration of mlflight."""
+def spark(request: pytest.FixtureRequest) -> Iterator:
+    """Return a session without any configuration of mlflight; the master may be given as an indirect parameter."""
     from pyspark.sql import SparkSession
 
-    session = (
-        SparkSession.builder
-        .master("local[2]")
-        .appName("mlflight tests")
-        .config("spark.ui.enabled", "false")
-        .config("spark.sql.shuffle.partitions", "2")
-        .config("spark.driver.host", "127.0.0.1")
-        .config("spark.log.level", "ERROR")
-        .getOrCreate()
-    )
+    master = getattr(request, "param", "local[2]")
+    builder = SparkSession.builder.master(master).appName("mlflight tests")
+    settings = {
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.sql.shuffle.partitions": "3",
+        "spark.sql.session.timeZone": "UTC",
+        "spark.driver.host": "127.0.0.1",
+        "spark.log.level": "ERROR",
+    }
+    for key, value in settings.items():
+        builder = builder.config(key, value)
+    with pytest.MonkeyPatch.context() as patch:
+        if master.startswith("local-cluster"):
+            # Executors on other machines have the model's packages, and mlflight is none of them.
+            patch.setenv("PYSPARK_PYTHON", os.environ.get("MLFLIGHT_TEST_PYTHON", str(ROOT / ".venv" / "bin" / "python")))
+        session = builder.getOrCreate()
+    application = session.sparkContext.applicationId
     yield session
     session.stop()
+    shutil.rmtree(work_directory(application), ignore_errors=True)
 
 
-@pytest.fixture
-def no_jar(spark):
-    """Return a session without the planner strategy: what Spark has where the jar is not."""
-    plain = spark.newSession()
-    plain.conf.set("spark.mlflight.mode", "python")
-    return plain
+def work_directory(application: str) -> Path:
+    """Return where the executors of a local cluster work."""
+    import pyspark
+
+    return Path(pyspark.__file__).parent / "work" / application
