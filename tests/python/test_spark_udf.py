@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
 import mlflow
 import numpy as np
+import processes
 import pyarrow as pa
 import pytest
 from pyspark.errors import PySparkException
@@ -75,6 +78,25 @@ def test_the_mode_may_be_set_after_the_udf_was_made(spark, rows, udf, model):
         np.testing.assert_allclose(predictions(frame), model("linreg20").expected.column(0).to_numpy(), rtol=1e-12)
     finally:
         spark.conf.unset("spark.mlflight.mode")
+
+
+@pytest.mark.parametrize("mode", ["service", "python"])
+def test_a_service_elsewhere_scores(spark, binary: Path, model, tmp_path: Path, mode: str):
+    case, socket = model("xgb_reg"), tmp_path / "s"
+    served = subprocess.Popen([binary, "serve", "--flight", f"unix:{socket}", "--model", f"reg={case.path}"])
+    try:
+        processes.wait_for(lambda: socket.exists() or served.poll() is not None)
+        udf = mlflight.spark_udf(spark, case.path, "float", server=f"unix:{socket}", mode=mode)
+        frame = spark.read.parquet(str(case.input_path)).select(udf(*case.input.column_names))
+        planned = f"mode=service at unix:{socket}, engine=native]" in frame._jdf.queryExecution().executedPlan().toString()
+        assert planned == (mode == "service")
+        np.testing.assert_array_equal(predictions(frame), case.expected.column(0).to_numpy())
+    finally:
+        served.terminate()
+        assert served.wait(60) == 0
+    # It was that one that scored.
+    with pytest.raises(PySparkException, match=re.escape(str(socket))):
+        frame.collect()
 
 
 def test_path_alone_uses_the_active_session(spark, rows, model):

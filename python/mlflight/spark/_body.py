@@ -45,17 +45,20 @@ def make(mark: str, name: str, arrow: bool) -> Callable[..., Any]:
         import pyarrow as pa
         import pyarrow.flight as flight
 
-        uri = options["server"].replace("unix:/", "grpc+unix:///", 1) if options["server"].startswith("unix:/") else None
+        uri, how = options["server"], {}
+        if uri.startswith("unix:/"):
+            uri = uri.replace("unix:/", "grpc+unix:///", 1)
+            # gRPC would name the socket's path as the authority, which is none.
+            how["generic_options"] = [("grpc.default_authority", "localhost")]
         headers = []
         if os.environ.get("MLFLIGHT_TOKEN"):
             headers.append((b"authorization", b"Bearer " + os.environ["MLFLIGHT_TOKEN"].encode()))
-        trust = {}
         if os.environ.get("MLFLIGHT_CA_FILE"):
             with open(os.environ["MLFLIGHT_CA_FILE"], "rb") as file:
-                trust["tls_root_certs"] = file.read()
+                how["tls_root_certs"] = file.read()
         descriptor = flight.FlightDescriptor.for_command(base64.b64decode(options["spec"]))
         answers = []
-        with flight.connect(uri or options["server"], **trust) as client:
+        with flight.connect(uri, **how) as client:
             writer, reader = client.do_exchange(descriptor, flight.FlightCallOptions(headers=headers))
             with writer:
                 writer.begin(batch.schema)
