@@ -101,7 +101,7 @@ def collected(df: DataFrame, *columns: str) -> list[Any]:
 def test_every_carried_column_of_a_large_file_is_intact(spark: SparkSession, linreg: Any, model: Any, table: Path) -> None:
     df = spark.read.parquet(str(table)).withColumn("prediction", linreg(*COLUMNS))
     text = plan(df)
-    assert f"MlflightEval [model={model('linreg20').path}, mode=service, engine=python]" in text
+    assert f"MlflightEval [model={model('linreg20').path}, mode=service, engine={linreg.engine}]" in text
     # Nothing turns the scan's batches into rows below the prediction.
     below = text.split("== Physical Plan ==")[1].split("MlflightEval")[1]
     assert "ColumnarToRow" not in below

@@ -66,7 +66,7 @@ def test_the_bridge_is_in_the_plan_and_no_python_worker(rows, udf):
 def test_explain_says_which_model_scores_and_how(spark, rows, udf, model):
     scored = rows.select(udf(*COLUMNS))._jdf.queryExecution()
     text = spark._jvm.PythonSQLUtils.explainString(scored, "formatted")
-    for line in (f"Model: {model('linreg20').path}", "Mode: service", "Engine: python"):
+    for line in (f"Model: {model('linreg20').path}", "Mode: service", f"Engine: {udf.engine}"):
         assert line in text.splitlines()
 
 

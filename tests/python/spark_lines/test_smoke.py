@@ -53,7 +53,7 @@ def test_the_body_scores_where_the_jar_is_not(spark, udf, model):
 def test_a_python_model_scores_and_its_failure_is_a_python_exception(spark, model, tmp_path: Path, monkeypatch):
     monkeypatch.setattr(spark.sparkContext, "pythonExec", PYTHON)
     case = model("linreg20")
-    scored = spark.read.parquet(str(case.input_path)).select(mlflight.spark_udf(spark, case.path)())
+    scored = spark.read.parquet(str(case.input_path)).select(mlflight.spark_udf(spark, case.path, engine="python")())
     assert planned(scored)
     np.testing.assert_allclose(predictions(scored), case.expected.column(0).to_numpy(), rtol=1e-12)
     save = "import custom_models as c, pathlib, sys; c.save(pathlib.Path(sys.argv[1]), c.Fails())"
