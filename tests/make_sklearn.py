@@ -24,6 +24,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import skops.io
+from mlflow.models import ModelSignature
+from mlflow.types import ColSpec, Schema, TensorSpec
 from sklearn import datasets
 from sklearn.base import BaseEstimator, is_classifier, is_clusterer, is_outlier_detector, is_regressor
 from sklearn.linear_model import LogisticRegression, Ridge
@@ -39,6 +41,13 @@ EXACT = ("Tree", "Forest", "Boost", "Bagging")
 
 # Cases in which the library itself sums in single precision on the way.
 SINGLE = ("boosting.init",)
+
+
+# Cases whose columns are known by position only.
+SIGNATURES = {
+    "position.unnamed": ModelSignature(Schema([ColSpec("double")] * 4)),
+    "position.tensor": ModelSignature(Schema([TensorSpec(np.dtype("float64"), (-1, 4))])),
+}
 
 
 class LeftOut(Exception):
@@ -254,6 +263,14 @@ def combinations() -> Iterator[tuple[str, BaseEstimator, pd.DataFrame]]:
     yield "single.logistic", LogisticRegression(max_iter=500).fit(a.astype("float32"), b), a.astype("float32")
     yield "single.scaled", make_pipeline(StandardScaler(), Ridge()).fit(d.astype("float32"), t), d.astype("float32")
     yield "single.forest", RandomForestClassifier(10, random_state=SEED).fit(a.astype("float32"), b), a.astype("float32")
+    kinds = i.astype("float32").set_axis(list("abcd"), axis=1)
+    kinds["d"] = (kinds["d"] * 10).astype("int64")
+    yield "kinds.single", LogisticRegression(max_iter=500).fit(kinds, k), kinds
+    kinds = kinds.assign(e=kinds["a"] > 5.5, f=(kinds["b"] * 5).astype("int8"))
+    yield "kinds.bool", LogisticRegression(max_iter=500).fit(kinds, k), kinds
+    yield "kinds.forest", RandomForestClassifier(5, random_state=SEED).fit(kinds, k), kinds
+    for name in SIGNATURES:
+        yield name, make_pipeline(StandardScaler(), LogisticRegression()).fit(i.to_numpy(), k), i
     yield "bool.labels", LogisticRegression(max_iter=500).fit(a, b == 1), a
     yield "float.labels", LogisticRegression(max_iter=500).fit(a, b.astype("float64")), a
     yield "two.targets", LinearRegression().fit(d, np.stack([t, -t], axis=1)), d
@@ -338,6 +355,7 @@ def save(name: str, model: BaseEstimator, x: pd.DataFrame, out: Path) -> None:
         saved = 0
         for form in FORMATS:
             options: dict[str, Any] = {"serialization_format": form, "pip_requirements": ["scikit-learn"]}
+            options["signature"] = SIGNATURES.get(name)
             try:
                 if form == "skops":
                     options["skops_trusted_types"] = skops.io.get_untrusted_types(data=skops.io.dumps(model))
