@@ -424,3 +424,15 @@ fn a_cancelled_run_leaves_nothing() {
     assert_eq!(error.kind(), Kind::Cancelled);
     assert_eq!(names(desk.root.path()), ["in.parquet"]);
 }
+
+#[test]
+fn json_doubles_are_read_to_the_last_bit() {
+    let root = tempfile::tempdir().unwrap();
+    let (input, output) = (root.path().join("in.json"), root.path().join("out.parquet"));
+    let texts = ["0.03414859085493387", "122.416294033786585", "-1.7976931348623157e308", "5e-324"];
+    let lines: String = texts.iter().map(|text| format!("{{\"x\": {text}, \"y\": 0}}\n")).collect();
+    fs::write(&input, lines).unwrap();
+    run(&job(&[&input], &output)).unwrap();
+    let expected: Vec<Option<f64>> = texts.iter().map(|text| text.parse().ok()).collect();
+    assert_eq!(doubles(&read(&output), "x"), expected);
+}

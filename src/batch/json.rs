@@ -1,4 +1,7 @@
 //! JSON lines into typed columns, with the file, line and column of whatever is wrong.
+//!
+//! Not arrow-json: that names no line or column, reads whole numbers beyond 2^53 as the nearest double without a word, and gives no
+//! record's own text, which the output repeats byte by byte. Nested values are left to it.
 
 use arrow::datatypes::DataType;
 use serde_json::{Map, Value};
@@ -8,7 +11,10 @@ use super::{
     csv::{Parsed, bad_cell, cells, finish},
     source::Block,
 };
-use crate::error::{Error, Kind, Result};
+use crate::{
+    error::{Error, Kind, Result},
+    mlmodel::json,
+};
 
 /// Calls `each` with every object of a block and where its line lies.
 pub(super) fn objects(
@@ -22,10 +28,14 @@ pub(super) fn objects(
         let blank = line.iter().all(u8::is_ascii_whitespace);
         if !blank {
             let place = || format!("{file}, line {}", block.first_line + number as u64);
-            let object = serde_json::from_slice(line).map_err(|error| {
-                let message = format!("{}: not a JSON object: {error}", place());
-                Error::new(Kind::InvalidArgument, "BAD_JSON", message).remedy("JSON input is one object a line")
-            })?;
+            let wrong = |why: String| {
+                Error::new(Kind::InvalidArgument, "BAD_JSON", format!("{}: not a JSON object{why}", place()))
+                    .remedy("JSON input is one object a line")
+            };
+            let text = std::str::from_utf8(line).map_err(|error| wrong(format!(": {error}")))?;
+            let Value::Object(object) = json::parse_strict(text).map_err(|error| wrong(format!(": {error}")))? else {
+                return Err(wrong(String::new()));
+            };
             let trimmed = end - line.iter().rev().take_while(|byte| byte.is_ascii_whitespace()).count();
             each(start, trimmed, object)?;
         }

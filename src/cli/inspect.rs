@@ -2,12 +2,12 @@
 
 use std::{fmt::Write as _, path::Path};
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::{
     error::Result,
     flavors::{self, Engine, LoadOptions},
-    mlmodel::{MlModel, ParamSpec, SchemaSpec},
+    mlmodel::{MlModel, ParamSpec, SchemaSpec, json},
     store,
 };
 
@@ -37,7 +37,7 @@ fn report(uri: &str) -> Result<Value> {
     let mlmodel = MlModel::load(&directory)?;
     let (digest, size, files) = store::measure(&directory)?;
     let (engine, reason) = engine(&mlmodel, &directory);
-    Ok(json!({
+    Ok(serde_json::json!({
         "model": directory.display().to_string(),
         "flavors": mlmodel.flavor_names().collect::<Vec<_>>(),
         "engine": engine,
@@ -76,7 +76,7 @@ fn environment(mlmodel: &MlModel, directory: &Path) -> Result<Value> {
     let mut files: Vec<String> = named.chain(ENVIRONMENT_FILES.map(str::to_owned)).collect();
     let mut seen = std::collections::HashSet::new();
     files.retain(|name| seen.insert(name.clone()) && store::within(directory, name).is_ok_and(|path| path.is_file()));
-    Ok(json!({ "python": python.python_version, "files": files }))
+    Ok(serde_json::json!({ "python": python.python_version, "files": files }))
 }
 
 fn schema(schema: &SchemaSpec) -> Vec<Value> {
@@ -86,13 +86,13 @@ fn schema(schema: &SchemaSpec) -> Vec<Value> {
             tensors.iter().map(|tensor| format!("tensor<{}>{:?}", tensor.dtype, tensor.shape)).collect()
         }
     };
-    let entry = |(at, kind)| json!({"name": schema.name(at), "type": kind, "required": schema.required(at)});
+    let entry = |(at, kind)| serde_json::json!({"name": schema.name(at), "type": kind, "required": schema.required(at)});
     kinds.into_iter().enumerate().map(entry).collect()
 }
 
 fn param(param: &ParamSpec) -> Value {
     let list = if param.is_list() { "[]" } else { "" };
-    json!({"name": param.name, "type": format!("{}{list}", param.kind), "default": param.default})
+    serde_json::json!({"name": param.name, "type": format!("{}{list}", param.kind), "default": json::special(&param.default).map_or_else(|| param.default.clone(), Value::from)})
 }
 
 fn as_text(report: &Value) -> String {

@@ -1,5 +1,6 @@
 //! The `MLmodel` file as data.
 
+pub mod json;
 mod python_function;
 mod read;
 mod scalar;

@@ -20,7 +20,7 @@ use serde_json::{Map, Value};
 pub use environment::{Environment, Manager, Restored};
 pub use pool::{Pool, PoolOptions};
 
-use crate::error::{Error, Kind, Result};
+use crate::{error::Result, mlmodel::json};
 
 /// What a worker loads and how it calls it; the first thing it is told.
 #[derive(Debug, Clone, Serialize, Default)]
@@ -79,7 +79,6 @@ impl Request {
             }
         };
         let header = serde_json::json!({ "params": params, "datetimes": datetimes, "result": result });
-        let text = serde_json::to_vec(&header).map_err(|error| Error::new(Kind::Internal, "JSON", error.to_string()))?;
-        Ok(Self(text))
+        Ok(Self(json::dump(&header).into_bytes()))
     }
 }

@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     error::{Error, Kind, Result},
+    mlmodel::json,
     score::Context,
 };
 
@@ -116,7 +117,8 @@ impl Pool {
         mut env: Vec<(String, String)>,
         options: PoolOptions,
     ) -> Result<Self> {
-        let program = serde_json::to_vec(program).map_err(|error| Error::new(Kind::Internal, "JSON", error.to_string()))?;
+        let program = serde_json::to_value(program).map_err(|error| Error::new(Kind::Internal, "JSON", error.to_string()))?;
+        let program = json::dump(&program).into_bytes();
         let threads = "OMP_NUM_THREADS";
         if !env.iter().any(|(key, _)| key == threads) && std::env::var_os(threads).is_none() {
             let cores = thread::available_parallelism().map_or(1, usize::from);

@@ -1,13 +1,13 @@
 //! Inference params: the user's values checked against the params schema, defaults filled in, by MLflow's rules.
 //!
-//! Values are JSON: whole numbers are Python ints, others floats. A `datetime` is ISO text that numpy can read, and stays text.
+//! Values are JSON as Python has it ([`json`]): whole numbers are Python ints, others floats, NaN among them. A `datetime` is ISO text that numpy can read, and stays text.
 
 use serde_json::{Map, Value};
 
 use super::enforce::name;
 use crate::{
     error::{Error, Kind, Result},
-    mlmodel::{ColumnType, ParamSpec, Property},
+    mlmodel::{ColumnType, ParamSpec, Property, json},
 };
 
 /// The params to call the model with. Unknown names are dropped with a warning, as are all when the model declares no params.
@@ -67,9 +67,11 @@ fn check(value: &Value, spec: &ParamSpec) -> Result<Value, String> {
 }
 
 fn scalar(value: &Value, kind: &ColumnType) -> Result<Value, String> {
-    let refuse = || format!("Can not safely convert `{}` to `{}` for value `{value}`", python(value), name(kind));
+    let refuse = || format!("Can not safely convert `{}` to `{}` for value `{}`", python(value), name(kind), json::dump(value));
     match (kind, value) {
         (_, Value::Null) => Ok(Value::Null),
+        (ColumnType::Float | ColumnType::Double, value) if json::special(value).is_some() => Ok(value.clone()),
+        (_, value) if json::special(value).is_some() => Err(refuse()),
         (ColumnType::Datetime, Value::String(text)) if is_datetime(text) => Ok(value.clone()),
         (ColumnType::Datetime, _) => {
             Err(format!("Failed to convert value `{value}` from type `{}` to `datetime`", python(value)))
@@ -147,6 +149,7 @@ fn python(value: &Value) -> &'static str {
         Value::Bool(_) => "bool",
         Value::Number(number) if number.is_f64() => "float",
         Value::Number(_) => "int",
+        Value::String(_) if json::special(value).is_some() => "float",
         Value::String(_) => "str",
         Value::Array(_) => "list",
         Value::Object(_) => "dict",
@@ -195,6 +198,25 @@ mod tests {
             let error = bound(kind.clone(), default, given.clone()).unwrap_err();
             assert!(error.message().starts_with("Invalid parameters found: 'p'"), "{kind:?} {given}: {error}");
         }
+    }
+
+    #[test]
+    fn nan_and_infinity_are_floats_and_nothing_else() {
+        let read = |text: &str| json::parse(text).unwrap();
+        for text in ["NaN", "Infinity", "-Infinity"] {
+            assert_eq!(bound(ColumnType::Double, json!(0.5), read(text)).unwrap(), read(text));
+            assert_eq!(bound(ColumnType::Float, read("[1.0]"), read(&format!("[{text}]"))).unwrap(), read(&format!("[{text}]")));
+            for (kind, default) in
+                [(ColumnType::Long, json!(1)), (ColumnType::String, json!("x")), (ColumnType::Boolean, json!(true))]
+            {
+                let error = bound(kind, default, read(text)).unwrap_err();
+                assert!(error.message().contains("Can not safely convert `float`"), "{error}");
+            }
+        }
+        // The text is no number, as in MLflow.
+        assert!(bound(ColumnType::Double, json!(0.5), json!("NaN")).is_err());
+        let schema = vec![spec("p", ColumnType::Double, read("NaN"))];
+        assert_eq!(json::dump(&Value::Object(bind(Some(&schema), &Map::new()).unwrap())), r#"{"p": NaN}"#);
     }
 
     #[test]

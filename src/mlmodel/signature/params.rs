@@ -3,7 +3,10 @@
 use serde_json::Value;
 
 use super::ColumnType;
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    mlmodel::json,
+};
 
 /// One inference param.
 #[derive(Debug, Clone, PartialEq)]
@@ -12,8 +15,7 @@ pub struct ParamSpec {
     pub name: String,
     /// Its type; objects have properties.
     pub kind: ColumnType,
-    /// Used when the caller gives none. Times are ISO text. JSON has no number for what Python writes as `NaN`, `Infinity` and
-    /// `-Infinity`: a `float` or `double` param holds them as the text of that name.
+    /// Used when the caller gives none. Times are ISO text; for what JSON has no number for see [`json::special`].
     pub default: Value,
     /// `None` for a scalar, `[-1]` for a list.
     pub shape: Option<Vec<i64>>,
@@ -42,16 +44,11 @@ impl ParamSpec {
             _ if value.is_null() => true,
             ColumnType::Boolean => value.is_boolean(),
             ColumnType::Integer | ColumnType::Long => value.is_i64(),
-            ColumnType::Float | ColumnType::Double => value.is_number() || value.as_str().is_some_and(is_special),
-            ColumnType::String | ColumnType::Datetime => value.is_string(),
+            ColumnType::Float | ColumnType::Double => value.is_number() || json::special(value).is_some(),
+            ColumnType::String | ColumnType::Datetime => value.is_string() && json::special(value).is_none(),
             ColumnType::Object(_) => value.is_object(),
             _ => false,
         };
         if fits { Ok(()) } else { Err(wrong("the default has another type".into()).expected(&self.kind).found(value)) }
     }
-}
-
-/// Whether this is the text that stands for a number JSON does not have.
-pub(super) fn is_special(text: &str) -> bool {
-    matches!(text, "NaN" | "Infinity" | "-Infinity")
 }

@@ -5,7 +5,10 @@ use std::collections::HashSet;
 use serde_json::{Map, Value};
 
 use super::{ColumnSpec, ColumnType, ParamSpec, Property, SchemaSpec, Signature, TensorSpec};
-use crate::error::{Error, Kind, Result};
+use crate::{
+    error::{Error, Kind, Result},
+    mlmodel::json,
+};
 
 const SCALARS: &str = "boolean, integer, long, float, double, string, binary or datetime";
 
@@ -241,56 +244,8 @@ fn duplicate<'a>(mut names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     names.find(|name| !seen.insert(*name))
 }
 
-/// Parses JSON as Python does: `NaN`, `Infinity` and `-Infinity` are allowed, and become their own names as text; decimals are
-/// the nearest double (serde_json's own are off by one bit now and then).
 fn json(place: &str, text: &str) -> Result<Value> {
-    let mark = (0..).map(|count| format!("#f64:{count}:")).find(|mark| !text.contains(mark.as_str())).unwrap_or_default();
-    let mut value = serde_json::from_str(&quote_numbers(text, &mark))
-        .map_err(|error| wrong(place, format!("is no JSON: {error}")).source(error))?;
-    read_marked(&mut value, &mark);
-    Ok(value)
-}
-
-/// The text with bare decimals, `NaN` and `Infinity` in quotes, decimals behind a mark.
-fn quote_numbers(text: &str, mark: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 16);
-    let (mut rest, mut in_string) = (text, false);
-    while let Some(c) = rest.chars().next() {
-        let mut taken = c.len_utf8();
-        if in_string {
-            if c == '\\' {
-                taken = rest.chars().take(2).map(char::len_utf8).sum();
-            }
-            in_string = c != '"';
-            out.push_str(&rest[..taken]);
-        } else if let Some(name) = ["NaN", "-Infinity", "Infinity"].into_iter().find(|name| rest.starts_with(name)) {
-            taken = name.len();
-            out.push_str(&format!("\"{name}\""));
-        } else {
-            in_string = c == '"';
-            if c == '-' || c.is_ascii_digit() {
-                taken = rest.find(|c: char| !matches!(c, '+' | '-' | '.' | 'e' | 'E' | '0'..='9')).unwrap_or(rest.len());
-            }
-            let token = &rest[..taken];
-            let decimal = token.contains(['.', 'e', 'E']) && token.parse().is_ok_and(f64::is_finite);
-            if taken > 1 && decimal { out.push_str(&format!("\"{mark}{token}\"")) } else { out.push_str(token) }
-        }
-        rest = &rest[taken..];
-    }
-    out
-}
-
-fn read_marked(value: &mut Value, mark: &str) {
-    match value {
-        Value::String(text) => {
-            if let Some(number) = text.strip_prefix(mark).and_then(|token| token.parse::<f64>().ok()) {
-                *value = number.into();
-            }
-        }
-        Value::Array(items) => items.iter_mut().for_each(|item| read_marked(item, mark)),
-        Value::Object(keys) => keys.values_mut().for_each(|item| read_marked(item, mark)),
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
-    }
+    json::parse(text).map_err(|error| wrong(place, format!("is no JSON: {error}")).source(error))
 }
 
 fn shape(value: &Value) -> &'static str {

@@ -2,35 +2,30 @@
 
 use serde_json::{Map, Value};
 
-use super::{ColumnSpec, ColumnType, ParamSpec, SchemaSpec, TensorSpec, params::is_special};
+use super::{ColumnSpec, ColumnType, ParamSpec, SchemaSpec, TensorSpec};
+use crate::mlmodel::json::dump;
 
 pub(super) fn schema(schema: &SchemaSpec) -> String {
     let items = match schema {
         SchemaSpec::Columns(columns) => columns.iter().map(column).collect(),
         SchemaSpec::Tensors(tensors) => tensors.iter().map(tensor).collect(),
     };
-    dump(&Value::Array(items), false)
+    dump(&Value::Array(items))
 }
 
 pub(super) fn params(params: &[ParamSpec]) -> String {
-    let items: Vec<String> = params
+    let items = params
         .iter()
         .map(|param| {
             let mut keys = Map::new();
             keys.insert("name".into(), param.name.clone().into());
-            let mut text = dump(&Value::Object(keys), false);
-            text.pop();
-            let number = matches!(param.kind, ColumnType::Float | ColumnType::Double);
-            text.push_str(&format!(", \"default\": {}", dump(&param.default, number)));
-            let mut tail = Map::new();
-            tail.insert("shape".into(), param.shape.clone().map_or(Value::Null, Value::from));
-            tail.extend(kind(&param.kind));
-            text.push_str(", ");
-            text.push_str(&dump(&Value::Object(tail), false)[1..]);
-            text
+            keys.insert("default".into(), param.default.clone());
+            keys.insert("shape".into(), param.shape.clone().map_or(Value::Null, Value::from));
+            keys.extend(kind(&param.kind));
+            Value::Object(keys)
         })
         .collect();
-    format!("[{}]", items.join(", "))
+    dump(&Value::Array(items))
 }
 
 fn column(column: &ColumnSpec) -> Value {
@@ -76,35 +71,4 @@ fn kind(of: &ColumnType) -> Map<String, Value> {
         _ => {}
     }
     keys
-}
-
-/// `json.dumps(value)`. With `number`, the texts that stand for numbers JSON does not have are written as Python writes those.
-fn dump(value: &Value, number: bool) -> String {
-    match value {
-        Value::Array(items) => {
-            let items: Vec<String> = items.iter().map(|item| dump(item, number)).collect();
-            format!("[{}]", items.join(", "))
-        }
-        Value::Object(keys) => {
-            let keys: Vec<String> = keys.iter().map(|(key, value)| format!("{}: {}", quote(key), dump(value, number))).collect();
-            format!("{{{}}}", keys.join(", "))
-        }
-        Value::String(text) if number && is_special(text) => text.clone(),
-        Value::String(text) => quote(text),
-        other => other.to_string(),
-    }
-}
-
-fn quote(text: &str) -> String {
-    let mut quoted = String::with_capacity(text.len() + 2);
-    for c in Value::from(text).to_string().chars() {
-        if c.is_ascii() && c != '\u{7f}' {
-            quoted.push(c);
-        } else {
-            for unit in c.encode_utf16(&mut [0; 2]) {
-                quoted.push_str(&format!("\\u{unit:04x}"));
-            }
-        }
-    }
-    quoted
 }
