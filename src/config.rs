@@ -26,6 +26,25 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// Whether models may run code of their own: what `MLFLOW_ALLOW_MODEL_CODE_EXECUTION` and its older name
+/// `MLFLOW_ALLOW_PICKLE_DESERIALIZATION` say, true where neither is set.
+pub fn model_code_allowed() -> Result<bool> {
+    allowed(|name| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned()))
+}
+
+fn allowed(read: impl Fn(&str) -> Option<String>) -> Result<bool> {
+    let mut allowed = true;
+    for name in ["MLFLOW_ALLOW_MODEL_CODE_EXECUTION", "MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] {
+        allowed &= match read(name).map(|value| value.to_ascii_lowercase()).as_deref() {
+            None | Some("true" | "1") => true,
+            Some("false" | "0") => false,
+            // A misspelt refusal must not allow.
+            Some(other) => return Err(invalid("truth value", other, "true, false, 1 or 0").context(name)),
+        };
+    }
+    Ok(allowed)
+}
+
 fn invalid(what: &str, text: &str, forms: &str) -> Error {
     Error::new(Kind::InvalidArgument, "BAD_VALUE", format!("'{text}' is no {what}")).expected(forms)
 }
@@ -92,6 +111,26 @@ mod tests {
             assert!(parse_bytes(text).is_err(), "{text}");
         }
         assert!(parse_duration("5 weeks").unwrap_err().to_string().contains("'5 weeks' is no length of time"));
+    }
+
+    #[test]
+    fn model_code_is_allowed_unless_either_name_refuses_it() {
+        let said = |new: Option<&str>, old: Option<&str>| {
+            allowed(|name| if name.contains("PICKLE") { old } else { new }.map(str::to_owned))
+        };
+        for (new, old, allowed) in [
+            (None, None, true),
+            (Some("True"), Some("1"), true),
+            (Some("FALSE"), None, false),
+            (Some("0"), Some("true"), false),
+            (Some("true"), Some("false"), false),
+        ] {
+            assert_eq!(said(new, old).unwrap(), allowed, "{new:?} {old:?}");
+        }
+        for wrong in ["", "no", "falsee"] {
+            let error = said(Some(wrong), None).unwrap_err();
+            assert!(error.to_string().starts_with("MLFLOW_ALLOW_MODEL_CODE_EXECUTION: "), "{error}");
+        }
     }
 
     #[test]

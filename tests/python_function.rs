@@ -221,10 +221,9 @@ fn paths_that_leave_the_model_are_refused() {
 #[test]
 fn forbidden_code_is_not_run() {
     let model = PyModel::new("raise SystemExit");
-    let mlmodel = mlflight::mlmodel::MlModel::load(model.path()).unwrap();
     let options = LoadOptions { forbid_code: true, ..PyModel::options() };
-    let loaded = mlflight::flavors::python_function::PythonFunction::load(&mlmodel, model.path(), &options);
-    assert_eq!(loaded.err().unwrap().kind(), Kind::PermissionDenied);
+    let error = LoadedModel::load(model.path().to_str().unwrap(), &options).err().unwrap();
+    assert_eq!((error.kind(), error.code()), (Kind::PermissionDenied, "CODE_FORBIDDEN"));
 }
 
 #[test]

@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use serde_json::{Map, Value};
 
 use crate::{
     batch::Subject,
-    error::{Error, Kind, Result},
+    error::Result,
     flavors::{Engine, EnvManager, LoadOptions, PythonRuntime},
+    mlmodel::json,
     models::LoadedModel,
     score::{Compat, ScoreOptions},
 };
@@ -77,8 +77,6 @@ enum EnvArg {
 impl ModelArgs {
     /// Loads the model and binds its options.
     pub(super) fn load(&self) -> Result<Subject> {
-        let refused = std::env::var("MLFLOW_ALLOW_MODEL_CODE_EXECUTION");
-        let refused = refused.is_ok_and(|value| matches!(value.to_ascii_lowercase().as_str(), "false" | "0"));
         let load = LoadOptions {
             engine: match self.engine {
                 EngineArg::Auto => Engine::Auto,
@@ -91,9 +89,9 @@ impl ModelArgs {
                 EnvArg::Uv => EnvManager::Uv,
                 EnvArg::Conda => EnvManager::Conda,
             },
-            model_config: self.model_config.as_deref().map(|text| object("--model-config", text)).transpose()?,
+            model_config: self.model_config.as_deref().map(|text| json::object("--model-config", text)).transpose()?,
             python: PythonRuntime { executable: self.python.clone(), ..PythonRuntime::default() },
-            forbid_code: self.no_code_execution || refused,
+            forbid_code: self.no_code_execution,
             ..LoadOptions::default()
         };
         let score = ScoreOptions {
@@ -102,16 +100,10 @@ impl ModelArgs {
                 CompatArg::Exact => Compat::Exact,
                 CompatArg::Mlflow => Compat::Mlflow,
             },
-            params: self.params.as_deref().map(|text| object("--params", text)).transpose()?.unwrap_or_default(),
+            params: self.params.as_deref().map(|text| json::object("--params", text)).transpose()?.unwrap_or_default(),
             ..ScoreOptions::default()
         };
         let model = LoadedModel::load(&self.model, &load)?;
         Subject::new(&model, score)
     }
-}
-
-fn object(flag: &str, text: &str) -> Result<Map<String, Value>> {
-    serde_json::from_str(text).map_err(|error| {
-        Error::new(Kind::InvalidArgument, "BAD_JSON", format!("{flag} is no JSON object: {error}")).source(error)
-    })
 }

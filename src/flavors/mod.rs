@@ -14,6 +14,7 @@ use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
 use crate::{
+    config,
     error::{Error, Kind, Result},
     mlmodel::MlModel,
     score::Model,
@@ -71,7 +72,7 @@ pub struct LoadOptions {
     pub predict_fn: Option<String>,
     /// The interpreter and its surroundings.
     pub python: PythonRuntime,
-    /// Whether the model's own code may run at all.
+    /// Refuses models that run code of their own, as `MLFLOW_ALLOW_MODEL_CODE_EXECUTION=false` does for the whole process.
     pub forbid_code: bool,
 }
 
@@ -158,8 +159,16 @@ fn load_native(mlmodel: &MlModel, directory: &Path, options: &LoadOptions) -> Re
     Ok(Err(reasons.join("; ")))
 }
 
-/// The fallback: Python workers.
+/// The fallback: Python workers. Here alone a model's own code begins to run, so here alone it is asked whether it may.
 fn load_python(mlmodel: &MlModel, directory: &Path, options: &LoadOptions, reason: NeedsPython) -> Result<Loaded> {
+    if options.forbid_code || !config::model_code_allowed()? {
+        return Err(Error::new(
+            Kind::PermissionDenied,
+            "CODE_FORBIDDEN",
+            format!("scoring this model runs its own Python code ({reason}), which is not allowed here"),
+        )
+        .remedy("allow it (MLFLOW_ALLOW_MODEL_CODE_EXECUTION, --no-code-execution), or use a model that is scored natively"));
+    }
     let model = python_function::PythonFunction::load(mlmodel, directory, options)?;
     Ok(Loaded { model: Arc::new(model), engine: Engine::Python, flavor: python_function::NAME.into(), reason })
 }

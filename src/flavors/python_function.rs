@@ -27,18 +27,11 @@ pub struct PythonFunction {
 }
 
 impl PythonFunction {
-    /// Reads the flavor's keys. No Python runs before the first batch, or [`PythonFunction::warm`].
+    /// Reads the flavor's keys. No Python runs before the first batch, or [`Model::warm`].
     pub fn load(mlmodel: &MlModel, directory: &Path, options: &LoadOptions) -> Result<Self> {
         let Some(flavor) = mlmodel.flavor(NAME) else {
             return Err(Error::new(Kind::InvalidModel, "NO_USABLE_FLAVOR", "the model has no python_function flavor"));
         };
-        if options.forbid_code {
-            return Err(Error::new(
-                Kind::PermissionDenied,
-                "CODE_FORBIDDEN",
-                "scoring this model runs its own Python code, which is not allowed here",
-            ));
-        }
         let environment = environment(flavor, directory, options);
         if let Environment::Local(_) = environment {
             environment.interpreter(&Context::default())?;
@@ -53,11 +46,6 @@ impl PythonFunction {
         let pool = Pool::new(environment, &program, options.python.env.clone(), pool)?;
         Ok(Self { pool: std::sync::Arc::new(pool), datetimes })
     }
-
-    /// Starts a worker and loads the model in it.
-    pub fn warm(&self, context: &Context) -> Result<()> {
-        self.pool.warm(context)
-    }
 }
 
 impl Model for PythonFunction {
@@ -71,6 +59,11 @@ impl Model for PythonFunction {
 
     fn memory(&self) -> usize {
         self.pool.memory()
+    }
+
+    /// Starts a worker and loads the model in it.
+    fn warm(&self, context: &Context) -> Result<()> {
+        self.pool.warm(context)
     }
 
     fn session(&self, options: &SessionOptions) -> Result<Box<dyn Session>> {

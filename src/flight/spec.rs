@@ -14,6 +14,7 @@ pub use super::proto::ScoreSpec;
 use crate::{
     error::{Error, Kind, Result},
     flavors::{Engine, EnvManager, LoadOptions, PythonRuntime},
+    mlmodel::json,
     score::{Compat, ScoreOptions},
 };
 
@@ -56,8 +57,8 @@ pub fn from_request(request: &Request) -> Result<ScoreSpec> {
             Compat::Exact => String::new(),
             Compat::Mlflow => "mlflow".into(),
         },
-        params: if score.params.is_empty() { String::new() } else { Value::Object(score.params.clone()).to_string() },
-        model_config: load.model_config.clone().map(|config| Value::Object(config).to_string()).unwrap_or_default(),
+        params: if score.params.is_empty() { String::new() } else { json::dump(&Value::Object(score.params.clone())) },
+        model_config: load.model_config.clone().map(|config| json::dump(&Value::Object(config))).unwrap_or_default(),
         predict_fn: load.predict_fn.clone().unwrap_or_default(),
         env_manager: match load.env_manager {
             // What a service of its own does too: one that was started with another manager keeps to that.
@@ -120,11 +121,7 @@ pub fn options(spec: &ScoreSpec) -> Result<(LoadOptions, ScoreOptions)> {
     };
     let score = ScoreOptions {
         result: if spec.result_schema.is_empty() { None } else { Some(result_type(&spec.result_schema)?) },
-        compat: match spec.compat.as_str() {
-            "" => Compat::Exact,
-            "mlflow" => Compat::Mlflow,
-            other => return Err(unknown("compat", other, "\"mlflow\"")),
-        },
+        compat: parse_compat(&spec.compat)?,
         params: object("params", &spec.params)?.unwrap_or_default(),
         time_zone: (!spec.time_zone.is_empty()).then(|| spec.time_zone.clone()),
     };
@@ -144,12 +141,7 @@ fn runtime(python: &proto::PythonRuntime) -> PythonRuntime {
 }
 
 fn object(key: &str, text: &str) -> Result<Option<Map<String, Value>>> {
-    if text.is_empty() {
-        return Ok(None);
-    }
-    serde_json::from_str(text).map(Some).map_err(|error| {
-        Error::new(Kind::InvalidArgument, "BAD_JSON", format!("{key} is not a JSON object: {error}")).source(error)
-    })
+    if text.is_empty() { Ok(None) } else { json::object(key, text).map(Some) }
 }
 
 fn unknown(key: &str, found: &str, expected: &str) -> Error {
@@ -172,6 +164,15 @@ pub fn engine_name(engine: Engine) -> &'static str {
         Engine::Auto => "auto",
         Engine::Native => "native",
         Engine::Python => "python",
+    }
+}
+
+/// Conversion rules by their name; empty is exact.
+pub fn parse_compat(name: &str) -> Result<Compat> {
+    match name {
+        "" => Ok(Compat::Exact),
+        "mlflow" => Ok(Compat::Mlflow),
+        other => Err(unknown("compat", other, "\"mlflow\"")),
     }
 }
 

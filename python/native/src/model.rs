@@ -1,9 +1,6 @@
 //! A loaded model in the caller's process.
 
-use std::{
-    path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::{
     array::{RecordBatch, RecordBatchIterator, RecordBatchReader},
@@ -12,12 +9,12 @@ use arrow::{
 };
 use arrow_pyarrow::{FromPyArrow, IntoPyArrow, PyArrowType, ToPyArrow};
 use mlflight::{
-    error::{Error, Result},
-    flavors::PythonRuntime,
+    error::{Error, Kind, Result},
     flight::{
         proto,
-        spec::{self, Request, ScoreSpec},
+        spec::{self, ScoreSpec},
     },
+    mlmodel::json,
     models::LoadedModel,
     score::{Context, ScoreOptions, ScorerSession},
 };
@@ -25,7 +22,7 @@ use pyo3::prelude::*;
 
 use crate::{
     errors::OrRaise,
-    spec::{Asked, object},
+    spec::{Keywords, asked},
 };
 
 /// Rows scored at a time: between two slices the caller's signals are looked at.
@@ -119,7 +116,7 @@ impl Model {
         let state = self.state(py)?;
         let mut options = state.options;
         if let Some(text) = params {
-            options.params.extend(object("params", text).or_raise()?);
+            options.params.extend(json::object("params", text).or_raise()?);
         }
         let schema = reader.schema();
         let mut session = py.detach(|| state.loaded.scorer(options)?.open(&schema)).or_raise()?;
@@ -142,7 +139,7 @@ impl Model {
     fn stream(&self, py: Python<'_>, schema: PyArrowType<Schema>) -> PyResult<Stream> {
         let state = self.state(py)?;
         let session = py.detach(|| state.loaded.scorer(state.options)?.open(&schema.0)).or_raise()?;
-        Ok(Stream { session: Mutex::new(session) })
+        Ok(Stream { pid: std::process::id(), session: Mutex::new(session) })
     }
 }
 
@@ -162,6 +159,7 @@ fn into_reader(py: Python<'_>, schema: SchemaRef, answers: Vec<RecordBatch>) -> 
 /// One stream of batches; keeps the scratch space between them.
 #[pyclass(frozen, module = "mlflight._native")]
 pub struct Stream {
+    pid: u32,
     session: Mutex<ScorerSession>,
 }
 
@@ -169,6 +167,12 @@ pub struct Stream {
 impl Stream {
     /// Scores one batch: one column `prediction`.
     fn score(&self, py: Python<'_>, batch: PyArrowType<RecordBatch>) -> PyResult<PyArrowType<RecordBatch>> {
+        // A thread of the parent may have held the lock when the process forked, and the workers are the parent's.
+        if self.pid != std::process::id() {
+            let error =
+                Error::new(Kind::FailedPrecondition, "FORKED_STREAM", "the stream belongs to the process before the fork");
+            return Err(error.remedy("open a stream of its own in each process")).or_raise();
+        }
         let answer = py.detach(|| {
             let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
             session.score(&batch.0, &Context::default())
@@ -177,22 +181,13 @@ impl Stream {
     }
 }
 
-/// Loads the model a URI names.
+/// Loads the model a URI names; `python` is the workers' interpreter.
 #[pyfunction]
-#[pyo3(signature = (uri, *, engine=None, compat=None, model_config=None, env_manager=None, python=None))]
-pub fn load_model(
-    py: Python<'_>,
-    uri: String,
-    engine: Option<&str>,
-    compat: Option<&str>,
-    model_config: Option<&str>,
-    env_manager: Option<&str>,
-    python: Option<PathBuf>,
-) -> PyResult<Model> {
-    let (mut load, score) = Asked { engine, compat, model_config, env_manager, ..Asked::default() }.options().or_raise()?;
-    load.python = PythonRuntime { executable: python, ..PythonRuntime::default() };
-    let spec = spec::from_request(&Request { uri, load, score, ..Request::default() }).or_raise()?;
-    Model::new(py, spec, None)
+#[pyo3(signature = (uri, **options))]
+pub fn load_model(py: Python<'_>, uri: String, options: Option<Keywords<'_>>) -> PyResult<Model> {
+    let (mut request, python) = asked(uri, options.unwrap_or_default())?;
+    request.load.python = python;
+    Model::new(py, spec::from_request(&request).or_raise()?, None)
 }
 
 /// Loads the model of a ScoreSpec, from `directory` where that is given; `python` and `path` are the workers' interpreter and

@@ -5,17 +5,16 @@ use std::{collections::HashMap, path::PathBuf, sync::Arc};
 use arrow::datatypes::{Schema, SchemaRef};
 use arrow_pyarrow::ToPyArrow;
 use mlflight::{
-    error::{Error, Kind, Result},
+    error::Result,
     flavors::{LoadOptions, PythonRuntime},
     flight::spec::{self, Request, ScoreSpec},
-    mlmodel::SchemaSpec,
+    mlmodel::{SchemaSpec, json},
     models::LoadedModel,
-    score::{Compat, ScoreOptions},
+    score::ScoreOptions,
     store,
 };
 use prost::Message;
-use pyo3::prelude::*;
-use serde_json::{Map, Value};
+use pyo3::{conversion::FromPyObjectOwned, exceptions::PyTypeError, prelude::*};
 
 use crate::errors::OrRaise;
 
@@ -101,93 +100,65 @@ impl Spec {
     }
 }
 
-/// Loads the model a URI names and makes the spec it is scored with.
+/// Loads the model a URI names and makes the spec it is scored with. `python` only serves to load the model here: executors have
+/// an interpreter of their own.
 #[pyfunction]
-#[pyo3(signature = (uri, *, engine=None, compat=None, params=None, model_config=None, predict_fn=None, env_manager=None,
-    extra_env=None, result_schema=None, time_zone=None, python=None))]
-#[expect(clippy::too_many_arguments, reason = "Python's keyword arguments")]
-pub fn make_spec(
-    py: Python<'_>,
-    uri: String,
-    engine: Option<&str>,
-    compat: Option<&str>,
-    params: Option<&str>,
-    model_config: Option<&str>,
-    predict_fn: Option<String>,
-    env_manager: Option<&str>,
-    extra_env: Option<HashMap<String, String>>,
-    result_schema: Option<Vec<u8>>,
-    time_zone: Option<String>,
-    python: Option<PathBuf>,
-) -> PyResult<Spec> {
-    let asked = Asked { engine, compat, params, model_config, predict_fn, env_manager, time_zone };
-    py.detach(|| {
-        let (load, score) = asked.options()?;
-        plan(uri, load, score, extra_env.unwrap_or_default(), result_schema.unwrap_or_default(), python)
-    })
-    .or_raise()
+#[pyo3(signature = (uri, **options))]
+pub fn make_spec(py: Python<'_>, uri: String, options: Option<Keywords<'_>>) -> PyResult<Spec> {
+    let mut keywords = options.unwrap_or_default();
+    let result_schema: Vec<u8> = take(&mut keywords, "result_schema")?.unwrap_or_default();
+    let (request, python) = asked(uri, keywords)?;
+    py.detach(|| plan(&request, result_schema, python)).or_raise()
 }
 
-/// Options as text, as Python gives them.
-#[derive(Default)]
-pub struct Asked<'a> {
-    pub engine: Option<&'a str>,
-    pub compat: Option<&'a str>,
-    pub params: Option<&'a str>,
-    pub model_config: Option<&'a str>,
-    pub predict_fn: Option<String>,
-    pub env_manager: Option<&'a str>,
-    pub time_zone: Option<String>,
-}
+/// Keyword arguments.
+pub type Keywords<'py> = HashMap<String, Bound<'py, PyAny>>;
 
-impl Asked<'_> {
-    /// The same as the library's options.
-    pub fn options(&self) -> Result<(LoadOptions, ScoreOptions)> {
-        let load = LoadOptions {
-            engine: spec::parse_engine(self.engine.unwrap_or_default())?,
-            env_manager: spec::parse_env_manager(self.env_manager.unwrap_or_default())?,
-            model_config: self.model_config.map(|text| object("model_config", text)).transpose()?,
-            predict_fn: self.predict_fn.clone(),
-            ..LoadOptions::default()
-        };
-        let score = ScoreOptions {
-            compat: match self.compat {
-                None | Some("") => Compat::Exact,
-                Some("mlflow") => Compat::Mlflow,
-                Some(other) => {
-                    return Err(Error::new(Kind::InvalidArgument, "UNKNOWN_VALUE", format!("compat '{other}' is not known"))
-                        .expected("\"mlflow\""));
-                }
-            },
-            params: self.params.map(|text| object("params", text)).transpose()?.unwrap_or_default(),
-            time_zone: self.time_zone.clone(),
-            ..ScoreOptions::default()
-        };
-        Ok((load, score))
+fn take<'py, T>(keywords: &mut Keywords<'py>, name: &str) -> PyResult<Option<T>>
+where
+    T: FromPyObjectOwned<'py>,
+{
+    match keywords.remove(name).filter(|value| !value.is_none()) {
+        Some(value) => value.extract().map(Some).map_err(|error: <T as FromPyObject<'_, 'py>>::Error| error.into()),
+        None => Ok(None),
     }
 }
 
-/// Parses a JSON object.
-pub fn object(key: &str, text: &str) -> Result<Map<String, Value>> {
-    serde_json::from_str(text).map_err(|error| {
-        Error::new(Kind::InvalidArgument, "BAD_JSON", format!("{key} is not a JSON object: {error}")).source(error)
-    })
+/// A model's URI with the keyword arguments `engine`, `compat`, `params`, `model_config`, `predict_fn`, `env_manager`,
+/// `extra_env`, `time_zone`, and beside it the interpreter that `python` names.
+pub fn asked(uri: String, mut keywords: Keywords<'_>) -> PyResult<(Request, PythonRuntime)> {
+    let mut text = |name: &str| take::<String>(&mut keywords, name);
+    let (engine, env_manager, compat) = (text("engine")?, text("env_manager")?, text("compat")?);
+    let (params, model_config) = (text("params")?, text("model_config")?);
+    let (predict_fn, time_zone) = (text("predict_fn")?, text("time_zone")?);
+    let extra_env: HashMap<String, String> = take(&mut keywords, "extra_env")?.unwrap_or_default();
+    let python = PythonRuntime { executable: take(&mut keywords, "python")?, ..PythonRuntime::default() };
+    if let Some(name) = keywords.keys().next() {
+        return Err(PyTypeError::new_err(format!("unexpected keyword argument '{name}'")));
+    }
+    let request = || {
+        let load = LoadOptions {
+            engine: spec::parse_engine(engine.as_deref().unwrap_or_default())?,
+            env_manager: spec::parse_env_manager(env_manager.as_deref().unwrap_or_default())?,
+            model_config: model_config.map(|text| json::object("model_config", &text)).transpose()?,
+            predict_fn,
+            ..LoadOptions::default()
+        };
+        let score = ScoreOptions {
+            compat: spec::parse_compat(compat.as_deref().unwrap_or_default())?,
+            params: params.map(|text| json::object("params", &text)).transpose()?.unwrap_or_default(),
+            time_zone,
+            ..ScoreOptions::default()
+        };
+        Ok(Request { uri, load, score, extra_env: extra_env.into_iter().collect(), ..Request::default() })
+    };
+    Ok((request().or_raise()?, python))
 }
 
-fn plan(
-    uri: String,
-    load: LoadOptions,
-    score: ScoreOptions,
-    extra_env: HashMap<String, String>,
-    result_schema: Vec<u8>,
-    python: Option<PathBuf>,
-) -> Result<Spec> {
+fn plan(request: &Request, result_schema: Vec<u8>, python: PythonRuntime) -> Result<Spec> {
     let asked = !result_schema.is_empty();
-    let request = Request { uri, load, score, extra_env: extra_env.into_iter().collect(), ..Request::default() };
-    let mut spec = ScoreSpec { result_schema, ..spec::from_request(&request)? };
-    // The driver's own interpreter only serves to load the model here: executors have theirs.
-    let here =
-        LoadOptions { python: PythonRuntime { executable: python, ..PythonRuntime::default() }, ..spec::options(&spec)?.0 };
+    let mut spec = ScoreSpec { result_schema, ..spec::from_request(request)? };
+    let here = LoadOptions { python, ..spec::options(&spec)?.0 };
     let loaded = LoadedModel::load(&spec.uri, &here)?;
     let scorer = loaded.scorer(spec::options(&spec)?.1)?;
     let signature = &loaded.mlmodel.signature;
