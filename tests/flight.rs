@@ -71,7 +71,7 @@ impl Model for Summing {
 
 const FAIL: f64 = -1.0;
 const PANIC: f64 = -2.0;
-const WAIT: f64 = -3.0;
+pub const WAIT: f64 = -3.0;
 
 impl Session for SummingSession {
     fn score(&mut self, batch: &RecordBatch, context: &Context) -> Result<RecordBatch> {
@@ -140,7 +140,7 @@ impl Running {
     }
 
     /// Waits until nothing is held any more: what an ended stream had is given back.
-    fn wait_until_idle(&self) {
+    pub fn wait_until_idle(&self) {
         let patience = Instant::now() + Duration::from_secs(10);
         loop {
             let usage = self.service.usage();
@@ -164,22 +164,22 @@ impl Drop for Running {
     }
 }
 
-fn named(name: &str) -> spec::ScoreSpec {
+pub fn named(name: &str) -> spec::ScoreSpec {
     spec::from_request(&spec::Request { uri: name.into(), ..Default::default() }).unwrap()
 }
 
-fn batch(first: usize, rows: usize) -> RecordBatch {
+pub fn batch(first: usize, rows: usize) -> RecordBatch {
     let column =
         |scale: f64| -> ArrayRef { Arc::new((first..first + rows).map(|row| row as f64 * scale).collect::<Float64Array>()) };
     RecordBatch::try_from_iter([("a", column(1.0)), ("b", column(2.0))]).unwrap()
 }
 
-fn single(value: f64) -> RecordBatch {
+pub fn single(value: f64) -> RecordBatch {
     let column = || -> ArrayRef { Arc::new(Float64Array::from(vec![value])) };
     RecordBatch::try_from_iter([("a", column()), ("b", column())]).unwrap()
 }
 
-fn assert_sums(answer: &RecordBatch, first: usize, rows: usize) {
+pub fn assert_sums(answer: &RecordBatch, first: usize, rows: usize) {
     let sums = answer.column(0).as_primitive::<Float64Type>();
     assert_eq!((answer.schema().field(0).name().as_str(), sums.len()), ("prediction", rows));
     assert!((0..rows).all(|row| sums.value(row) == (first + row) as f64 * 3.0));
@@ -208,8 +208,8 @@ fn a_batch_beyond_the_message_cap_is_sliced_and_joined() {
     let mut stream = ScoreStream::open(&endpoint, &named("sum"), batch(0, 1).schema(), CancelFlag::default()).unwrap();
     assert_sums(&stream.score(&batch(5, 50_000)).unwrap(), 5, 50_000);
     assert_sums(&stream.score(&batch(0, 2)).unwrap(), 0, 2);
-    // The service itself never held more than a few messages of the cap.
-    assert!(running.service.usage().peak_bytes <= 4 * (64 << 10), "{:?}", running.service.usage());
+    // The service itself never held more than the slice it scored and the one behind it, beside an answer.
+    assert!(running.service.usage().peak_bytes <= 3 * (64 << 10), "{:?}", running.service.usage());
 }
 
 #[test]
@@ -291,56 +291,6 @@ fn a_batch_that_finds_no_memory_is_refused() {
     let mut stream = running.open(batch(0, 1).schema()).unwrap();
     let error = stream.score(&batch(0, 100_000)).unwrap_err();
     assert_eq!((error.kind(), error.code()), (Kind::ResourceExhausted, "MEMORY_LIMIT"));
-    assert!(running.service.usage().peak_bytes <= 1 << 20);
-}
-
-/// Writes without reading until the service gives up; what it says then is read after all.
-#[test]
-fn a_reader_that_stalls_is_told_so_and_frees_its_memory() {
-    use arrow_flight::{FlightDescriptor, encode::FlightDataEncoderBuilder, flight_service_client::FlightServiceClient};
-    use futures::{StreamExt, TryStreamExt};
-
-    let options = ServiceOptions { stall_timeout: Duration::from_millis(300), ..Default::default() };
-    let running = Running::start(options, "127.0.0.1:0");
-    let address = running.address.to_string().replace("grpc://", "http://");
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let error = runtime.block_on(async move {
-        // A window of 64 KiB: a few answers fill it.
-        let endpoint = tonic::transport::Endpoint::from_shared(address).unwrap().initial_stream_window_size(65_535);
-        let mut client = FlightServiceClient::new(endpoint.connect().await.unwrap());
-        // Once the answers fill the window the service reads no further, until it has given up and reads to throw away.
-        let (all_taken, gave_up) = tokio::sync::oneshot::channel();
-        let end = futures::stream::once(async move { all_taken.send(()) }).filter_map(|_| async { None });
-        let batches = futures::stream::iter((0..400).map(|turn| Ok(batch(turn, 5_000)))).chain(end);
-        let descriptor = FlightDescriptor::new_path(vec!["sum".into()]);
-        let messages =
-            FlightDataEncoderBuilder::new().with_flight_descriptor(Some(descriptor)).build(batches).map(Result::unwrap);
-        let answers = client.do_exchange(messages).await.unwrap().into_inner();
-        gave_up.await.unwrap();
-        answers.try_for_each(|_| async { Ok(()) }).await.unwrap_err()
-    });
-    let error = mlflight::flight::status::from_status(error);
-    assert_eq!((error.kind(), error.code()), (Kind::DeadlineExceeded, "UNREAD_ANSWER"));
-    assert!(error.to_string().contains("read answers while writing"), "{error}");
-    assert!(running.service.usage().peak_bytes <= 1 << 20, "{:?}", running.service.usage());
-    running.wait_until_idle();
-}
-
-#[test]
-fn a_client_that_vanishes_frees_what_it_held() {
-    let running = Running::tcp();
-    let cancel = CancelFlag::default();
-    let mut stream = ScoreStream::open(&running.endpoint(), &named("sum"), single(0.0).schema(), cancel.clone()).unwrap();
-    std::thread::scope(|scope| {
-        let scoring = scope.spawn(|| stream.score(&single(WAIT)).unwrap_err());
-        while running.service.usage().bytes == 0 {
-            std::thread::yield_now();
-        }
-        assert_eq!(running.service.usage().streams, 1);
-        cancel.cancel();
-        scoring.join().unwrap();
-    });
-    // The gate was never opened: the job ended because its client had gone.
     running.wait_until_idle();
 }
 

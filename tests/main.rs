@@ -6,11 +6,15 @@ mod batch;
 #[cfg(feature = "batch")]
 mod batch_cli;
 #[cfg(feature = "batch")]
+mod batch_flags;
+#[cfg(feature = "batch")]
 mod batch_memory;
 #[cfg(feature = "sql")]
 mod batch_sql;
 #[cfg(feature = "flight")]
 mod flight;
+#[cfg(feature = "flight")]
+mod flight_limits;
 #[cfg(feature = "flight")]
 mod flight_local;
 #[cfg(feature = "flight")]
@@ -21,7 +25,10 @@ mod python_environments;
 mod python_function;
 mod python_workers;
 mod score_oracle;
+#[cfg(feature = "flight")]
+mod serve_cli;
 mod sklearn;
 #[allow(dead_code, reason = "each feature set uses a part of it")]
 mod support;
 mod xgboost;
+mod xgboost_versions;

@@ -7,7 +7,7 @@ use mlflight::{
     flavors::{EnvManager, LoadOptions, python_function::PythonFunction},
     mlmodel::MlModel,
     python::{Environment, Manager, PoolOptions, Restored},
-    score::{CancelFlag, Context},
+    score::{CancelFlag, Context, Model},
 };
 
 use crate::support::{

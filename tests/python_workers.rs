@@ -320,3 +320,43 @@ fn interpreters_that_will_not_do_are_named() {
     failed_with(&warm(&bare), Kind::FailedPrecondition, &["PYTHON_PACKAGE_MISSING", "pandas", "install"]);
     failed_with(&warm(&broken), Kind::FailedPrecondition, &["PYTHON_START", "this is no Python", "exited with code 7"]);
 }
+
+/// The limit is set from outside, as a container would: by the script that stands for the interpreter.
+#[test]
+fn a_worker_out_of_memory_fails_only_the_batch_it_held() {
+    let scripts = tempfile::tempdir().unwrap();
+    let limited = scripts.path().join("limited");
+    let script = format!("#!/bin/sh\nulimit -v 6000000\nexec {} \"$@\"\n", support::python().display());
+    fs::write(&limited, script).unwrap();
+    fs::set_permissions(&limited, fs::Permissions::from_mode(0o755)).unwrap();
+    // Python's own allocations raise; a library in C++ ends the process.
+    let library = "import ctypes; ctypes.CDLL('libstdc++.so.6')._Znwm(ctypes.c_size_t(1 << 40))";
+    for (hunger, how, words, survives) in [
+        ("[bytearray(1 << 28) for _ in range(100)]", "PYTHON_EXCEPTION", "MemoryError", true),
+        (library, "WORKER_DIED", "std::bad_alloc", false),
+    ] {
+        let source = format!(
+            "
+import os
+class Model:
+    def predict(self, df):
+        if df['a'][0] > 1:
+            {hunger}
+        return [str(os.getpid())] * len(df)
+def _load_pyfunc(path):
+    return Model()
+"
+        );
+        let model = PyModel::new(&source);
+        let pool = model.pool(Environment::Local(Some(limited.clone())), PoolOptions { workers: 1, ..PoolOptions::default() });
+        let ask = |batch: &arrow::array::RecordBatch| pool.score(&request(), batch, &Context::default());
+        let before = first_text(&ask(&rows()).unwrap(), "0");
+        let error = ask(&rows().slice(1, 1)).unwrap_err();
+        failed_with(&error, Kind::ModelFailed, &[how, words]);
+        if !survives {
+            assert!(error.to_string().contains("was killed by SIGABRT while it scored a batch"), "{error}");
+        }
+        let after = first_text(&ask(&rows()).unwrap(), "0");
+        assert_eq!(before == after, survives);
+    }
+}

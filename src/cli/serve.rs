@@ -13,7 +13,7 @@ use crate::{
     flavors::{LoadOptions, PythonRuntime},
     flight::{
         local::READY,
-        service::{Address, Listener, Service, ServiceOptions, Trust, serve},
+        service::{Address, Listener, Service, ServiceOptions, TlsIdentity, Trust, serve},
         spec::{parse_engine, parse_env_manager},
     },
     models::{Models, ModelsOptions},
@@ -31,10 +31,16 @@ pub struct Args {
     /// File with the token callers must show; needed to listen beyond this machine.
     #[arg(long, value_name = "FILE", env = "MLFLIGHT_TOKEN_FILE")]
     token_file: Option<PathBuf>,
+    /// Serve TLS, with this certificate (chain), a PEM file.
+    #[arg(long, value_name = "FILE", requires = "tls_key", conflicts_with = "local")]
+    tls_cert: Option<PathBuf>,
+    /// The certificate's private key, a PEM file.
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
     /// Largest message taken or sent.
     #[arg(long, value_name = "BYTES", default_value = "64m", value_parser = bytes)]
     max_message_bytes: usize,
-    /// Memory for batches on their way, all streams together.
+    /// Memory for batches on their way, all streams together; each stream may hold one message beside it.
     #[arg(long, value_name = "BYTES", default_value = "1g", value_parser = bytes)]
     memory_limit: usize,
     /// Memory for loaded models; without it there is no limit.
@@ -95,6 +101,9 @@ pub fn run(args: Args) -> Result<()> {
     if args.local && !matches!(address, Address::Unix(_)) {
         return Err(Error::new(Kind::InvalidArgument, "LOCAL_ADDRESS", "--local listens on a Unix socket alone").found(address));
     }
+    if args.tls_cert.is_some() && matches!(address, Address::Unix(_)) {
+        return Err(Error::new(Kind::InvalidArgument, "TLS_ADDRESS", "--tls-cert goes with host:port").found(address));
+    }
     let models = Arc::new(Models::new(ModelsOptions { memory_limit: args.model_memory_limit, ..ModelsOptions::default() }));
     let options = options(&args)?;
     let has_token = options.token.is_some();
@@ -116,7 +125,11 @@ pub fn run(args: Args) -> Result<()> {
         if args.local {
             follow_stdin(&address)?;
         }
-        let ready = format!("{READY} {} mlflight {}\n", listener.address(), env!("CARGO_PKG_VERSION"));
+        let address = match args.tls_cert {
+            Some(_) => listener.address().to_string().replacen("grpc://", "grpc+tls://", 1),
+            None => listener.address().to_string(),
+        };
+        let ready = format!("{READY} {address} mlflight {}\n", env!("CARGO_PKG_VERSION"));
         super::print(&ready)?;
         serve(service, listener).await
     })?;
@@ -143,7 +156,13 @@ fn options(args: &Args) -> Result<ServiceOptions> {
     }
     let defaults = ServiceOptions::default();
     let threads = args.threads.unwrap_or(defaults.threads).max(1);
+    let read = |path: &Path| std::fs::read_to_string(path).map_err(|error| Error::io(path, error));
+    let tls = match (&args.tls_cert, &args.tls_key) {
+        (Some(certificate), Some(key)) => Some(TlsIdentity::new(read(certificate)?, Secret::new(read(key)?))?),
+        _ => None,
+    };
     Ok(ServiceOptions {
+        tls,
         token,
         max_message_bytes: args.max_message_bytes,
         memory_limit: args.memory_limit,

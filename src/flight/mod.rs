@@ -12,6 +12,15 @@ pub mod status;
 
 mod wire;
 
+/// What a transport's failure came from: its own text is "transport error".
+fn cause(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}
+
 /// Largest message either end takes, where nothing else is said.
 pub const DEFAULT_MESSAGE_BYTES: usize = 64 << 20;
 

@@ -36,6 +36,11 @@ pub trait Model: Send + Sync {
     /// Bytes the loaded model holds on to.
     fn memory(&self) -> usize;
 
+    /// Does now what the first batch would else have to wait for or fail by.
+    fn warm(&self, _context: &Context) -> Result<()> {
+        Ok(())
+    }
+
     /// Starts scoring one stream of batches; params and result type stay as they are for its life.
     fn session(&self, options: &SessionOptions) -> Result<Box<dyn Session>>;
 }

@@ -73,6 +73,7 @@ struct Inner {
     default_iterations: usize,
 }
 
+#[expect(clippy::large_enum_variant, reason = "there is one a model")]
 enum Engine {
     Trees { ensemble: Ensemble, iterations: Vec<usize> },
     Linear { weights: Vec<f32>, base: Vec<f32> },

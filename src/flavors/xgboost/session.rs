@@ -49,12 +49,12 @@ impl XgbSession {
                 // Unread columns must still hold numbers.
                 let mut unread = ensemble.features().iter().map(|&feature| feature as usize).peekable();
                 let mut columns = Vec::with_capacity(ensemble.features().len());
-                for feature in 0..places.len() {
+                for (feature, &place) in places.iter().enumerate() {
                     let column = one(feature)?;
                     if unread.next_if_eq(&feature).is_some() {
                         columns.push(column);
                     } else if let Some(column) = column.filter(|_| self.refuses_infinity()) {
-                        refuse_infinity_in(&column, batch, places[feature])?;
+                        refuse_infinity_in(&column, batch, place)?;
                     }
                 }
                 columns

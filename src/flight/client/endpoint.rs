@@ -9,7 +9,7 @@ use super::runtime::Driver;
 use crate::{
     config::Secret,
     error::{Error, Kind, Result},
-    flight::{CONNECTION_WINDOW, DEFAULT_MESSAGE_BYTES, FRAME, KEEP_ALIVE, STREAM_WINDOW, local::LocalService},
+    flight::{CONNECTION_WINDOW, DEFAULT_MESSAGE_BYTES, FRAME, KEEP_ALIVE, STREAM_WINDOW, cause, local::LocalService},
 };
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -86,6 +86,15 @@ impl Endpoint {
         self
     }
 
+    /// The address as users write it.
+    fn shown(&self) -> String {
+        match self.uri.split_once("://") {
+            Some(("https", rest)) => format!("grpc+tls://{rest}"),
+            Some((_, rest)) => format!("grpc://{rest}"),
+            None => self.uri.clone(),
+        }
+    }
+
     pub(super) fn message_limit(&self) -> usize {
         self.message_bytes
     }
@@ -112,8 +121,12 @@ impl Endpoint {
 
     pub(super) async fn connect(&self) -> Result<FlightServiceClient<Channel>> {
         let failed = |error: tonic::transport::Error| {
-            let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
-            Error::new(Kind::Unavailable, "CONNECT", format!("cannot reach the service at {}{cause}", self.uri)).source(error)
+            let message = format!("cannot reach the service at {}: {}", self.shown(), cause(&error));
+            let failure = Error::new(Kind::Unavailable, "CONNECT", message).source(error);
+            match (self.place, &self.authority) {
+                (Place::Tls, None) => failure.remedy("name the authority that signed the service's certificate"),
+                _ => failure,
+            }
         };
         let mut endpoint = tonic::transport::Endpoint::from_shared(self.uri.clone())
             .map_err(failed)?

@@ -27,27 +27,56 @@ pub struct Usage {
 }
 
 /// Bytes that all streams share. A batch that finds no room waits, which stops its stream from reading on; after a while it is refused.
+///
+/// A message's size is known only when it is here, so each stream may hold one, of at most the message cap, that has no room yet:
+/// what is held at once never exceeds the limit and one message a stream.
 pub struct Budget {
     permits: Arc<Semaphore>,
     units: usize,
-    peak_units: AtomicUsize,
     patience: Duration,
+    gauge: Arc<Gauge>,
 }
 
-/// Gives its bytes back when dropped.
-pub type Held = OwnedSemaphorePermit;
+#[derive(Default)]
+struct Gauge {
+    bytes: AtomicUsize,
+    peak_bytes: AtomicUsize,
+}
+
+/// The memory of one batch, from its arrival until its answer has been taken; given back when dropped.
+pub struct Held {
+    bytes: usize,
+    permit: Option<OwnedSemaphorePermit>,
+    gauge: Arc<Gauge>,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.gauge.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
 
 impl Budget {
     pub fn new(bytes: usize, patience: Duration) -> Self {
         let units = (bytes / UNIT).clamp(1, Semaphore::MAX_PERMITS.min(u32::MAX as usize));
-        Self { permits: Arc::new(Semaphore::new(units)), units, peak_units: AtomicUsize::new(0), patience }
+        Self { permits: Arc::new(Semaphore::new(units)), units, patience, gauge: Arc::default() }
     }
 
-    /// Waits for room for `bytes`.
-    pub async fn hold(&self, bytes: usize) -> Result<Held> {
-        let units = bytes.div_ceil(UNIT);
+    /// Counts a message that has come, with room for it where there is some at once.
+    pub fn arrived(&self, bytes: usize) -> Held {
+        let now = self.gauge.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        self.gauge.peak_bytes.fetch_max(now, Ordering::Relaxed);
+        let permit = self.units_of(bytes).and_then(|units| self.permits.clone().try_acquire_many_owned(units).ok());
+        Held { bytes, permit, gauge: self.gauge.clone() }
+    }
+
+    /// Waits for room for what has come.
+    pub async fn admit(&self, held: &mut Held) -> Result<()> {
+        if held.permit.is_some() {
+            return Ok(());
+        }
         let refused = || {
-            let limit = self.units * UNIT;
+            let (bytes, limit) = (held.bytes, self.units * UNIT);
             Error::new(
                 Kind::ResourceExhausted,
                 "MEMORY_LIMIT",
@@ -55,20 +84,21 @@ impl Budget {
             )
             .remedy("send smaller batches or fewer at once, or raise --memory-limit")
         };
-        if units > self.units {
-            return Err(refused());
-        }
-        let wait = self.permits.clone().acquire_many_owned(units as u32);
-        let held = tokio::time::timeout(self.patience, wait).await.map_err(|_| refused())?.map_err(|_| refused())?;
-        self.peak_units.fetch_max(self.units - self.permits.available_permits(), Ordering::Relaxed);
-        Ok(held)
+        let units = self.units_of(held.bytes).ok_or_else(refused)?;
+        let wait = self.permits.clone().acquire_many_owned(units);
+        let permit = tokio::time::timeout(self.patience, wait).await.map_err(|_| refused())?.map_err(|_| refused())?;
+        held.permit = Some(permit);
+        Ok(())
+    }
+
+    /// Permits for so many bytes; `None` where there will never be room.
+    fn units_of(&self, bytes: usize) -> Option<u32> {
+        let units = bytes.div_ceil(UNIT);
+        (units <= self.units).then_some(units as u32)
     }
 
     pub fn usage(&self, streams: usize) -> Usage {
-        Usage {
-            streams,
-            bytes: (self.units - self.permits.available_permits()) * UNIT,
-            peak_bytes: self.peak_units.load(Ordering::Relaxed) * UNIT,
-        }
+        let read = |value: &AtomicUsize| value.load(Ordering::Relaxed);
+        Usage { streams, bytes: read(&self.gauge.bytes), peak_bytes: read(&self.gauge.peak_bytes) }
     }
 }

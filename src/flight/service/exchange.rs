@@ -47,12 +47,14 @@ pub fn start(shared: Arc<Shared>, input: Streaming<FlightData>) -> Answers {
         let stalled = error.code() == STALLED;
         let _ = fail.send(status::to_status(&error));
         let Exchange { mut input, answers, ahead, .. } = exchange;
+        // What they hold is given back now, however long the client goes on writing.
         drop((answers, ahead));
         // A client that only writes can learn of the failure once its writing ends: let it write, keep nothing.
         while stalled && matches!(input.next().await, Some(Ok(_))) {}
     });
     let failure = futures::stream::once(failure).filter_map(|status| async { status.ok().map(Err) });
-    Box::pin(ReceiverStream::new(receiver).map(Ok).chain(failure))
+    // What an answer holds is given back when the transport takes it.
+    Box::pin(ReceiverStream::new(receiver).map(|Answer { message, .. }| Ok(message)).chain(failure))
 }
 
 /// The model a descriptor names: a [`ScoreSpec`] as its command, or the path `[name]` from clients that know only Flight.
@@ -82,16 +84,23 @@ fn draining() -> Error {
     Error::new(Kind::Unavailable, "DRAINING", "the service is ending").remedy("try again, or another service")
 }
 
-/// A batch that arrived while the one before it was scored.
+/// A message that arrived, perhaps while the batch before it was scored.
 struct Ahead {
     message: FlightData,
     arrived: Instant,
+    held: Held,
+}
+
+/// What waits for the reader, with the memory that is held for it.
+struct Answer {
+    message: FlightData,
+    _held: Option<Held>,
 }
 
 struct Exchange {
     shared: Arc<Shared>,
     input: Streaming<FlightData>,
-    answers: mpsc::Sender<FlightData>,
+    answers: mpsc::Sender<Answer>,
     ahead: Option<Ahead>,
     ended: bool,
 }
@@ -113,17 +122,16 @@ impl Exchange {
         let (mut work, python) = self.open(spec, decoder).await?;
         let mut schema = work.encoder.schema(work.session.schema());
         schema.app_metadata = ScoreBatchInfo::default().encode_to_vec().into();
-        self.send(schema).await?;
-        while let Some(Ahead { message, arrived }) = self.next().await? {
-            if message.data_header.is_empty() {
+        self.send(Answer { message: schema, _held: None }).await?;
+        while let Some(mut next) = self.next().await? {
+            if next.message.data_header.is_empty() {
                 continue;
             }
-            let size = message.data_header.len() + message.data_body.len();
-            let held = self.hold(size).await?;
-            let (back, answer) = self.score(work, message, arrived, held, python).await?;
+            self.admit(&mut next.held).await?;
+            let (back, answer) = self.score(work, next, python).await?;
             work = back;
-            if let Some((answer, _held)) = answer {
-                self.check_size(&answer)?;
+            if let Some(answer) = answer {
+                self.check_size(&answer.message)?;
                 self.send(answer).await?;
             }
         }
@@ -140,26 +148,30 @@ impl Exchange {
             biased;
             () = self.answers.closed() => Err(vanished()),
             () = stopped.cancelled() => Err(draining()),
-            message = self.input.next() => received(message),
+            message = self.input.next() => received(&self.shared, message),
         }
     }
 
     /// Takes the next message as soon as it comes, but no more than one.
-    async fn look_ahead(input: &mut Streaming<FlightData>, ahead: &mut Option<Ahead>, ended: &mut bool) -> Result<()> {
+    async fn look_ahead(
+        shared: &Shared,
+        input: &mut Streaming<FlightData>,
+        ahead: &mut Option<Ahead>,
+        ended: &mut bool,
+    ) -> Result<()> {
         if ahead.is_some() || *ended {
             return std::future::pending().await;
         }
-        *ahead = received(input.next().await)?;
+        *ahead = received(shared, input.next().await)?;
         *ended = ahead.is_none();
         Ok(())
     }
 
-    async fn hold(&mut self, bytes: usize) -> Result<Held> {
-        let shared = self.shared.clone();
+    async fn admit(&mut self, held: &mut Held) -> Result<()> {
         tokio::select! {
             biased;
             () = self.answers.closed() => Err(vanished()),
-            held = shared.budget.hold(bytes) => held,
+            admitted = self.shared.budget.admit(held) => admitted,
         }
     }
 
@@ -185,21 +197,15 @@ impl Exchange {
     }
 
     /// Scores one message on the pool. Its memory is held until the job has really ended, whoever still waits for it.
-    async fn score(
-        &mut self,
-        mut work: Work,
-        message: FlightData,
-        arrived: Instant,
-        held: Held,
-        python: bool,
-    ) -> Result<(Work, Option<(FlightData, Held)>)> {
+    async fn score(&mut self, mut work: Work, next: Ahead, python: bool) -> Result<(Work, Option<Answer>)> {
         let shared = self.shared.clone();
+        let Ahead { message, arrived, held } = next;
         let deadline = arrived + shared.options.batch_timeout;
         let cancel = CancelFlag::default();
         let context = Context::new(cancel.clone()).with_deadline(deadline);
         let job = on(shared.pool(python), move || {
             let answer = work.score(message, &context)?;
-            Ok((work, answer.map(|answer| (answer, held))))
+            Ok((work, answer.map(|message| Answer { message, _held: Some(held) })))
         });
         tokio::pin!(job);
         let failed = loop {
@@ -209,7 +215,7 @@ impl Exchange {
                 () = self.answers.closed() => break vanished(),
                 () = shared.stopped.cancelled() => break draining(),
                 () = tokio::time::sleep_until(deadline.into()) => break late(&shared),
-                looked = Self::look_ahead(&mut self.input, &mut self.ahead, &mut self.ended) => if let Err(error) = looked { break error },
+                looked = Self::look_ahead(&shared, &mut self.input, &mut self.ahead, &mut self.ended) => if let Err(error) = looked { break error },
             }
         };
         cancel.cancel();
@@ -217,7 +223,7 @@ impl Exchange {
     }
 
     /// Hands an answer to the reader, and fails when it stays unread while the next batch waits.
-    async fn send(&mut self, answer: FlightData) -> Result<()> {
+    async fn send(&mut self, answer: Answer) -> Result<()> {
         let shared = self.shared.clone();
         let patience = shared.options.stall_timeout;
         let Self { input, answers, ahead, ended, .. } = self;
@@ -240,7 +246,7 @@ impl Exchange {
                 }
                 () = shared.stopped.cancelled() => return Err(draining()),
                 () = stalled => return Err(unread(patience)),
-                looked = Self::look_ahead(input, ahead, ended) => looked?,
+                looked = Self::look_ahead(&shared, input, ahead, ended) => looked?,
             }
         }
     }
@@ -265,10 +271,13 @@ impl Shared {
     }
 }
 
-fn received(message: Option<Result<FlightData, Status>>) -> Result<Option<Ahead>> {
+fn received(shared: &Shared, message: Option<Result<FlightData, Status>>) -> Result<Option<Ahead>> {
     match message {
         None => Ok(None),
-        Some(Ok(message)) => Ok(Some(Ahead { message, arrived: Instant::now() })),
+        Some(Ok(message)) => {
+            let held = shared.budget.arrived(message.data_header.len() + message.data_body.len());
+            Ok(Some(Ahead { message, arrived: Instant::now(), held }))
+        }
         Some(Err(status)) => Err(lost(&status)),
     }
 }

@@ -12,7 +12,7 @@ use crate::{
     error::{Error, Kind, Result},
     flight::{proto::ModelInfo, spec},
     models::LoadedModel,
-    score::ScoreOptions,
+    score::{Context, ScoreOptions},
 };
 
 /// Actions and what they do.
@@ -125,8 +125,9 @@ impl Shared {
                 Ok(Some(self.described(&descriptor)?.json()))
             }
             "load" => {
-                let descriptor = FlightDescriptor::new_cmd(action.body.clone());
-                Ok(Some(self.described(&descriptor)?.json()))
+                let described = self.described(&FlightDescriptor::new_cmd(action.body.clone()))?;
+                described.model.loaded.model.warm(&Context::default())?;
+                Ok(Some(described.json()))
             }
             "unload" => {
                 self.administer("unload a model")?;

@@ -5,6 +5,7 @@ mod exchange;
 mod flight;
 mod info;
 mod server;
+mod tls;
 mod trust;
 mod upload;
 
@@ -17,20 +18,24 @@ use crate::{
     error::Result,
     flavors::LoadOptions,
     models::{Models, Pool},
+    score::Context,
 };
 
 use budget::Budget;
 pub use budget::Usage;
 pub use server::{Address, Listener, serve};
+pub use tls::TlsIdentity;
 
 /// How a service runs. The defaults are those of the command line.
 #[derive(Debug, Clone)]
 pub struct ServiceOptions {
+    /// Serves TLS alone, as who this says.
+    pub tls: Option<TlsIdentity>,
     /// What callers must show; without one the service binds loopback and sockets alone.
     pub token: Option<Secret>,
     /// Largest message taken or sent.
     pub max_message_bytes: usize,
-    /// Bytes of batches held at once, all streams together.
+    /// Bytes of batches held at once, all streams together; beside it each stream may hold one message that has no room yet.
     pub memory_limit: usize,
     /// From the last byte of a batch to its answer.
     pub batch_timeout: Duration,
@@ -54,6 +59,7 @@ impl Default for ServiceOptions {
     fn default() -> Self {
         let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Self {
+            tls: None,
             token: None,
             max_message_bytes: super::DEFAULT_MESSAGE_BYTES,
             memory_limit: 1 << 30,
@@ -119,9 +125,10 @@ impl Service {
         Self { shared: Arc::new(shared) }
     }
 
-    /// Loads the model of a URI and serves it under `name`. Blocks.
+    /// Loads the model of a URI, warms it, so that a bad one fails here, and serves it under `name`. Blocks.
     pub fn load(&self, name: &str, uri: &str) -> Result<()> {
         let model = self.shared.load(uri, "", &self.shared.options.load)?;
+        model.loaded.model.warm(&Context::default())?;
         self.shared.models.insert(name, model);
         Ok(())
     }

@@ -10,7 +10,7 @@ use tonic::transport::server::{Router, TcpIncoming};
 use super::Service;
 use crate::{
     error::{Error, Kind, Result},
-    flight::{CONNECTION_WINDOW, FRAME, KEEP_ALIVE, STREAM_WINDOW, proto},
+    flight::{CONNECTION_WINDOW, FRAME, KEEP_ALIVE, STREAM_WINDOW, cause, proto},
 };
 
 /// Where a service listens.
@@ -132,9 +132,16 @@ pub async fn serve(service: Service, listener: Listener) -> Result<()> {
         .max_frame_size(FRAME)
         .tcp_nodelay(true);
     // A Unix socket closes with its process. Our own client on one answers pings only while it scores: it must not be asked.
-    let mut builder = match tcp {
+    let builder = match tcp {
         true => builder.http2_keepalive_interval(Some(KEEP_ALIVE)).http2_keepalive_timeout(Some(KEEP_ALIVE)),
         false => builder,
+    };
+    let failed = |error: tonic::transport::Error| {
+        Error::new(Kind::Internal, "SERVE", format!("the service failed: {}", cause(&error))).source(error)
+    };
+    let mut builder = match &shared.options.tls {
+        Some(identity) => builder.tls_config(identity.config()).map_err(failed)?,
+        None => builder,
     };
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
@@ -154,9 +161,6 @@ pub async fn serve(service: Service, listener: Listener) -> Result<()> {
             // What is told to stop answers its client first.
             let _ = tokio::time::timeout(std::time::Duration::from_secs(2), ended.streams.wait()).await;
         }
-    };
-    let failed = |error: tonic::transport::Error| {
-        Error::new(Kind::Internal, "SERVE", format!("the service failed: {error}")).source(error)
     };
     let path = match &listener.address {
         Address::Unix(path) => Some(path.clone()),

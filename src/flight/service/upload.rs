@@ -62,7 +62,8 @@ pub async fn receive(shared: Arc<Shared>, mut input: Streaming<FlightData>) -> R
         if message.data_header.is_empty() {
             continue;
         }
-        let held = shared.budget.hold(message.data_header.len() + message.data_body.len()).await?;
+        let mut held = shared.budget.arrived(message.data_header.len() + message.data_body.len());
+        shared.budget.admit(&mut held).await?;
         receiving = blocking(move || {
             let _held = held;
             receiving.take(message)?;
