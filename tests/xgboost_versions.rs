@@ -1,0 +1,85 @@
+//! Model files of older XGBoosts, committed with what those predicted (`tests/data/xgboost/make.py`), bit by bit.
+
+use std::{fs, path::Path, sync::Arc};
+
+use arrow::{
+    array::{ArrayRef, AsArray, Float64Array, RecordBatch},
+    datatypes::Float32Type,
+};
+use mlflight::{
+    flavors::{self, Engine, LoadOptions},
+    mlmodel::MlModel,
+    score::{Context, Model, SessionOptions},
+};
+use serde_json::{Map, Value, json};
+
+use crate::support;
+
+/// The rows that `make.py` scores.
+fn rows(count: usize) -> RecordBatch {
+    let mut state = 12_345u64;
+    let values: Vec<f64> = (0..count * 5)
+        .map(|at| {
+            state = (state * 1_103_515_245 + 12_345) % (1 << 31);
+            if at % 11 == 3 { f64::NAN } else { (((state >> 8) % 256) as f64 - 128.0) / 16.0 }
+        })
+        .collect();
+    let column =
+        |feature: usize| -> ArrayRef { Arc::new((0..count).map(|row| values[row * 5 + feature]).collect::<Float64Array>()) };
+    RecordBatch::try_from_iter((0..5).map(|feature| (format!("f{feature}"), column(feature)))).unwrap()
+}
+
+/// The model in a file, as MLflow saved a Booster of that version.
+fn load(file: &Path, version: &str) -> Arc<dyn Model> {
+    let directory = tempfile::tempdir().unwrap();
+    fs::copy(file, directory.path().join("model.xgb")).unwrap();
+    let flavor = format!("flavors:\n  xgboost:\n    data: model.xgb\n    xgb_version: {version}\n");
+    fs::write(directory.path().join("MLmodel"), flavor).unwrap();
+    let options = LoadOptions { engine: Engine::Native, ..Default::default() };
+    let mlmodel = MlModel::load(directory.path()).unwrap();
+    flavors::load(&mlmodel, directory.path(), &options).unwrap_or_else(|error| panic!("{}: {error}", file.display())).model
+}
+
+fn score(model: &dyn Model, params: Value, batch: &RecordBatch) -> Vec<Vec<f32>> {
+    let params = params.as_object().cloned().unwrap_or_else(Map::new);
+    let mut session = model.session(&SessionOptions { params, ..Default::default() }).unwrap();
+    let answer = session.score(batch, &Context::default()).unwrap();
+    let columns: Vec<_> = answer.columns().iter().map(|column| column.as_primitive::<Float32Type>()).collect();
+    (0..answer.num_rows()).map(|row| columns.iter().map(|column| column.value(row)).collect()).collect()
+}
+
+fn floats(rows: &Value) -> Vec<Vec<f32>> {
+    let row = |row: &Value| row.as_array().unwrap().iter().map(|value| value.as_f64().unwrap() as f32).collect();
+    rows.as_array().unwrap().iter().map(row).collect()
+}
+
+#[test]
+fn files_of_every_version_give_their_own_bits() {
+    let (mut versions, mut files) = (0, 0);
+    let batch = rows(24);
+    for version in fs::read_dir(support::root().join("tests/data/xgboost")).unwrap() {
+        let directory = version.unwrap().path();
+        if !directory.is_dir() {
+            continue;
+        }
+        versions += 1;
+        let version = directory.file_name().unwrap().to_str().unwrap();
+        for file in fs::read_dir(&directory).unwrap() {
+            let file = file.unwrap().path();
+            if file.extension().is_none_or(|suffix| suffix == "expected") {
+                continue;
+            }
+            let expected: Value = serde_json::from_slice(&fs::read(file.with_extension("expected")).unwrap()).unwrap();
+            let model = load(&file, version);
+            for (params, kind) in [(json!({}), "predict"), (json!({"output_margin": true}), "margin")] {
+                let (found, wanted) = (score(&*model, params, &batch), floats(&expected[kind]));
+                let bits = |rows: &[Vec<f32>]| -> Vec<Vec<u32>> {
+                    rows.iter().map(|row| row.iter().map(|value| value.to_bits()).collect()).collect()
+                };
+                assert_eq!(bits(&found), bits(&wanted), "{} {kind}: {:?} for {:?}", file.display(), found[0], wanted[0]);
+            }
+            files += 1;
+        }
+    }
+    assert!(versions >= 6 && files >= 60, "{versions} versions, {files} files");
+}
