@@ -129,7 +129,10 @@ fn child(whole: &StructArray, index: usize) -> ArrayRef {
     arrow::compute::nullif(column, &absent).unwrap_or_else(|_| column.clone())
 }
 
-fn csv(values: &[(String, ArrayRef)], lines: Option<(&[u8], &[(u32, u32)])>, count: usize) -> Result<Vec<u8>> {
+/// The input's own text, and where its records lie in it.
+type Lines<'a> = (&'a [u8], &'a [(u32, u32)]);
+
+fn csv(values: &[(String, ArrayRef)], lines: Option<Lines<'_>>, count: usize) -> Result<Vec<u8>> {
     let fields: Vec<(FieldRef, ArrayRef)> = values.iter().map(|(name, array)| presentable(name, array)).collect();
     let options = FormatOptions::default();
     let encoding = EncoderOptions::default().with_explicit_nulls(true);
@@ -203,7 +206,7 @@ fn quote(cell: &str, out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
-fn json(values: &[(String, ArrayRef)], lines: Option<(&[u8], &[(u32, u32)])>, count: usize) -> Result<Vec<u8>> {
+fn json(values: &[(String, ArrayRef)], lines: Option<Lines<'_>>, count: usize) -> Result<Vec<u8>> {
     let fields: Vec<(FieldRef, ArrayRef)> = values.iter().map(|(name, array)| presentable(name, array)).collect();
     let options = EncoderOptions::default().with_explicit_nulls(true);
     let keys: Vec<Vec<u8>> = values

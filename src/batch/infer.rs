@@ -34,9 +34,12 @@ pub(super) fn csv(files: &[(&Path, u64, u64)], names: &[String], wanted: &[usize
     Ok(agreed.types)
 }
 
+/// Names of columns, and their types where those were looked for.
+type Inferred = (Vec<String>, Option<Vec<Option<DataType>>>);
+
 /// Column names of JSON files in the order they are first seen, and their types. Reading stops, without types, once all of
 /// `enough` were seen.
-pub(super) fn json(files: &[&Path], enough: Option<&[String]>) -> Result<(Vec<String>, Option<Vec<Option<DataType>>>)> {
+pub(super) fn json(files: &[&Path], enough: Option<&[String]>) -> Result<Inferred> {
     let mut names: Vec<String> = Vec::new();
     let mut agreed = Agreed::default();
     for path in files {

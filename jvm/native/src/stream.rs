@@ -42,6 +42,7 @@ struct Open {
     backend: Backend,
 }
 
+#[expect(clippy::large_enum_variant, reason = "there is one a stream")]
 enum Backend {
     Service(ScoreStream),
     Embedded(Box<ScorerSession>),

@@ -148,7 +148,9 @@ fn tree(tree: &Value, num_feature: usize) -> Result<Tree> {
 }
 
 /// Which set decides which node, and the sets.
-fn sets(tree: &Value, count: usize) -> Result<(Vec<Option<u32>>, Vec<Vec<u32>>)> {
+type Sets = (Vec<Option<u32>>, Vec<Vec<u32>>);
+
+fn sets(tree: &Value, count: usize) -> Result<Sets> {
     let mut set_of = vec![None; count];
     let Some(nodes) = tree.find("categories_nodes") else { return Ok((set_of, Vec::new())) };
     let nodes = nodes.ints()?;

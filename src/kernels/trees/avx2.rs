@@ -250,11 +250,11 @@ fn in_steps(steps: &[Step], bytes: &[i8], row: usize, stack: &mut [[__m256i; 2]]
             0 => _mm256_set1_epi8(place as u8 as i8),
             _ => stack[usize::from(place & !Step::STACK)][half],
         };
-        for half in 0..2 {
+        for (half, last) in last.iter_mut().enumerate() {
             // SAFETY: the column has 64 bytes here.
             let values = unsafe { _mm256_loadu_si256(column.as_ptr().add(half * 32).cast()) };
             let left = _mm256_cmpgt_epi8(cut, values);
-            last[half] = _mm256_blendv_epi8(get(step.right, half, stack), get(step.left, half, stack), left);
+            *last = _mm256_blendv_epi8(get(step.right, half, stack), get(step.left, half, stack), left);
         }
         stack[usize::from(step.to)] = last;
     }

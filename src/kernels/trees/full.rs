@@ -139,7 +139,9 @@ fn down<const SIZE: usize>(nodes: &[Packed], leaves: &[f32], columns: &[f32], su
                 // SAFETY: `node.column + ROWS <= columns.len()` for every node, and `row + lane < ROWS` because `sums` holds at
                 // most ROWS rows and ROWS is a multiple of LANES.
                 let value = unsafe { *columns.get_unchecked(node.column as usize + row + lane) };
-                2 * at[lane] + u32::from(!(value < node.threshold))
+                #[expect(clippy::neg_cmp_op_on_partial_ord, reason = "a missing value goes right")]
+                let right = !(value < node.threshold);
+                2 * at[lane] + u32::from(right)
             });
         }
         for (sum, at) in sums.iter_mut().zip(at) {

@@ -145,7 +145,7 @@ impl Forest {
         let right = if flags & CATEGORICAL != 0 {
             self.category(node, value)
         } else {
-            // Not `>=`: a threshold that is NaN sends every value right.
+            #[expect(clippy::neg_cmp_op_on_partial_ord, reason = "a threshold that is NaN sends every value right")]
             let right = u32::from(!(value < node.value)) & u32::from(!value.is_nan());
             right | (u32::from(value.is_nan()) & flags & MISSING_RIGHT)
         };
