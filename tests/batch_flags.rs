@@ -191,3 +191,42 @@ fn a_terminal_sees_rows_rate_and_time_left() {
 fn thousands(rows: usize) -> String {
     if rows < 1000 { rows.to_string() } else { format!("{},{:03}", rows / 1000, rows % 1000) }
 }
+
+/// A model that MLflow saved, in an environment of its own made by uv: its packages are not those of the test's interpreter.
+#[test]
+fn a_real_model_runs_in_the_environment_made_from_its_files() {
+    let model = support::model("pyfunc_custom");
+    let root = tempfile::tempdir().unwrap();
+    let (copy, environments, output) = (root.path().join("model"), root.path().join("envs"), root.path().join("out.parquet"));
+    fs::create_dir(&copy).unwrap();
+    for file in fs::read_dir(model.path()).unwrap().map(Result::unwrap) {
+        if file.file_type().unwrap().is_file() {
+            fs::copy(file.path(), copy.join(file.file_name())).unwrap();
+        }
+    }
+    // What the model was saved with, but for the parts of MLflow that scoring does not need.
+    fs::write(copy.join("requirements.txt"), "mlflow-skinny==3.17.2\npandas==3.1.1\ncloudpickle==3.1.2\n").unwrap();
+    let home = support::python().parent().unwrap().parent().unwrap().to_owned();
+    let done = Command::new(env!("CARGO_BIN_EXE_mlflight"))
+        // Where uv is found; the environment is another.
+        .env("VIRTUAL_ENV", &home)
+        .env("MLFLIGHT_ENV_DIR", &environments)
+        .args(["batch-score", "--env-manager", "uv", "--model"])
+        .arg(&copy)
+        .arg("--input")
+        .arg(model.input())
+        .arg("--output")
+        .arg(&output)
+        .output()
+        .unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let table = read(&output);
+    assert_eq!(doubles(&table, "prediction"), custom(&table, 1.0, 0.5));
+    let made = names(&environments).into_iter().map(|name| environments.join(name).join("bin/python"));
+    let made: Vec<_> = made.filter(|python| python.exists()).collect();
+    let [python] = made.as_slice() else { panic!("{made:?}") };
+    let said = Command::new(python).args(["-c", "import sys, mlflow; print(*sys.version_info[:2], sep='.')"]).output().unwrap();
+    let env = fs::read_to_string(copy.join("python_env.yaml")).unwrap();
+    let minor = String::from_utf8(said.stdout).unwrap();
+    assert!(env.contains(&format!("python: {}.", minor.trim())), "{env} {minor}");
+}

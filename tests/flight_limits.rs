@@ -77,6 +77,10 @@ fn a_client_that_does_not_read_fills_three_messages_and_no_more() {
         let sent = messages((0..100).map(|turn| batch(turn, ROWS))).chain(end);
         let answers = client.do_exchange(sent).await.unwrap().into_inner();
         gave_up.await.unwrap();
+        // Nothing was read yet, and the client is still there.
+        while running.service.usage().bytes > 0 {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
         // It is told so when it reads at last.
         let error = mlflight::flight::status::from_status(answers.try_for_each(|_| async { Ok(()) }).await.unwrap_err());
         assert_eq!((error.kind(), error.code()), (Kind::DeadlineExceeded, "UNREAD_ANSWER"));

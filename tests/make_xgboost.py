@@ -2,7 +2,8 @@
 
 ``make_xgboost.py OUT`` writes for each case ``OUT/NAME/model`` (saved by MLflow), ``OUT/NAME/input.arrow`` (rows to score) and
 ``OUT/NAME/expected.arrow``: columns ``0``, ``1``, ... of ``mlflow.pyfunc``'s answer and ``m0``, ``m1``, ... of the margins, for
-``OUT/NAME/range.json`` (where it is there) the answer with those params as ``r0``, ``r1``, ... .
+``OUT/NAME/range.json`` (where it is there) the answer with those params as ``r0``, ``r1``, ... . Files of older XGBoosts are
+committed in ``tests/data/xgboost``, with the script that made them.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::Instant,
 };
 
@@ -38,7 +38,7 @@ pub fn start(shared: Arc<Shared>, input: Streaming<FlightData>) -> Answers {
     let (fail, failure) = oneshot::channel();
     let tracker = shared.streams.clone();
     tracker.spawn(async move {
-        let mut exchange = Exchange { shared, input, answers, ahead: None, ended: false };
+        let mut exchange = Exchange { shared, input, answers, queued: Parcel::default(), ahead: None, ended: false };
         let Err(error) = exchange.run().await else { return };
         let kind = error.kind();
         if kind != Kind::Cancelled {
@@ -46,15 +46,20 @@ pub fn start(shared: Arc<Shared>, input: Streaming<FlightData>) -> Answers {
         }
         let stalled = error.code() == STALLED;
         let _ = fail.send(status::to_status(&error));
-        let Exchange { mut input, answers, ahead, .. } = exchange;
-        // What they hold is given back now, however long the client goes on writing.
+        let Exchange { mut input, answers, queued, ahead, .. } = exchange;
         drop((answers, ahead));
+        if stalled {
+            // Nobody reads it: what it holds is given back now, however long the client stays.
+            take(&queued);
+        }
         // A client that only writes can learn of the failure once its writing ends: let it write, keep nothing.
         while stalled && matches!(input.next().await, Some(Ok(_))) {}
     });
     let failure = futures::stream::once(failure).filter_map(|status| async { status.ok().map(Err) });
     // What an answer holds is given back when the transport takes it.
-    Box::pin(ReceiverStream::new(receiver).map(|Answer { message, .. }| Ok(message)).chain(failure))
+    let answers =
+        ReceiverStream::new(receiver).filter_map(|parcel| async move { take(&parcel).map(|answer| Ok(answer.message)) });
+    Box::pin(answers.chain(failure))
 }
 
 /// The model a descriptor names: a [`ScoreSpec`] as its command, or the path `[name]` from clients that know only Flight.
@@ -97,10 +102,19 @@ struct Answer {
     _held: Option<Held>,
 }
 
+/// An answer on its way to the reader, who takes it out.
+type Parcel = Arc<Mutex<Option<Answer>>>;
+
+fn take(parcel: &Parcel) -> Option<Answer> {
+    parcel.lock().unwrap_or_else(PoisonError::into_inner).take()
+}
+
 struct Exchange {
     shared: Arc<Shared>,
     input: Streaming<FlightData>,
-    answers: mpsc::Sender<Answer>,
+    answers: mpsc::Sender<Parcel>,
+    /// The last of them.
+    queued: Parcel,
     ahead: Option<Ahead>,
     ended: bool,
 }
@@ -226,7 +240,7 @@ impl Exchange {
     async fn send(&mut self, answer: Answer) -> Result<()> {
         let shared = self.shared.clone();
         let patience = shared.options.stall_timeout;
-        let Self { input, answers, ahead, ended, .. } = self;
+        let Self { input, answers, queued, ahead, ended, .. } = self;
         let mut blocked_since = None;
         loop {
             if ahead.is_some() {
@@ -241,7 +255,8 @@ impl Exchange {
             tokio::select! {
                 biased;
                 permit = answers.reserve() => {
-                    permit.map_err(|_| vanished())?.send(answer);
+                    *queued = Arc::new(Mutex::new(Some(answer)));
+                    permit.map_err(|_| vanished())?.send(queued.clone());
                     return Ok(());
                 }
                 () = shared.stopped.cancelled() => return Err(draining()),
