@@ -7,6 +7,7 @@ use arrow::{
     datatypes::Float32Type,
 };
 use mlflight::{
+    error::Error,
     flavors::{self, Engine, LoadOptions},
     mlmodel::MlModel,
     score::{Context, Model, SessionOptions},
@@ -29,15 +30,15 @@ fn rows(count: usize) -> RecordBatch {
     RecordBatch::try_from_iter((0..5).map(|feature| (format!("f{feature}"), column(feature)))).unwrap()
 }
 
-/// The model in a file, as MLflow saved a Booster of that version.
-fn load(file: &Path, version: &str) -> Arc<dyn Model> {
+/// The model in a file, as MLflow saved a Booster of that version, or why it is not scored natively.
+fn load(file: &Path, version: &str) -> Result<Arc<dyn Model>, Error> {
     let directory = tempfile::tempdir().unwrap();
     fs::copy(file, directory.path().join("model.xgb")).unwrap();
     let flavor = format!("flavors:\n  xgboost:\n    data: model.xgb\n    xgb_version: {version}\n");
     fs::write(directory.path().join("MLmodel"), flavor).unwrap();
     let options = LoadOptions { engine: Engine::Native, ..Default::default() };
     let mlmodel = MlModel::load(directory.path()).unwrap();
-    flavors::load(&mlmodel, directory.path(), &options).unwrap_or_else(|error| panic!("{}: {error}", file.display())).model
+    flavors::load(&mlmodel, directory.path(), &options).map(|loaded| loaded.model)
 }
 
 fn score(model: &dyn Model, params: Value, batch: &RecordBatch) -> Vec<Vec<f32>> {
@@ -71,6 +72,12 @@ fn files_of_every_version_give_their_own_bits() {
             }
             let expected: Value = serde_json::from_slice(&fs::read(file.with_extension("expected")).unwrap()).unwrap();
             let model = load(&file, version);
+            if file.file_stem().is_some_and(|name| name == "dart") {
+                let error = model.err().unwrap();
+                assert!(error.code() == "NEEDS_PYTHON" && error.message().contains("sums in another order"), "{error}");
+                continue;
+            }
+            let model = model.unwrap_or_else(|error| panic!("{}: {error}", file.display()));
             for (params, kind) in [(json!({}), "predict"), (json!({"output_margin": true}), "margin")] {
                 let (found, wanted) = (score(&*model, params, &batch), floats(&expected[kind]));
                 let bits = |rows: &[Vec<f32>]| -> Vec<Vec<u32>> {
@@ -81,5 +88,5 @@ fn files_of_every_version_give_their_own_bits() {
             files += 1;
         }
     }
-    assert!(versions >= 6 && files >= 60, "{versions} versions, {files} files");
+    assert!(versions >= 6 && files >= 50, "{versions} versions, {files} files");
 }

@@ -92,7 +92,8 @@ fn schema(schema: &SchemaSpec) -> Vec<Value> {
 
 fn param(param: &ParamSpec) -> Value {
     let list = if param.is_list() { "[]" } else { "" };
-    serde_json::json!({"name": param.name, "type": format!("{}{list}", param.kind), "default": json::special(&param.default).map_or_else(|| param.default.clone(), Value::from)})
+    let default = json::plain(&param.default);
+    serde_json::json!({"name": param.name, "type": format!("{}{list}", param.kind), "default": default})
 }
 
 fn as_text(report: &Value) -> String {

@@ -46,6 +46,16 @@ pub fn special(value: &Value) -> Option<&str> {
     value.as_str()?.strip_prefix(MARK)
 }
 
+/// The value as other programs' JSON has it: [`special`] numbers are the texts of their names.
+pub fn plain(value: &Value) -> Value {
+    match value {
+        Value::String(text) => special(value).unwrap_or(text).into(),
+        Value::Array(items) => items.iter().map(plain).collect(),
+        Value::Object(keys) => keys.iter().map(|(key, value)| (key.clone(), plain(value))).collect(),
+        other => other.clone(),
+    }
+}
+
 /// `json.dumps(value)`.
 pub fn dump(value: &Value) -> String {
     match value {
@@ -166,6 +176,7 @@ mod tests {
         assert_eq!(dump(&value), text);
         assert_eq!((special(&value["a"]), special(&value["NaN"])), (Some("NaN"), None));
         assert_eq!(value["c"], "1.5 \" NaN");
+        assert_eq!(plain(&value)["b"], serde_json::json!(["Infinity", "-Infinity", -1, 2.5]));
     }
 
     #[test]

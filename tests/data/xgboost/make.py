@@ -1,8 +1,8 @@
 """Write small models of one old XGBoost, with what it predicts itself: ``make.py`` in that XGBoost's own environment.
 
-Makes ``VERSION/CASE.json`` (and ``.ubj`` where that XGBoost writes it) beside this script, and for each model what it predicts
-for ``rows()`` as ``VERSION/CASE.expected``: a JSON object of the answers ``predict`` and ``margin``, lists of rows, whose decimals
-are single floats in full. Versions 1.0.2 and 1.5.2 ran on Python 3.8, 1.6.2, 1.7.6, 2.1.4 and 3.0.5 on 3.10,
+Makes ``VERSION/CASE.json`` (and ``.ubj`` where that XGBoost writes it) beside this script, and for each model what it
+predicts for ``rows()`` as ``VERSION/CASE.expected``: a JSON object of the answers ``predict`` and ``margin``, lists of rows,
+whose decimals are single floats in full. Versions 1.0.2 and 1.5.2 ran on Python 3.8, 1.6.2, 1.7.6, 2.1.4 and 3.0.5 on 3.10,
 up to 1.7 with NumPy 1.23.
 """
 
