@@ -182,7 +182,9 @@ impl Forest {
         } else if value.is_nan() {
             node.column & MISSING_RIGHT
         } else {
-            u32::from(!(value <= node.threshold))
+            #[expect(clippy::neg_cmp_op_on_partial_ord, reason = "a threshold that is NaN sends every value right")]
+            let right = !(value <= node.threshold);
+            u32::from(right)
         };
         node.next + right
     }

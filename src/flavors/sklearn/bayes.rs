@@ -114,6 +114,7 @@ impl Bayes {
             }
             Likelihood::Normal { means, variances, constants } => {
                 out.reset(input.rows(), self.classes, Kind::Double);
+                #[expect(clippy::needless_range_loop, reason = "a class is a column, a stretch of the means and a constant")]
                 for class in 0..self.classes {
                     let sums = out.column_mut(class);
                     sums.fill(0.0);

@@ -189,8 +189,11 @@ pub(super) fn binarizer(view: View<'_>) -> Made<Shared> {
     Step::shared(view, Some(Allow::Finite), Function { apply: |value, threshold| f64::from(u8::from(value > threshold)), number })
 }
 
+/// A function of numpy's by its name.
+type Named = (&'static str, fn(f64, f64) -> f64);
+
 /// Functions of numpy's that a transformer may be made of.
-const FUNCTIONS: &[(&str, fn(f64, f64) -> f64)] = &[
+const FUNCTIONS: &[Named] = &[
     ("numpy.abs", |value, _| value.abs()),
     ("numpy.absolute", |value, _| value.abs()),
     ("numpy.exp", |value, _| value.exp()),
