@@ -54,14 +54,16 @@ def compare(name: str, rows: int, rounds: int) -> None:
     candidates = {
         "mlflow models predict, CSV": by_mlflow,
         "batch-score, CSV": fresh(*score, "--input", text, "--output", OUT / "p.csv"),
+        "mlflight predict, CSV": fresh(BINARY, "predict", "-m", path, "-i", text, "-o", OUT / "p.csv"),
         "polars + joblib, Parquet": by_polars,
         "batch-score, Parquet": fresh(*score, "--input", binary, "--output", OUT / "p.parquet"),
     }
     table = Table(f"batch-score, {name}", rows).rounds(candidates, rounds)
     table.show("polars + joblib, Parquet")
-    for what in ("wall", "cpu"):
-        ratios = table.ratio("batch-score, CSV", "mlflow models predict, CSV", what)
-        print(f"\nCSV, {what}: {ratios[len(ratios) // 2]:.1f} x MLflow ({ratios[0]:.1f} to {ratios[-1]:.1f}).")
+    for ours in ("mlflight predict, CSV", "batch-score, CSV"):
+        for what in ("wall", "cpu"):
+            ratios = table.ratio(ours, "mlflow models predict, CSV", what)
+            print(f"\n{ours}, {what}: {ratios[len(ratios) // 2]:.1f} x MLflow ({ratios[0]:.1f} to {ratios[-1]:.1f}).")
 
 
 def large() -> None:

@@ -141,7 +141,8 @@ class Table:
             cells += [span([usage.cpu for usage in runs]), f"{peak:,.0f}" if peak else "-"]
             cells += [span(self.ratio(name, base, what)) for what in ("wall", "cpu")]
             print("| " + " | ".join(cells) + " |")
-        print(f"\n{max(map(len, self.runs.values()))} rounds, candidates in turn; {machine(self.load)}.", flush=True)
+        count = max(map(len, self.runs.values()))
+        print(f"\nRounds, candidates in turn: {count}; {machine(self.load)}.", flush=True)
 
 
 def span(values: Sequence[float]) -> str:
