@@ -66,15 +66,21 @@ class Driver:
         assert self.process.wait(60) == 0
 
 
+@pytest.fixture(scope="module")
+def older(spark: SparkSession) -> set[int]:
+    """Return the services that sessions before this one left to their JVM, which is also this one's."""
+    return set(processes.services(processes.driver(spark)))
+
+
 @pytest.fixture
-def score(spark: SparkSession, model: Any) -> Any:
-    """Return a function that scores one row and answers the local service's process id."""
+def score(spark: SparkSession, older: set[int], model: Any) -> Any:
+    """Return a function that scores a few rows and answers the local service's process id."""
     udf = mlflight.spark_udf(spark, model("xgb_reg").path)
     frame = spark.read.parquet(str(model("xgb_reg").input_path)).limit(10)
 
     def scored() -> int:
         assert len(frame.select(udf(*frame.columns)).collect()) == 10
-        (service,) = processes.services(processes.driver(spark))
+        (service,) = set(processes.services(processes.driver(spark))) - older
         return service
 
     return scored
