@@ -58,7 +58,8 @@ def train(path: Path) -> None:
     mlflow.sklearn.save_model(
         pipeline,
         path,
-        signature=infer_signature(frame, pipeline.predict(frame[:5])),
+        # A Series is one number a row to MLflow, an array a list of them.
+        signature=infer_signature(frame, pd.Series(pipeline.predict(frame[:5]))),
         pip_requirements=["mlflow", "scikit-learn"],
         skops_trusted_types=["numpy.dtype"],
     )
