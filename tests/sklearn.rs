@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    fs::{self, File},
+    fs,
     path::{Path, PathBuf},
     process::Command,
     sync::{Arc, OnceLock},
@@ -22,7 +22,7 @@ use mlflight::{
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::support;
+use crate::support::{self, read_arrow, with_column};
 
 /// The directory of the cases that `make_sklearn.py` makes, made on first use.
 fn cases() -> &'static Path {
@@ -41,12 +41,6 @@ fn cases() -> &'static Path {
         fs::write(made_by, text).unwrap();
         out
     })
-}
-
-fn read(path: &Path) -> RecordBatch {
-    let reader = arrow::ipc::reader::FileReader::try_new(File::open(path).unwrap(), None).unwrap();
-    let schema = reader.schema();
-    concat_batches(&schema, &reader.collect::<Result<Vec<_>, _>>().unwrap()).unwrap()
 }
 
 fn load(directory: &Path, method: &str) -> Result<Arc<dyn Model>, Error> {
@@ -110,8 +104,8 @@ fn outcomes() -> BTreeMap<String, (&'static str, String)> {
         if name.starts_with('.') || !case.is_dir() {
             continue;
         }
-        let input = read(&case.join("input.arrow"));
-        let table = read(&case.join("expected.arrow"));
+        let input = read_arrow(&case.join("input.arrow"));
+        let table = read_arrow(&case.join("expected.arrow"));
         let about: Value = serde_json::from_slice(&fs::read(case.join("case.json")).unwrap()).unwrap();
         for form in ["skops", "pickle", "cloudpickle"].into_iter().filter(|form| case.join(form).is_dir()) {
             for method in ["predict", "predict_proba", "predict_log_proba", "decision_function"] {
@@ -153,7 +147,7 @@ proptest! {
     fn any_split_of_a_batch_gives_the_same_answer(cuts in prop::collection::vec(0usize..600, 0..8), pick in 0usize..5) {
         let name = ["mixed.logistic", "mixed.forest", "mixed.hist", "LogisticRegression.two", "StandardScaler"][pick];
         let case = cases().join(name);
-        let input = read(&case.join("input.arrow"));
+        let input = read_arrow(&case.join("input.arrow"));
         let model = load(&case.join("skops"), "predict_proba").unwrap();
         let mut bounds: Vec<usize> = cuts.into_iter().filter(|&cut| cut < input.num_rows()).chain([0, input.num_rows()]).collect();
         bounds.sort_unstable();
@@ -168,19 +162,10 @@ proptest! {
     }
 }
 
-fn with_column(batch: &RecordBatch, name: &str, column: ArrayRef) -> RecordBatch {
-    let schema = batch.schema();
-    let columns = schema.fields().iter().zip(batch.columns()).map(|(field, old)| {
-        let column = if field.name() == name { column.clone() } else { old.clone() };
-        (field.name().clone(), column, true)
-    });
-    RecordBatch::try_from_iter_with_nullable(columns.collect::<Vec<_>>()).unwrap()
-}
-
 #[test]
 fn what_the_library_refuses_is_refused_with_its_reason() {
     let case = cases().join("LogisticRegression.two");
-    let (model, input) = (load(&case.join("skops"), "predict").unwrap(), read(&case.join("input.arrow")));
+    let (model, input) = (load(&case.join("skops"), "predict").unwrap(), read_arrow(&case.join("input.arrow")));
     let name = input.schema().field(2).name().clone();
     let rows = input.num_rows();
     let with = |value: f64| {
@@ -201,7 +186,7 @@ fn what_the_library_refuses_is_refused_with_its_reason() {
     assert!(error.to_string().contains("same order"), "{error}");
 
     let case = cases().join("mixed.selector");
-    let (model, input) = (load(&case.join("pickle"), "predict").unwrap(), read(&case.join("input.arrow")));
+    let (model, input) = (load(&case.join("pickle"), "predict").unwrap(), read_arrow(&case.join("input.arrow")));
     let mut colours = vec!["blue"; input.num_rows()];
     colours[512] = "ultraviolet";
     let error = score(&*model, &with_column(&input, "colour", Arc::new(StringArray::from(colours)))).unwrap_err();
@@ -266,7 +251,7 @@ proptest! {
         bytes[at] = byte;
         let damaged = with_file(case, "pickle", "model.pkl", &bytes);
         if let Ok(model) = load(damaged.path(), "predict") {
-            let _ = score(&*model, &read(&cases().join(case).join("input.arrow")).slice(0, 150));
+            let _ = score(&*model, &read_arrow(&cases().join(case).join("input.arrow")).slice(0, 150));
         }
     }
 }
@@ -287,7 +272,7 @@ fn models_of_old_versions_give_their_own_answers() {
             fs::copy(&file, model.path().join("model.pkl")).unwrap();
             let text = "flavors:\n  sklearn:\n    pickled_model: model.pkl\n    serialization_format: pickle\n";
             fs::write(model.path().join("MLmodel"), text).unwrap();
-            let table = read(&file.with_extension("arrow"));
+            let table = read_arrow(&file.with_extension("arrow"));
             let inputs = (0..table.num_columns()).filter(|&at| !table.schema().field(at).name().contains(':'));
             let input = table.project(&inputs.collect::<Vec<_>>()).unwrap();
             for method in ["predict", "predict_proba", "decision_function"] {

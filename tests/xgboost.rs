@@ -1,7 +1,7 @@
 //! The xgboost flavor against XGBoost itself: every objective, class and format, bit by bit, on every kernel path.
 
 use std::{
-    fs::{self, File},
+    fs,
     path::{Path, PathBuf},
     process::Command,
     sync::{Arc, OnceLock},
@@ -22,7 +22,7 @@ use mlflight::{
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-use crate::support;
+use crate::support::{self, read_arrow, with_column};
 
 /// The directory of the cases that `make_xgboost.py` makes, made on first use.
 fn cases() -> &'static Path {
@@ -44,12 +44,6 @@ fn cases() -> &'static Path {
     })
 }
 
-fn read(path: &Path) -> RecordBatch {
-    let reader = arrow::ipc::reader::FileReader::try_new(File::open(path).unwrap(), None).unwrap();
-    let schema = reader.schema();
-    concat_batches(&schema, &reader.collect::<Result<Vec<_>, _>>().unwrap()).unwrap()
-}
-
 struct Case {
     model: Arc<dyn Model>,
     input: RecordBatch,
@@ -68,8 +62,8 @@ fn case(name: &str) -> Case {
     let range = fs::read_to_string(directory.join("range.json")).ok();
     Case {
         model: load(&directory.join("model")).unwrap_or_else(|error| panic!("{name}: {error}")),
-        input: read(&directory.join("input.arrow")),
-        expected: read(&directory.join("expected.arrow")),
+        input: read_arrow(&directory.join("input.arrow")),
+        expected: read_arrow(&directory.join("expected.arrow")),
         range: range.map(|text| serde_json::from_str(&text).unwrap()),
     }
 }
@@ -198,15 +192,6 @@ fn the_scorer_answers_with_one_column() {
     assert_eq!(bits(answer.column(0)), bits(expected.column(0)));
 }
 
-fn with_column(batch: &RecordBatch, name: &str, column: ArrayRef) -> RecordBatch {
-    let schema = batch.schema();
-    let columns = schema.fields().iter().zip(batch.columns()).map(|(field, old)| {
-        let column = if field.name() == name { column.clone() } else { old.clone() };
-        (field.name().clone(), column, true)
-    });
-    RecordBatch::try_from_iter_with_nullable(columns.collect::<Vec<_>>()).unwrap()
-}
-
 #[test]
 fn columns_that_do_not_fit_are_refused_by_name() {
     let case = case("booster_binary_logistic");
@@ -320,7 +305,7 @@ proptest! {
             bytes
         });
         if let Ok(model) = load(damaged.path()) {
-            let input = read(&cases().join(name).join("input.arrow"));
+            let input = read_arrow(&cases().join(name).join("input.arrow"));
             let _ = score(&*model, json!({}), &input.slice(0, 300));
         }
     }

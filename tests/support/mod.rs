@@ -9,6 +9,12 @@ use std::{
     sync::Mutex,
 };
 
+use arrow::{
+    array::{ArrayRef, RecordBatch},
+    compute::concat_batches,
+    datatypes::SchemaRef,
+};
+
 /// The interpreter with mlflow and the model libraries: `MLFLIGHT_TEST_PYTHON`, else the repository's `.venv`.
 pub fn python() -> PathBuf {
     let python = std::env::var_os("MLFLIGHT_TEST_PYTHON").map_or_else(|| root().join(".venv/bin/python"), PathBuf::from);
@@ -63,21 +69,41 @@ pub fn model(name: &str) -> TestModel {
 }
 
 /// The batches of a Parquet file, read by Python: the core has no Parquet reader.
-pub fn read_parquet(path: &Path) -> Vec<arrow::array::RecordBatch> {
+pub fn read_parquet(path: &Path) -> Vec<RecordBatch> {
     let program = "import sys, pyarrow as pa, pyarrow.parquet as pq\nt = pq.read_table(sys.argv[2])\n\
                    with pa.OSFile(sys.argv[1], 'wb') as f, pa.ipc.new_file(f, t.schema) as w: w.write_table(t)";
     arrow_file(program, &[path.to_str().unwrap()])
 }
 
 /// The one batch that a Python program writes as an Arrow IPC file to the path it is given.
-pub fn arrow_from(program: &str) -> arrow::array::RecordBatch {
+pub fn arrow_from(program: &str) -> RecordBatch {
     arrow_file(program, &[]).swap_remove(0)
 }
 
-fn arrow_file(program: &str, arguments: &[&str]) -> Vec<arrow::array::RecordBatch> {
+fn arrow_file(program: &str, arguments: &[&str]) -> Vec<RecordBatch> {
     let arrow = tempfile::NamedTempFile::new().unwrap();
     let output = Command::new(python()).args(["-c", program]).arg(arrow.path()).args(arguments).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let reader = arrow::ipc::reader::FileReader::try_new(File::open(arrow.path()).unwrap(), None).unwrap();
-    reader.collect::<Result<_, _>>().unwrap()
+    arrow_batches(arrow.path()).1
+}
+
+fn arrow_batches(path: &Path) -> (SchemaRef, Vec<RecordBatch>) {
+    let reader = arrow::ipc::reader::FileReader::try_new(File::open(path).unwrap(), None).unwrap();
+    (reader.schema(), reader.collect::<Result<_, _>>().unwrap())
+}
+
+/// An Arrow IPC file as one batch.
+pub fn read_arrow(path: &Path) -> RecordBatch {
+    let (schema, batches) = arrow_batches(path);
+    concat_batches(&schema, &batches).unwrap()
+}
+
+/// The batch with another column in the place of the one of that name.
+pub fn with_column(batch: &RecordBatch, name: &str, column: ArrayRef) -> RecordBatch {
+    let schema = batch.schema();
+    let columns = schema.fields().iter().zip(batch.columns()).map(|(field, old)| {
+        let column = if field.name() == name { column.clone() } else { old.clone() };
+        (field.name().clone(), column, true)
+    });
+    RecordBatch::try_from_iter_with_nullable(columns.collect::<Vec<_>>()).unwrap()
 }
