@@ -138,7 +138,7 @@ fn mistakes_have_their_exit_codes() {
     assert!(code == 4 && text.contains("gone"), "{code} {text}");
     let model = support::model("linreg20").uri();
     let (code, text) = with(&model, &["--result-type", "notype"]);
-    assert!(code == 2 && text.contains("'notype' is no type"), "{code} {text}");
+    assert!(code == 2 && text.contains("'notype' is no result type"), "{code} {text}");
     let (code, text) = with(&model, &["--memory-limit", "much"]);
     assert!(code == 2 && text.contains("'much' is no size"), "{code} {text}");
     assert_eq!(names(root.path()), ["in.csv"]);

@@ -3,7 +3,6 @@
 #[cfg(feature = "batch")]
 mod batch_score;
 #[cfg(feature = "batch")]
-mod ddl;
 mod inspect;
 #[cfg(feature = "batch")]
 mod interrupt;

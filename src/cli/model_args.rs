@@ -10,7 +10,7 @@ use crate::{
     flavors::{Engine, EnvManager, LoadOptions, PythonRuntime},
     mlmodel::json,
     models::LoadedModel,
-    score::{Compat, ScoreOptions},
+    score::{Compat, ScoreOptions, ddl},
 };
 
 /// A model and how it is run.
@@ -95,7 +95,7 @@ impl ModelArgs {
             ..LoadOptions::default()
         };
         let score = ScoreOptions {
-            result: self.result_type.as_deref().map(super::ddl::parse).transpose()?,
+            result: self.result_type.as_deref().map(ddl::parse).transpose()?,
             compat: match self.compat {
                 CompatArg::Exact => Compat::Exact,
                 CompatArg::Mlflow => Compat::Mlflow,
