@@ -30,7 +30,12 @@ impl PythonFunction {
     /// Reads the flavor's keys. No Python runs before the first batch, or [`Model::warm`].
     pub fn load(mlmodel: &MlModel, directory: &Path, options: &LoadOptions) -> Result<Self> {
         let Some(flavor) = mlmodel.flavor(NAME) else {
-            return Err(Error::new(Kind::InvalidModel, "NO_USABLE_FLAVOR", "the model has no python_function flavor"));
+            let flavors: Vec<&str> = mlmodel.flavor_names().collect();
+            let message = format!("the model in '{}' cannot be scored by its flavors", directory.display());
+            return Err(Error::new(Kind::InvalidModel, "NO_USABLE_FLAVOR", message)
+                .expected("python_function, or one with a native kernel")
+                .found(flavors.join(", "))
+                .remedy("save it with an MLflow flavor that adds python_function"));
         };
         let environment = environment(flavor, directory, options);
         if let Environment::Local(_) = environment {

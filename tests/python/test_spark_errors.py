@@ -29,7 +29,7 @@ def directory(path: Path, mlmodel: str | None) -> Path:
         (None, "NOT_FOUND", ["MLmodel"]),
         ("flavors: {", "INVALID_MODEL", ["MLmodel", "line 2"]),
         ("time_created: now\n", "INVALID_MODEL", ["MLmodel", "flavors"]),
-        ("flavors:\n  fortran:\n    data: x\n", "INVALID_MODEL", ["no python_function flavor"]),
+        ("flavors:\n  fortran:\n    data: x\n", "INVALID_MODEL", ["/model", "expected python_function", "found fortran"]),
     ],
     ids=["no MLmodel", "no YAML", "no flavors", "no usable flavor"],
 )
