@@ -74,6 +74,8 @@ fn difference(answer: &RecordBatch, expected: &[ArrayRef], exact: bool, about: &
             return Some(format!("column {at} of {}, expected {}", got.data_type(), wanted.data_type()));
         }
         let tolerance = match (exact, got.data_type()) {
+            // A few units in the last place.
+            (true, _) if about["exponential"] == true => 1e-15,
             (true, _) => 0.0,
             (_, DataType::Float32) => 1e-6,
             _ if about["single"] == true => 1e-6,
