@@ -7,7 +7,7 @@ use std::{
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, Stdio},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc},
+    sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, mpsc},
     time::{Duration, Instant},
 };
 
@@ -64,13 +64,10 @@ struct Running {
 impl LocalService {
     /// The service of this process for a binary and options; starts it on first use.
     pub fn shared(binary: &Path, options: LocalOptions) -> Result<Arc<Self>> {
-        type Services = HashMap<(PathBuf, LocalOptions, u32), Arc<LocalService>>;
-        static SERVICES: Mutex<Option<Services>> = Mutex::new(None);
         // A forked child is another process, with a service of its own.
         let key = (binary.to_owned(), options, std::process::id());
         let service = {
-            let mut services = SERVICES.lock().unwrap_or_else(PoisonError::into_inner);
-            let services = services.get_or_insert_default();
+            let mut services = services();
             match services.get(&key) {
                 Some(service) => service.clone(),
                 None => {
@@ -82,6 +79,15 @@ impl LocalService {
         };
         drop(service.ensure()?);
         Ok(service)
+    }
+
+    /// Ends the shared services of this process. Streams that are open fail; the next use of a service starts it again.
+    pub fn end_all() {
+        let mine = std::process::id();
+        let ended: Vec<_> = services().extract_if(|(_, _, process), _| *process == mine).collect();
+        for (_, service) in ended {
+            drop(service.lock().running.take());
+        }
     }
 
     fn new(binary: &Path, options: LocalOptions) -> Result<Self> {
@@ -198,6 +204,14 @@ impl LocalService {
             }
         }
     }
+}
+
+type Services = HashMap<(PathBuf, LocalOptions, u32), Arc<LocalService>>;
+
+/// The shared services.
+fn services() -> MutexGuard<'static, Services> {
+    static SERVICES: LazyLock<Mutex<Services>> = LazyLock::new(Mutex::default);
+    SERVICES.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl fmt::Debug for LocalService {

@@ -20,6 +20,25 @@ from pyspark.sql import functions as F
 
 import mlflight
 
+#: Two applications in one JVM, as in a notebook: says the JVM, and its services during and after each application.
+APPLICATIONS = """\
+import json, sys
+import mlflight, processes
+from pyspark.sql import SparkSession
+
+seen = []
+for _ in range(2):
+    builder = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false").config("spark.log.level", "OFF")
+    spark = builder.config("spark.driver.host", "127.0.0.1").getOrCreate()
+    frame = spark.read.parquet(sys.argv[2])
+    rows = len(frame.select(mlflight.spark_udf(spark, sys.argv[1])(*frame.columns)).collect())
+    jvm = processes.driver(spark)
+    during = processes.services(jvm)
+    spark.stop()
+    seen.append({"rows": rows, "jvm": jvm, "during": during, "after": processes.services(jvm)})
+print(json.dumps(seen))
+"""
+
 #: A driver of its own: scores, says what it got, and waits to be told to end.
 DRIVER = """\
 import json, sys
@@ -66,21 +85,15 @@ class Driver:
         assert self.process.wait(60) == 0
 
 
-@pytest.fixture(scope="module")
-def older(spark: SparkSession) -> set[int]:
-    """Return the services that sessions before this one left to their JVM, which is also this one's."""
-    return set(processes.services(processes.driver(spark)))
-
-
 @pytest.fixture
-def score(spark: SparkSession, older: set[int], model: Any) -> Any:
+def score(spark: SparkSession, model: Any) -> Any:
     """Return a function that scores a few rows and answers the local service's process id."""
     udf = mlflight.spark_udf(spark, model("xgb_reg").path)
     frame = spark.read.parquet(str(model("xgb_reg").input_path)).limit(10)
 
     def scored() -> int:
         assert len(frame.select(udf(*frame.columns)).collect()) == 10
-        (service,) = set(processes.services(processes.driver(spark))) - older
+        (service,) = processes.services(processes.driver(spark))
         return service
 
     return scored
@@ -143,6 +156,18 @@ def test_nothing_outlives_the_driver(model: Any, tmp_path: Path, way: str) -> No
         else:
             driver.end()
         wait_for(lambda: not any(map(alive, [driver.jvm, *started])), 30)
+
+
+def test_a_service_ends_with_its_application(model: Any) -> None:
+    case = model("xgb_reg")
+    command = [sys.executable, "-c", APPLICATIONS, str(case.path), str(case.input_path)]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
+    first, second = json.loads(subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True).stdout)
+    assert first["jvm"] == second["jvm"]
+    for application in (first, second):
+        assert application["rows"] == case.input.num_rows
+        assert len(application["during"]) == 1
+        assert application["after"] == []
 
 
 def test_a_lost_service_is_started_again(score: Any) -> None:

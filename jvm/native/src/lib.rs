@@ -19,7 +19,7 @@ use jni::{
     objects::{JByteArray, JClass, JLongArray},
     sys::{jint, jlong},
 };
-use mlflight::error::Result;
+use mlflight::{error::Result, flight::local::LocalService};
 
 use crate::{
     export::Answer,
@@ -127,6 +127,15 @@ extern "system" fn Java_io_mlflight_spark_NativeBridge_close<'a>(mut env: EnvUno
     env.with_env(|_| {
         let closed: Result<()> = STREAMS.remove(stream).map_or(Ok(()), |stream: Arc<Stream>| stream.close());
         Ok::<_, Fault>(closed?)
+    })
+    .resolve::<Throw>()
+}
+
+#[unsafe(no_mangle)]
+extern "system" fn Java_io_mlflight_spark_NativeBridge_endServices<'a>(mut env: EnvUnowned<'a>, _class: JClass<'a>) {
+    env.with_env(|_| {
+        LocalService::end_all();
+        Ok::<_, Fault>(())
     })
     .resolve::<Throw>()
 }

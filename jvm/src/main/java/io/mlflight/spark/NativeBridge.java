@@ -36,6 +36,9 @@ final class NativeBridge {
   /** Closes a stream; a number already closed is ignored. */
   static native void close(long stream);
 
+  /** Ends the local services of this library; the next stream starts one again. */
+  static native void endServices();
+
   /** Streams that exist. */
   static native long liveStreams();
 

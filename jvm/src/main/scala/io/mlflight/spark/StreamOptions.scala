@@ -13,6 +13,7 @@ private[spark] object StreamOptions {
   /** NUL-terminated keys and values in turn, as the native library reads them. Loads that library. */
   def of(scoring: Scoring, context: TaskContext): Array[Byte] = {
     val directory = NativeLibrary.load(scoring.nativePath.orNull)
+    LocalServices.follow(SparkEnv.get)
     val conf = SparkEnv.get.conf
     val options = new Options
     options.put("mode", scoring.mode)

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.mlflight.spark
+
+import org.apache.spark.{SparkContext, SparkEnv}
+import org.apache.spark.scheduler.{SparkListener, SparkListenerApplicationEnd}
+
+/**
+ * Ends local services with their application. An executor's JVM ends with the application, and its service with it; but in local
+ * mode tasks run in the driver's JVM, which may live on and start another application.
+ */
+private[spark] object LocalServices {
+  private var followed: String = _
+
+  /** Called for every stream, so that the first one of an application is among them. */
+  def follow(env: SparkEnv): Unit = if (env.executorId == "driver") synchronized {
+    val context = SparkContext.getOrCreate()
+    if (followed != context.applicationId) {
+      context.addSparkListener(new SparkListener {
+        override def onApplicationEnd(end: SparkListenerApplicationEnd): Unit = NativeBridge.endServices()
+      })
+      followed = context.applicationId
+    }
+  }
+}
