@@ -14,7 +14,7 @@ REQUIREMENTS := tests/requirements.txt tests/requirements-tools.txt
 MVN := mvn -q -B -f jvm/pom.xml -Dmlflight.native.dir=$(BUILT)
 TESTED := MLFLIGHT_TEST_PYTHON=$(CURDIR)/$(VENV)/bin/python MLFLIGHT_TEST_MODELS=$(CURDIR)/build/test-models MLFLIGHT_TEST_NATIVE=$(BUILT)
 
-.PHONY: help demo test test-rust test-jvm test-python test-spark35 test-spark42 test-wheel fast lint wheel bench tools venv build jars jars-all dev-wheel installed models smoke clean
+.PHONY: help demo test test-rust test-jvm test-python test-spark35 test-spark42 test-wheel fast lint wheel fuzz bench tools venv build jars jars-all dev-wheel installed models smoke clean
 
 help: ## Lists the targets.
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -59,6 +59,8 @@ fast: ## The core alone: no DataFusion, no servers.
 lint: tools $(VENV)/.tools ## Formatting, clippy, licenses, spelling, ruff, layering.
 	cargo fmt --all -- --check
 	cargo clippy -q --workspace --all-targets -- -D warnings
+	cargo clippy -q --no-default-features -- -D warnings
+	cargo clippy -q -p mlflight-service -- -D warnings
 	if command -v cargo-deny >/dev/null; then cargo deny check bans licenses sources; else $(VENV)/bin/python .ci/licenses.py; fi
 	$(VENV)/bin/typos
 	$(VENV)/bin/ruff check -q
@@ -68,6 +70,9 @@ lint: tools $(VENV)/.tools ## Formatting, clippy, licenses, spelling, ruff, laye
 wheel: tools jars-all ## The wheel that is published: optimised, for any Linux with glibc 2.28.
 	.ci/venv $(VENV) $(REQUIREMENTS) tests/requirements-wheel.txt
 	$(VENV)/bin/python python/build_wheel.py dist --out dist
+
+fuzz: tools ## Feeds every parser with mutated files; FUZZ_SECONDS=... each (600).
+	fuzz/run $(or $(FUZZ_SECONDS),600)
 
 bench: tools ## Measurements against MLflow and others; see benches/README.md.
 	$(MAKE) -C benches

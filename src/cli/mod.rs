@@ -2,7 +2,6 @@
 
 #[cfg(feature = "batch")]
 mod batch_score;
-#[cfg(feature = "batch")]
 mod inspect;
 #[cfg(feature = "batch")]
 mod interrupt;
@@ -34,6 +33,7 @@ struct Cli {
     log_json: bool,
 }
 
+#[allow(clippy::large_enum_variant, reason = "there is one a process")]
 #[derive(Debug, Subcommand)]
 enum Command {
     Inspect(inspect::Args),
