@@ -93,6 +93,11 @@ impl Block {
         &mut self.values[column * BLOCK..][..self.rows]
     }
 
+    /// All places of all columns, one run of [`BLOCK`] after another.
+    pub fn runs_mut(&mut self) -> &mut [f64] {
+        &mut self.values
+    }
+
     /// The columns in their order.
     pub fn columns(&self) -> impl Iterator<Item = &[f64]> {
         (0..self.width()).map(|column| self.column(column))
@@ -143,6 +148,16 @@ impl Block {
                     *value = f64::from(*value as f32);
                 }
             }
+        }
+    }
+}
+
+/// Copies a block, rounded to single precision.
+pub fn single(input: &Block, out: &mut Block) {
+    out.reset(input.rows(), input.width(), Kind::Single);
+    for column in 0..input.width() {
+        for (out, value) in out.column_mut(column).iter_mut().zip(input.column(column)) {
+            *out = f64::from(*value as f32);
         }
     }
 }

@@ -5,7 +5,6 @@
 pub mod block;
 pub mod columns;
 pub mod dense;
-pub mod forest;
 pub mod linear;
 pub mod link;
 pub mod pairs;

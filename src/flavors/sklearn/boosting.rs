@@ -6,15 +6,15 @@ use super::{
     common::{frame, labels, width},
     part::{Allow, Frame, Labels, Method, Part, Shared, Work, expect_width, logarithm, validate},
     registry::build,
-    tree::Trees,
+    tree::{Trees, add, number},
     view::{Made, View, python},
 };
 use crate::{
     error::Result,
     kernels::{
-        block::{Block, Kind},
+        block::{Block, Kind, single},
         dense::{argmax, both, expit, softmax},
-        forest::{Categories, Node, Test, single},
+        trees::{Ensemble, Missing, Node, Test, Tree},
     },
 };
 
@@ -49,21 +49,23 @@ enum Inverse {
     Softmax,
 }
 
+/// Trees, by what they compare.
+enum Grown {
+    /// Values are rounded to single precision before trees see them.
+    Single(Ensemble<f32, f64>),
+    Double(Ensemble<f64, f64>),
+}
+
 /// A boosted model.
 struct Boosted {
     name: String,
     frame: Frame,
     columns: usize,
     allow: Allow,
-    /// Values are rounded to single precision before trees see them.
-    rounds: bool,
     /// Makes codes of categories and puts them first.
     preprocessor: Option<Shared>,
     start: Start,
-    /// Each tree and the score it adds to, in the order of the sums.
-    trees: Trees,
-    targets: Vec<usize>,
-    scale: f64,
+    trees: Grown,
     outputs: usize,
     inverse: Inverse,
     labels: Vec<Labels>,
@@ -109,10 +111,9 @@ fn gradient(view: View<'_>, link: Link, inverse: Inverse, labels: Vec<Labels>) -
     if outputs != expected {
         return python(format!("{}: {outputs} trees a stage, expected {expected}", view.name()));
     }
-    let (mut trees, mut targets) = (Trees::default(), Vec::new());
+    let (mut trees, scale) = (Trees { width: 1, ..Trees::default() }, view.float_of("learning_rate")?);
     for (at, tree) in stages.items().into_iter().enumerate() {
-        trees.push(tree.get("tree_")?, columns, |_, values| values.get(..1).unwrap_or_default().to_vec())?;
-        targets.push(at % outputs);
+        trees.push(tree.get("tree_")?, at % outputs, |_, values| values.iter().take(1).map(|value| scale * value).collect())?;
     }
     let init = view.get("init_")?;
     let start = match (init.text(), init.name()) {
@@ -134,12 +135,9 @@ fn gradient(view: View<'_>, link: Link, inverse: Inverse, labels: Vec<Labels>) -
         frame: frame(view),
         columns,
         allow: Allow::Finite,
-        rounds: true,
         preprocessor: None,
         start,
-        trees,
-        targets,
-        scale: view.float_of("learning_rate")?,
+        trees: Grown::Single(trees.ensemble(columns)?),
         outputs,
         inverse,
         labels,
@@ -173,15 +171,14 @@ fn histogram(view: View<'_>, inverse: Inverse, labels: Vec<Labels>) -> Made<Shar
         return python(format!("{}: {outputs} sums, expected {expected}", view.name()));
     }
     let known = known_categories(view, columns)?;
-    let (mut trees, mut targets) = (Trees { outputs: 1, ..Trees::default() }, Vec::new());
+    let mut trees = Trees { width: 1, ..Trees::default() };
     for stage in view.get("_predictors")?.items() {
         let predictors = stage.items();
         if predictors.len() != outputs {
             return stage.wrong("a tree for every sum");
         }
         for (target, predictor) in predictors.into_iter().enumerate() {
-            predictor_tree(predictor, columns, &known, &mut trees)?;
-            targets.push(target);
+            trees.made.push(predictor_tree(predictor, target, &known)?);
         }
     }
     Ok(Arc::new(Boosted {
@@ -189,12 +186,9 @@ fn histogram(view: View<'_>, inverse: Inverse, labels: Vec<Labels>) -> Made<Shar
         frame: frame(view),
         columns,
         allow: Allow::All,
-        rounds: false,
         preprocessor: view.find("_preprocessor").map(build).transpose()?,
         start: Start::Constant(start),
-        trees,
-        targets,
-        scale: 1.0,
+        trees: Grown::Double(trees.ensemble(columns)?),
         outputs,
         inverse,
         labels,
@@ -222,7 +216,7 @@ fn known_categories(view: View<'_>, columns: usize) -> Made<Vec<[u32; 8]>> {
     Ok(known)
 }
 
-fn predictor_tree(view: View<'_>, columns: usize, known: &[[u32; 8]], trees: &mut Trees) -> Made<()> {
+fn predictor_tree(view: View<'_>, target: usize, known: &[[u32; 8]]) -> Made<Tree<f64>> {
     let nodes = view.get("nodes")?;
     let array = nodes.array()?;
     let field = |name: &str| array.field(name);
@@ -246,36 +240,44 @@ fn predictor_tree(view: View<'_>, columns: usize, known: &[[u32; 8]], trees: &mu
         Some(bits) => bits.array()?.ints().unwrap_or_default(),
         None => Vec::new(),
     };
-    let child = |number: i64| u32::try_from(number).unwrap_or(u32::MAX);
-    let mut made = Vec::with_capacity(value.len());
+    let (mut made, mut sets, mut numbers) = (Vec::with_capacity(value.len()), Vec::new(), Vec::new());
     for node in 0..value.len() {
         if leaf[node] != 0 {
-            made.push(Node::Leaf(u32::try_from(trees.values.len()).unwrap_or(u32::MAX)));
-            trees.values.push(value[node]);
+            made.push(Node::Leaf(number(numbers.len())));
+            numbers.push(value[node]);
             continue;
         }
+        let missing_left = missing[node] != 0;
         let test = if categorical[node] == 0 {
             Test::AtMost(threshold[node])
         } else {
             let start = usize::try_from(places[node]).unwrap_or(usize::MAX).saturating_mul(8);
-            let (Some(words), Some(&known)) =
+            let (Some(words), Some(known)) =
                 (bits.get(start..).and_then(|rest| rest.get(..8)), known.get(feature[node] as usize))
             else {
                 return python("a categorical split without categories");
             };
-            let mut set = [0; 8];
-            set.iter_mut().zip(words).for_each(|(to, from)| *to = *from as u32);
-            Test::In(Categories { left: set, known })
+            let has = |words: &[u32], category: usize| words[category / 32] >> (category % 32) & 1 == 1;
+            let words: Vec<u32> = words.iter().map(|&word| word as u32).collect();
+            // What is neither sent left nor known counts as missing.
+            let set = |category: &usize| match missing_left {
+                true => has(known, *category) && !has(&words, *category),
+                false => has(&words, *category),
+            };
+            sets.push((0..256).filter(set).map(number).collect());
+            let set = number(sets.len() - 1);
+            if missing_left { Test::NotIn(set) } else { Test::In(set) }
         };
         made.push(Node::Split {
-            column: child(feature[node]),
+            feature: number(feature[node]),
             test,
-            missing_left: missing[node] != 0,
-            left: child(left[node]),
-            right: child(right[node]),
+            missing: Missing::Nan,
+            missing_left,
+            left: number(left[node]),
+            right: number(right[node]),
         });
     }
-    Ok(trees.forest.push(&made, columns)?)
+    Ok(Tree { nodes: made, sets, values: numbers, output: number(target) })
 }
 
 impl Start {
@@ -328,26 +330,25 @@ impl Boosted {
     }
 
     fn sums_of(&self, input: &Block, seen: &mut Block, work: &mut Work, out: &mut Block) -> Result<()> {
-        let input = match (&self.preprocessor, self.rounds) {
+        let input = match (&self.preprocessor, &self.trees) {
             (Some(part), _) => {
                 part.run(Method::Transform, input, work, seen)?;
                 &*seen
             }
-            (None, true) => {
+            (None, Grown::Single(_)) => {
                 validate(&self.name, input, self.columns, Allow::All)?;
                 single(input, seen);
                 &*seen
             }
-            (None, false) => input,
+            (None, Grown::Double(_)) => input,
         };
         validate(&self.name, input, self.columns, self.allow)?;
         out.reset(input.rows(), self.outputs, Kind::Double);
         self.start.fill(input, work, out)?;
-        let mut leaves = std::mem::take(&mut work.leaves);
-        for (tree, &target) in self.targets.iter().enumerate() {
-            self.trees.add(tree, input, self.scale, &mut leaves, out, target);
+        match &self.trees {
+            Grown::Single(trees) => add(trees, input, &mut work.singles, &mut work.scratch, out),
+            Grown::Double(trees) => add(trees, input, &mut work.doubles, &mut work.scratch, out),
         }
-        work.leaves = leaves;
         Ok(())
     }
 
@@ -410,6 +411,10 @@ impl Part for Boosted {
     }
 
     fn memory(&self) -> usize {
-        self.trees.memory() + self.preprocessor.as_ref().map_or(0, |part| part.memory())
+        let trees = match &self.trees {
+            Grown::Single(trees) => trees.memory(),
+            Grown::Double(trees) => trees.memory(),
+        };
+        trees + self.preprocessor.as_ref().map_or(0, |part| part.memory())
     }
 }

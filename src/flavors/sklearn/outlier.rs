@@ -5,7 +5,7 @@ use std::{slice, sync::Arc};
 use super::{
     common::{frame, width},
     part::{Allow, Frame, Labels, Method, Part, Shared, Work, validate},
-    tree::Trees,
+    tree::{Trees, add},
     view::{Made, View, python},
 };
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
     kernels::{
         block::{Block, Kind},
         dense::Affine,
-        forest::single,
+        trees::Ensemble,
     },
 };
 
@@ -24,7 +24,7 @@ enum Decision {
     /// The squared distance to a place, by a matrix, is taken off.
     Distance { place: Vec<f64>, precision: Vec<f64> },
     /// How deep trees let a row fall, over what is expected.
-    Depth { trees: Trees, expected: f64 },
+    Depth { trees: Ensemble<f32, f64>, expected: f64 },
 }
 
 struct Detector {
@@ -89,14 +89,15 @@ pub(super) fn isolation(view: View<'_>) -> Made<Shared> {
     let mut trees = Trees::default();
     for (at, estimator) in estimators.iter().enumerate() {
         let (mean, path) = (means[at].floats()?, paths[at].floats()?);
-        trees.push(estimator.get("tree_")?, columns, |node, _| match (path.get(node), mean.get(node)) {
+        trees.push(estimator.get("tree_")?, 0, |node, _| match (path.get(node), mean.get(node)) {
             (Some(path), Some(mean)) => vec![path + mean - 1.0],
             _ => Vec::new(),
         })?;
     }
-    if trees.outputs != 1 {
+    if trees.width != 1 {
         return python("IsolationForest: not a depth for every node");
     }
+    let trees = trees.ensemble(columns)?;
     let expected = estimators.len() as f64 * mean_depth(view.float_of("_max_samples")?);
     detector(view, Allow::All, Decision::Depth { trees, expected }, 8)
 }
@@ -114,16 +115,9 @@ impl Detector {
                 }
             }
             Decision::Depth { trees, expected } => {
-                let mut rounded = work.take();
-                single(input, &mut rounded);
                 out.reset(input.rows(), 1, Kind::Double);
                 out.column_mut(0).fill(0.0);
-                let mut leaves = std::mem::take(&mut work.leaves);
-                for tree in 0..trees.forest.len() {
-                    trees.add(tree, &rounded, 1.0, &mut leaves, out, 0);
-                }
-                work.leaves = leaves;
-                work.give(rounded);
+                add(trees, input, &mut work.singles, &mut work.scratch, out);
                 out.map(|depth| -(-(if *expected == 0.0 { 1.0 } else { depth / expected })).exp2());
             }
         }

@@ -10,7 +10,10 @@ use arrow::{
 use crate::{
     error::{Error, Kind as ErrorKind, Result},
     formats::npy::{Array, Data},
-    kernels::block::{Block, Kind},
+    kernels::{
+        block::{Block, Kind},
+        trees::Scratch,
+    },
 };
 
 /// The estimator's method that is asked for.
@@ -88,7 +91,10 @@ pub(super) struct Work {
     free: Vec<Block>,
     /// Numbers to work with.
     pub(super) numbers: Vec<f64>,
-    pub(super) leaves: Vec<u32>,
+    /// Columns that trees compare.
+    pub(super) singles: Vec<f32>,
+    pub(super) doubles: Vec<f64>,
+    pub(super) scratch: Scratch<f64>,
 }
 
 impl Work {
@@ -214,6 +220,15 @@ pub(super) enum Allow {
 
 /// Refuses a block that the library's `validate_data` refuses: not `width` columns, texts, values that are not finite.
 pub(super) fn validate(name: &str, input: &Block, width: usize, allow: Allow) -> Result<()> {
+    validate_as(name, input, width, allow, |value| value)
+}
+
+/// The same after rounding to single precision, which makes infinity of what is too large.
+pub(super) fn validate_single(name: &str, input: &Block, width: usize, allow: Allow) -> Result<()> {
+    validate_as(name, input, width, allow, |value| f64::from(value as f32))
+}
+
+fn validate_as(name: &str, input: &Block, width: usize, allow: Allow, seen: impl Fn(f64) -> f64) -> Result<()> {
     expect_width(name, input, width)?;
     if input.kinds().contains(&Kind::Symbol) {
         return Err(Error::new(ErrorKind::InvalidArgument, "TYPE_MISMATCH", format!("{name} takes numbers and truth values"))
@@ -224,11 +239,11 @@ pub(super) fn validate(name: &str, input: &Block, width: usize, allow: Allow) ->
         return Ok(());
     }
     for column in input.columns() {
-        let bad = |value: &f64| if allow == Allow::Missing { value.is_infinite() } else { !value.is_finite() };
+        let bad = |value: &f64| if allow == Allow::Missing { seen(*value).is_infinite() } else { !seen(*value).is_finite() };
         // Summing first keeps the common case free of branches.
         let suspicious = column.iter().fold(false, |any, value| any | bad(value));
         if suspicious && let Some(row) = column.iter().position(bad) {
-            return Err(refused(name, column[row], row));
+            return Err(refused(name, seen(column[row]), row));
         }
     }
     Ok(())

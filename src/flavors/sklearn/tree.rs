@@ -4,86 +4,102 @@ use std::sync::Arc;
 
 use super::{
     common::{frame, labels_in, width},
-    part::{Allow, Frame, Labels, Method, Part, Shared, Work, logarithm, validate},
+    part::{Allow, Frame, Labels, Method, Part, Shared, Work, logarithm, validate, validate_single},
     view::{Made, View, python},
 };
 use crate::{
     error::Result,
     formats::npy::{Array, Data},
     kernels::{
+        BLOCK, Path as KernelPath,
         block::{Block, Kind},
         dense::argmax,
-        forest::{Forest, Node, Test, single},
+        trees::{Ensemble, Missing, Node, Scratch, Test, Tree, Value},
     },
 };
 
-/// Trees and what their leaves are worth: so many numbers a leaf, one after another.
+/// Trees as they are read.
 #[derive(Default)]
 pub(super) struct Trees {
-    pub(super) forest: Forest,
-    pub(super) values: Vec<f64>,
-    /// Numbers of a leaf.
-    pub(super) outputs: usize,
+    pub(super) made: Vec<Tree<f64>>,
+    /// Numbers of a leaf; those of a tree's first leaf, where nothing else says.
+    pub(super) width: usize,
 }
 
 impl Trees {
     /// Adds the tree of a `tree_` attribute. `value` makes a leaf's numbers, given its node's.
-    pub(super) fn push(&mut self, tree: View<'_>, columns: usize, value: impl Fn(usize, &[f64]) -> Vec<f64>) -> Made<()> {
-        let (nodes, values) = (tree.get("nodes")?, tree.get("values")?.array()?);
+    pub(super) fn push(&mut self, tree: View<'_>, output: usize, value: impl Fn(usize, &[f64]) -> Vec<f64>) -> Made<()> {
+        let (nodes, numbers) = (tree.get("nodes")?, tree.get("values")?.array()?);
         let array = nodes.array()?;
         let ints = |name: &str| array.field(name).and_then(|field| field.ints());
         let floats = |name: &str| array.field(name).and_then(|field| field.floats());
-        let (Some(left), Some(right), Some(feature), Some(threshold), Some(numbers)) =
-            (ints("left_child"), ints("right_child"), ints("feature"), floats("threshold"), values.floats())
+        let (Some(left), Some(right), Some(feature), Some(threshold), Some(all)) =
+            (ints("left_child"), ints("right_child"), ints("feature"), floats("threshold"), numbers.floats())
         else {
             return nodes.wrong("the nodes of a tree");
         };
         // Before 1.3 no tree knew of missing values.
         let missing = ints("missing_go_to_left").unwrap_or_else(|| vec![0; left.len()]);
-        let per_node = if left.is_empty() { 0 } else { numbers.len() / left.len() };
-        if per_node == 0 || values.shape.first() != Some(&left.len()) {
+        let per_node = if left.is_empty() { 0 } else { all.len() / left.len() };
+        if per_node == 0 || numbers.shape.first() != Some(&left.len()) {
             return python("a tree has no values for its nodes");
         }
-        let mut made = Vec::with_capacity(left.len());
+        let (mut made, mut values) = (Vec::with_capacity(left.len()), Vec::new());
         for node in 0..left.len() {
-            let child = |number: i64| u32::try_from(number).unwrap_or(u32::MAX);
             made.push(if left[node] == -1 {
-                let leaf = value(node, &numbers[node * per_node..][..per_node]);
-                if self.outputs == 0 {
-                    self.outputs = leaf.len();
+                let leaf = value(node, &all[node * per_node..][..per_node]);
+                if self.width == 0 {
+                    self.width = leaf.len();
                 }
-                if leaf.len() != self.outputs {
+                if leaf.len() != self.width || leaf.is_empty() {
                     return python("leaves of different lengths");
                 }
-                let number = u32::try_from(self.values.len() / self.outputs.max(1)).unwrap_or(u32::MAX);
-                self.values.extend(leaf);
+                let number = number(values.len() / self.width);
+                values.extend(leaf);
                 Node::Leaf(number)
             } else {
                 Node::Split {
-                    column: child(feature[node]),
+                    feature: number(feature[node]),
                     test: Test::AtMost(threshold[node]),
+                    missing: Missing::Nan,
                     missing_left: missing[node] != 0,
-                    left: child(left[node]),
-                    right: child(right[node]),
+                    left: number(left[node]),
+                    right: number(right[node]),
                 }
             });
         }
-        Ok(self.forest.push(&made, columns)?)
+        self.made.push(Tree { nodes: made, sets: Vec::new(), values, output: number(output) });
+        Ok(())
     }
 
-    /// Adds `scale` times the leaves' numbers of one tree to the columns of a block.
-    pub(super) fn add(&self, tree: usize, input: &Block, scale: f64, leaves: &mut Vec<u32>, out: &mut Block, first: usize) {
-        self.forest.leaves(tree, input, leaves);
-        for output in 0..self.outputs {
-            for (sum, &leaf) in out.column_mut(first + output).iter_mut().zip(leaves.iter()) {
-                *sum += scale * self.values[leaf as usize * self.outputs + output];
-            }
+    /// The trees ready to score, of so many columns.
+    pub(super) fn ensemble<T: Value>(&self, columns: usize) -> Made<Ensemble<T, f64>> {
+        let ensemble = Ensemble::new(&self.made, self.width, KernelPath::choose()?)?;
+        match ensemble.features().last() {
+            Some(&last) if last as usize >= columns => python("a tree looks at a column that is not there"),
+            _ => Ok(ensemble),
         }
     }
+}
 
-    pub(super) fn memory(&self) -> usize {
-        self.forest.memory() + self.values.len() * 8
+/// A number of 32 bits; what is none is no node's number either.
+pub(super) fn number(number: impl TryInto<u32>) -> u32 {
+    number.try_into().unwrap_or(u32::MAX)
+}
+
+/// Adds the leaves of all trees to the columns of a block. `columns` is room for the values that trees look at.
+pub(super) fn add<T: Value>(
+    ensemble: &Ensemble<T, f64>,
+    input: &Block,
+    columns: &mut Vec<T>,
+    scratch: &mut Scratch<f64>,
+    out: &mut Block,
+) {
+    columns.resize(ensemble.features().len() * BLOCK, T::default());
+    for (&feature, run) in ensemble.features().iter().zip(columns.chunks_exact_mut(BLOCK)) {
+        run.iter_mut().zip(input.column(feature as usize)).for_each(|(to, &from)| *to = T::from_f64(from));
     }
+    ensemble.add(0..ensemble.count(), columns, input.rows(), scratch, out.runs_mut());
 }
 
 /// Whether missing values pass a tree of this class and version.
@@ -108,7 +124,7 @@ struct Model {
     frame: Frame,
     columns: usize,
     allow: Allow,
-    trees: Trees,
+    trees: Ensemble<f32, f64>,
     /// The classes of each output; none of a regressor.
     labels: Vec<Labels>,
     /// A regressor's outputs.
@@ -130,12 +146,12 @@ fn classes(view: View<'_>) -> Made<Vec<Labels>> {
 fn model(view: View<'_>, trees: &[View<'_>], classifier: bool, many: bool) -> Made<Shared> {
     let labels = if classifier { classes(view)? } else { Vec::new() };
     let columns = width(view)?;
-    let mut made = Trees::default();
+    let mut read = Trees::default();
     let sizes: Vec<usize> = labels.iter().map(Labels::len).collect();
     let widest = sizes.iter().copied().max().unwrap_or(1);
     for estimator in trees {
         // Every node's numbers are classes' by outputs', filled up to the most classes of any output.
-        made.push(estimator.get("tree_")?, columns, |_, numbers| {
+        read.push(estimator.get("tree_")?, 0, |_, numbers| {
             if sizes.is_empty() {
                 return numbers.to_vec();
             }
@@ -150,8 +166,8 @@ fn model(view: View<'_>, trees: &[View<'_>], classifier: bool, many: bool) -> Ma
             leaf
         })?;
     }
-    let expected = if classifier { sizes.iter().sum() } else { made.outputs };
-    if made.outputs != expected || made.outputs == 0 || made.forest.is_empty() {
+    let expected = if classifier { sizes.iter().sum() } else { read.width };
+    if read.width != expected || read.width == 0 {
         return python(format!("{}: its trees and classes do not fit together", view.name()));
     }
     Ok(Arc::new(Model {
@@ -159,8 +175,8 @@ fn model(view: View<'_>, trees: &[View<'_>], classifier: bool, many: bool) -> Ma
         frame: frame(view),
         columns,
         allow: allow(view, many),
-        targets: made.outputs,
-        trees: made,
+        targets: read.width,
+        trees: read.ensemble(columns)?,
         labels,
         many,
     }))
@@ -188,24 +204,15 @@ pub(super) fn forest_regressor(view: View<'_>) -> Made<Shared> {
 
 impl Model {
     fn sums(&self, input: &Block, work: &mut Work, out: &mut Block) -> Result<()> {
-        let mut rounded = work.take();
-        single(input, &mut rounded);
-        let checked = validate(&self.name, &rounded, self.columns, self.allow);
+        validate_single(&self.name, input, self.columns, self.allow)?;
         out.reset(input.rows(), self.targets, Kind::Double);
-        (0..self.targets).for_each(|column| out.column_mut(column).fill(0.0));
-        let mut leaves = std::mem::take(&mut work.leaves);
-        if checked.is_ok() {
-            for tree in 0..self.trees.forest.len() {
-                self.trees.add(tree, &rounded, 1.0, &mut leaves, out, 0);
-            }
-            if self.many {
-                let count = self.trees.forest.len() as f64;
-                out.map(|sum| sum / count);
-            }
+        out.runs_mut().fill(0.0);
+        add(&self.trees, input, &mut work.singles, &mut work.scratch, out);
+        if self.many {
+            let count = self.trees.count() as f64;
+            out.map(|sum| sum / count);
         }
-        work.leaves = leaves;
-        work.give(rounded);
-        checked
+        Ok(())
     }
 }
 

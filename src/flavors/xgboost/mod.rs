@@ -17,7 +17,7 @@ use crate::{
     kernels::{
         Path as KernelPath,
         link::Link,
-        trees::{Ensemble, Node, Test, Tree},
+        trees::{Ensemble, Missing, Node, Test, Tree},
     },
     mlmodel::MlModel,
     score::{Model, Session, SessionOptions},
@@ -75,7 +75,7 @@ struct Inner {
 
 #[expect(clippy::large_enum_variant, reason = "there is one a model")]
 enum Engine {
-    Trees { ensemble: Ensemble, iterations: Vec<usize> },
+    Trees { ensemble: Ensemble<f32, f32>, base: Vec<f32>, iterations: Vec<usize> },
     Linear { weights: Vec<f32>, base: Vec<f32> },
 }
 
@@ -96,10 +96,10 @@ impl XgbModel {
                 if let Some(reason) = obstacle(&trees, version) {
                     return Ok(Err(reason));
                 }
-                let ensemble = Ensemble::new(&scaled(&trees), base, KernelPath::choose()?)?;
+                let ensemble = Ensemble::new(&scaled(&trees), 1, KernelPath::choose()?)?;
                 categories = trees.categories;
                 let rounds = trees.iterations.len() - 1;
-                (Engine::Trees { ensemble, iterations: trees.iterations }, rounds)
+                (Engine::Trees { ensemble, base, iterations: trees.iterations }, rounds)
             }
         };
         let default_iterations = match best.filter(|_| class != Class::Booster && rounds > 0) {
@@ -166,20 +166,25 @@ fn obstacle(trees: &format::Trees, version: [i64; 3]) -> Option<NeedsPython> {
 }
 
 /// The trees in the kernel's form, DART's weights multiplied into the leaves as XGBoost does when it adds one.
-fn scaled(trees: &format::Trees) -> Vec<Tree> {
+fn scaled(trees: &format::Trees) -> Vec<Tree<f32>> {
     let one = |(index, tree): (usize, &format::Tree)| {
         let weight = trees.weights.get(index).copied().unwrap_or(1.0);
+        let mut values = Vec::new();
         let node = |node: &format::Node| match *node {
-            format::Node::Leaf(value) => Node::Leaf(value * weight),
+            format::Node::Leaf(value) => {
+                values.push(value * weight);
+                Node::Leaf(values.len() as u32 - 1)
+            }
             format::Node::Split { feature, test, missing_left, left, right } => {
                 let test = match test {
-                    format::Test::Less(threshold) => Test::Less(threshold),
+                    format::Test::Less(threshold) => Test::Less(threshold.into()),
                     format::Test::NotIn(set) => Test::NotIn(set),
                 };
-                Node::Split { feature, test, missing_left, left, right }
+                Node::Split { feature, test, missing: Missing::Nan, missing_left, left, right }
             }
         };
-        Tree { nodes: tree.nodes.iter().map(node).collect(), sets: tree.sets.clone(), output: trees.groups[index] }
+        let nodes = tree.nodes.iter().map(node).collect();
+        Tree { nodes, sets: tree.sets.clone(), values, output: trees.groups[index] }
     };
     trees.trees.iter().enumerate().map(one).collect()
 }
@@ -207,7 +212,7 @@ impl Model for XgbModel {
 
     fn memory(&self) -> usize {
         let engine = match &self.0.engine {
-            Engine::Trees { ensemble, iterations } => ensemble.memory() + iterations.len() * size_of::<usize>(),
+            Engine::Trees { ensemble, iterations, .. } => ensemble.memory() + iterations.len() * size_of::<usize>(),
             Engine::Linear { weights, base } => (weights.len() + base.len()) * 4,
         };
         engine + self.0.feature_names.iter().map(|name| name.len() + size_of::<String>()).sum::<usize>()

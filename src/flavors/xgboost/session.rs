@@ -26,7 +26,7 @@ pub(super) struct XgbSession {
     places: Option<(SchemaRef, Vec<Option<usize>>)>,
     block: Vec<f32>,
     out: Vec<f32>,
-    scratch: Scratch,
+    scratch: Scratch<f32>,
 }
 
 impl XgbSession {
@@ -136,8 +136,9 @@ impl Session for XgbSession {
             let count = BLOCK.min(rows - start);
             self.fill(&columns, start, count)?;
             match &self.model.engine {
-                Engine::Trees { ensemble, .. } => {
-                    ensemble.score(self.asked.trees.clone(), &self.block, count, &mut self.scratch, &mut self.out);
+                Engine::Trees { ensemble, base, .. } => {
+                    self.out.chunks_exact_mut(BLOCK).zip(base).for_each(|(sums, &base)| sums.fill(base));
+                    ensemble.add(self.asked.trees.clone(), &self.block, count, &mut self.scratch, &mut self.out);
                 }
                 Engine::Linear { weights, base } => {
                     linear::margins(weights, base, &self.block, BLOCK, count, &mut self.out);

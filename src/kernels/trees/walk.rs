@@ -1,166 +1,140 @@
-//! The portable form: rows walk the nodes, several side by side so that the CPU waits for none of them.
+//! A few rows: each walks the nodes of several trees side by side, so that the CPU waits for none of them.
 
 use std::ops::Range;
 
-use super::{BLOCK, Node, Set, Slots, Test, Tree, malformed};
+use super::{BLOCK, Leaves, Missing, Node, Slots, Sum, Test, Tree, Value, index, malformed, set::Set};
 use crate::error::Result;
 
-/// Rows that walk side by side.
+/// Trees that a row walks side by side.
 const LANES: usize = 8;
-/// Levels all lanes take together before each goes on alone: deeper levels of unbalanced trees hold few rows.
-const TOGETHER: usize = 10;
 
 const MISSING_RIGHT: u32 = 1;
 const SPLIT: u32 = 2;
-const CATEGORICAL: u32 = 4;
-const FLAG_BITS: u32 = 3;
+/// What is asked is not just whether a number is above the cut.
+const SPECIAL: u32 = 4;
+const ZERO: u32 = 8;
+const NEVER: u32 = 16;
+const SET: u32 = 32;
+const IN: u32 = 64;
+const FLAG_BITS: u32 = 7;
 
-/// Nodes lie level by level; the right child follows the left one. A leaf's `next` is itself.
+/// The right child follows the left one. A leaf's `next` is itself.
 #[derive(Clone, Copy)]
-struct Packed {
-    /// Threshold, a set's index, or the leaf's value.
-    value: f32,
+struct Packed<T> {
+    /// The greatest value that goes left; a set's place; a leaf's number.
+    cut: T,
     /// The column, and flags in the low bits.
     column: u32,
     next: u32,
 }
 
-struct Root {
-    node: u32,
-    depth: u32,
-    output: u32,
-}
-
 /// All trees.
-pub(super) struct Forest {
-    nodes: Vec<Packed>,
-    roots: Vec<Root>,
+pub(super) struct Forest<T> {
+    nodes: Vec<Packed<T>>,
+    roots: Vec<u32>,
     sets: Vec<Set>,
 }
 
-impl Forest {
-    pub(super) fn new(trees: &[Tree], slots: &Slots<'_>) -> Result<Self> {
+impl<T: Value> Forest<T> {
+    /// `first` are the trees' first leaves.
+    pub(super) fn new<S>(trees: &[Tree<S>], first: &[u32], slots: &Slots<'_>) -> Result<Self> {
         let mut forest = Self { nodes: Vec::new(), roots: Vec::with_capacity(trees.len()), sets: Vec::new() };
-        for tree in trees {
-            forest.push(tree, slots)?;
+        if slots.features.len() >= 1 << (32 - FLAG_BITS) {
+            return Err(malformed());
+        }
+        for (tree, &first) in trees.iter().zip(first) {
+            let sets = forest.sets.len();
+            forest.sets.extend(tree.sets.iter().map(|set| Set::new(set)));
+            let start = forest.nodes.len();
+            forest.roots.push(index(start)?);
+            // Level by level: places of the nodes that are next, in the tree.
+            let mut order = vec![0u32];
+            let mut at = 0;
+            while let Some(&from) = order.get(at) {
+                let packed = match tree.nodes[from as usize] {
+                    Node::Leaf(number) => Packed { cut: T::from_index(first + number), column: 0, next: index(start + at)? },
+                    Node::Split { feature, test, missing, missing_left, left, right } => {
+                        let next = index(start + order.len())?;
+                        order.extend([left, right]);
+                        let (cut, flags) = match test {
+                            Test::Less(_) | Test::AtMost(_) => match missing {
+                                Missing::Nan => (T::cut(test), 0),
+                                Missing::Zero => (T::cut(test), SPECIAL | ZERO),
+                                Missing::Never => (T::cut(test), SPECIAL | NEVER),
+                            },
+                            Test::In(set) => (T::from_index(index(sets + set as usize)?), SPECIAL | SET | IN),
+                            Test::NotIn(set) => (T::from_index(index(sets + set as usize)?), SPECIAL | SET),
+                        };
+                        let side = if missing_left { 0 } else { MISSING_RIGHT };
+                        Packed { cut, column: slots.of(feature) << FLAG_BITS | SPLIT | flags | side, next }
+                    }
+                };
+                forest.nodes.push(packed);
+                at += 1;
+            }
         }
         Ok(forest)
     }
 
     pub(super) fn memory(&self) -> usize {
-        self.nodes.len() * size_of::<Packed>()
-            + self.roots.len() * size_of::<Root>()
-            + self.sets.iter().map(Set::memory).sum::<usize>()
+        size_of_val(&*self.nodes) + size_of_val(&*self.roots) + self.sets.iter().map(Set::memory).sum::<usize>()
     }
 
-    fn push(&mut self, tree: &Tree, slots: &Slots<'_>) -> Result<()> {
-        let start = self.nodes.len();
-        let first_set = self.sets.len();
-        self.sets.extend(tree.sets.iter().map(|set| Set::new(set)));
-        // Level by level; `level` maps the nodes of this level to where they were in the tree.
-        let mut level = vec![0u32];
-        let mut depth = 0;
-        loop {
-            let base = self.nodes.len();
-            let below = base + level.len();
-            let mut next = Vec::new();
-            for (offset, &at) in level.iter().enumerate() {
-                let packed = match *tree.nodes.get(at as usize).ok_or_else(malformed)? {
-                    Node::Leaf(value) => Packed { value, column: 0, next: index(base + offset)? },
-                    Node::Split { feature, test, missing_left, left, right } => {
-                        let node = index(below + next.len())?;
-                        next.extend([left, right]);
-                        let (value, kind) = match test {
-                            Test::Less(threshold) => (threshold, 0),
-                            Test::NotIn(set) if (set as usize) < tree.sets.len() => {
-                                (f32::from_bits(index(first_set + set as usize)?), CATEGORICAL)
-                            }
-                            Test::NotIn(_) => return Err(malformed()),
-                        };
-                        let missing = if missing_left { 0 } else { MISSING_RIGHT };
-                        Packed { value, column: slots.of(feature) << FLAG_BITS | SPLIT | kind | missing, next: node }
-                    }
-                };
-                self.nodes.push(packed);
-            }
-            if self.nodes.len() - start > tree.nodes.len() {
-                return Err(malformed());
-            }
-            if next.is_empty() {
-                break;
-            }
-            depth += 1;
-            level = next;
-        }
-        self.roots.push(Root { node: index(start)?, depth, output: tree.output });
-        Ok(())
-    }
-
-    /// Adds the leaves of some trees for some rows of a block.
-    pub(super) fn add_all(&self, trees: Range<usize>, columns: &[f32], rows: Range<usize>, out: &mut [f32]) {
-        for tree in trees {
-            let output = self.roots[tree].output as usize;
-            let sums = &mut out[output * BLOCK..][..BLOCK];
-            self.leaves(tree, columns, rows.clone(), |row, leaf| sums[row] += leaf);
-        }
-    }
-
-    /// The leaf of one tree for each row.
-    #[inline]
-    pub(super) fn leaves(&self, tree: usize, columns: &[f32], rows: Range<usize>, mut each: impl FnMut(usize, f32)) {
-        let root = &self.roots[tree];
-        let together = (root.depth as usize).min(TOGETHER);
-        let alone = root.depth as usize > TOGETHER;
-        let mut row = rows.start;
-        while row + LANES <= rows.end {
-            let mut at = [root.node; LANES];
-            for _ in 0..together {
-                for (lane, at) in at.iter_mut().enumerate() {
-                    *at = self.step(*at, columns, row + lane);
+    /// Adds the leaves of some trees for the first rows of a block.
+    pub(super) fn add<S: Sum>(&self, trees: Range<usize>, leaves: &Leaves<S>, columns: &[T], rows: usize, out: &mut [S]) {
+        for row in 0..rows {
+            for start in trees.clone().step_by(LANES) {
+                let count = LANES.min(trees.end - start);
+                // Beyond the last tree the lanes repeat it.
+                let mut at: [u32; LANES] = std::array::from_fn(|lane| self.roots[start + lane.min(count - 1)]);
+                while at.iter_mut().fold(false, |any, at| any | self.step(at, columns, row)) {}
+                for (tree, at) in (start..start + count).zip(at) {
+                    let leaf = self.nodes[at as usize].cut.index();
+                    leaves.add(leaf, &mut out[leaves.outputs[tree] as usize * BLOCK..], row);
                 }
             }
-            for (lane, at) in at.into_iter().enumerate() {
-                let leaf = if alone { self.finish(at, columns, row + lane) } else { at };
-                each(row + lane, self.nodes[leaf as usize].value);
-            }
-            row += LANES;
-        }
-        for row in row..rows.end {
-            each(row, self.nodes[self.finish(root.node, columns, row) as usize].value);
         }
     }
 
-    fn finish(&self, mut at: u32, columns: &[f32], row: usize) -> u32 {
-        while self.nodes[at as usize].column & SPLIT != 0 {
-            at = self.step(at, columns, row);
-        }
-        at
-    }
-
+    /// Goes one level down; whether there was one.
     #[inline(always)]
-    fn step(&self, at: u32, columns: &[f32], row: usize) -> u32 {
-        let node = self.nodes[at as usize];
-        let value = columns.get((node.column >> FLAG_BITS) as usize * BLOCK + row).copied().unwrap_or(f32::NAN);
-        let flags = node.column;
-        let right = if flags & CATEGORICAL != 0 {
-            self.category(node, value)
+    fn step(&self, at: &mut u32, columns: &[T], row: usize) -> bool {
+        let node = self.nodes[*at as usize];
+        let split = node.column & SPLIT;
+        let value = columns.get((node.column >> FLAG_BITS) as usize * BLOCK + row).copied().unwrap_or(T::NAN);
+        let right = if node.column & SPECIAL != 0 {
+            self.special(node, value)
         } else {
-            #[expect(clippy::neg_cmp_op_on_partial_ord, reason = "a threshold that is NaN sends every value right")]
-            let right = u32::from(!(value < node.value)) & u32::from(!value.is_nan());
-            right | (u32::from(value.is_nan()) & flags & MISSING_RIGHT)
+            #[expect(clippy::neg_cmp_op_on_partial_ord, reason = "a cut that is NaN sends every number right")]
+            let right = !(value <= node.cut);
+            u32::from(right & !value.is_nan()) | (u32::from(value.is_nan()) & node.column & MISSING_RIGHT)
         };
-        node.next + (right & (flags / SPLIT) & 1)
+        *at = node.next + (right & (split / SPLIT));
+        split != 0
     }
 
     #[inline(never)]
-    fn category(&self, node: Packed, value: f32) -> u32 {
-        if value.is_nan() {
-            return node.column & MISSING_RIGHT;
+    fn special(&self, node: Packed<T>, mut value: T) -> u32 {
+        let missing = node.column & MISSING_RIGHT;
+        if node.column & SET != 0 {
+            let inside = self.sets[node.cut.index() as usize].contains(value.double());
+            return if value.is_nan() { missing } else { u32::from(inside != (node.column & IN != 0)) };
         }
-        u32::from(self.sets[node.value.to_bits() as usize].contains(value))
+        if node.column & NEVER != 0 {
+            value = if value.is_nan() { T::ZERO } else { value };
+        } else if node.column & ZERO != 0 && is_zero(value) {
+            return missing;
+        }
+        #[expect(clippy::neg_cmp_op_on_partial_ord, reason = "a cut that is NaN sends every number right")]
+        let right = !(value <= node.cut);
+        u32::from(right)
     }
 }
 
-fn index(at: usize) -> Result<u32> {
-    u32::try_from(at).map_err(|_| malformed())
+/// Whether [`Missing::Zero`] takes a value as missing.
+#[inline(always)]
+pub(super) fn is_zero<T: Value>(value: T) -> bool {
+    /// LightGBM's `kZeroThreshold`, a single float.
+    const ZERO: f64 = 1e-35f32 as f64;
+    value.is_nan() | (value.double().abs() <= ZERO)
 }

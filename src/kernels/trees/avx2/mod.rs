@@ -1,0 +1,110 @@
+//! Blocks in 256-bit vectors: 64 rows pass all nodes of a small tree without a branch.
+#![allow(unsafe_code)]
+
+mod add;
+mod look;
+mod pass;
+
+use std::{arch::x86_64::__m256i, ops::Range};
+
+use super::{
+    BLOCK, Leaves, Scratch, Sum, Value,
+    bins::Quantiser,
+    deep::LANES,
+    masks::{FULL_DEPTH, Forest, Then},
+};
+pub use add::Add;
+pub use look::Look;
+
+/// Rows a step works on.
+const ROWS: usize = 64;
+
+/// What is added for a block.
+pub(super) struct Block<'a, T, S> {
+    pub(super) bins: &'a Quantiser<T>,
+    pub(super) forest: &'a Forest,
+    pub(super) leaves: &'a Leaves<S>,
+    pub(super) columns: &'a [T],
+    pub(super) rows: usize,
+}
+
+/// Working memory.
+#[derive(Default)]
+pub(super) struct Vectors<S> {
+    /// Sums in the order of [`place`].
+    sums: Vec<S>,
+    slots: Vec<[__m256i; 2]>,
+}
+
+/// Adds the leaves of some trees.
+pub(super) fn add<T: Value, S: Sum>(block: &Block<'_, T, S>, trees: Range<usize>, scratch: &mut Scratch<S>, out: &mut [S]) {
+    // SAFETY: `Ensemble::new` builds this form for `Path::Avx2` alone, which exists where AVX2 and POPCNT were detected.
+    unsafe { run(block, trees, scratch, out) }
+}
+
+/// Where a row's sum is kept: the order in which bytes widen without crossing the halves of a vector.
+#[inline(always)]
+fn place<S>(row: usize) -> usize {
+    let items = 16 / size_of::<S>();
+    let (half, row_of_half) = (row >> 4 & 1, row & 15);
+    (row & !31) + row_of_half / items * (2 * items) + half * items + row_of_half % items
+}
+
+#[target_feature(enable = "avx2,popcnt")]
+fn run<T: Value, S: Sum>(block: &Block<'_, T, S>, trees: Range<usize>, scratch: &mut Scratch<S>, out: &mut [S]) {
+    let Block { bins, forest, leaves, columns, rows } = *block;
+    let Scratch { bins: space, vectors: Vectors { sums, slots } } = scratch;
+    // SAFETY: this function has what `look` needs.
+    bins.fill_by(columns, rows, space, |run, value| unsafe { T::look(run, value) });
+    sums.resize(out.len(), S::default());
+    for (sums, out) in sums.chunks_exact_mut(BLOCK).zip(out.chunks_exact(BLOCK)) {
+        out[..rows].iter().enumerate().for_each(|(row, &sum)| sums[place::<S>(row)] = sum);
+    }
+    pass::prepare(slots, forest.slots);
+    let walk = forest.deep.walk(&space.words);
+    let padded = rows.next_multiple_of(ROWS);
+    for tree in trees {
+        let (first, then) = forest.trees[tree];
+        let sums = &mut sums[leaves.outputs[tree] as usize * BLOCK..][..leaves.width * BLOCK];
+        for start in (0..padded).step_by(ROWS) {
+            let numbers = pass::numbers(forest, first, &space.bytes, start, slots);
+            match then {
+                Then::Tables { table, runs } => {
+                    let size = usize::from(runs) * S::PLANES;
+                    let tables = forest.tables[table as usize..][..size * leaves.width].chunks_exact(size);
+                    for (tables, sums) in tables.zip(sums.chunks_exact_mut(BLOCK)) {
+                        for (half, sums) in numbers.into_iter().zip(sums[start..start + ROWS].chunks_exact_mut(32)) {
+                            // SAFETY: this function has what `add` needs; there are 32 sums and `runs` times PLANES tables.
+                            unsafe {
+                                match runs {
+                                    1 => S::add::<1>(tables, half, sums),
+                                    2 => S::add::<2>(tables, half, sums),
+                                    _ => S::add::<4>(tables, half, sums),
+                                }
+                            }
+                        }
+                    }
+                }
+                Then::Leaves { start: list } => {
+                    let places = &forest.places[list as usize..];
+                    for (row, number) in (start..).zip(pass::bytes(numbers)) {
+                        leaves.add(places[usize::from(number)], sums, place::<S>(row));
+                    }
+                }
+                Then::Walks { start: list, depth } => {
+                    let places = &forest.places[list as usize..][..1 << FULL_DEPTH];
+                    let numbers = pass::bytes(numbers);
+                    for (row, numbers) in (start..).step_by(LANES).zip(numbers.chunks_exact(LANES)) {
+                        let at = std::array::from_fn(|lane| places[usize::from(numbers[lane])]);
+                        for (row, leaf) in (row..).zip(walk.down(at, depth, row)) {
+                            leaves.add(leaf, sums, place::<S>(row));
+                        }
+                    }
+                }
+            }
+        }
+    }
+    for (sums, out) in sums.chunks_exact(BLOCK).zip(out.chunks_exact_mut(BLOCK)) {
+        out[..rows].iter_mut().enumerate().for_each(|(row, sum)| *sum = sums[place::<S>(row)]);
+    }
+}

@@ -1,0 +1,119 @@
+//! 64 rows pass the nodes of a tree and come out with a number each.
+#![allow(unsafe_code)]
+
+use std::arch::x86_64::*;
+
+use super::{
+    super::{
+        BLOCK,
+        masks::{First, Forest, Step},
+    },
+    ROWS,
+};
+
+/// Fills the slots that stand for the numbers themselves.
+#[target_feature(enable = "avx2")]
+pub(super) fn prepare(slots: &mut Vec<[__m256i; 2]>, count: usize) {
+    if slots.len() < count {
+        slots.clear();
+        slots.extend((0..count).map(|number| [_mm256_set1_epi8(number as i8); 2]));
+    }
+}
+
+/// The numbers of 64 rows from `row` on.
+#[target_feature(enable = "avx2")]
+#[inline]
+pub(super) fn numbers(forest: &Forest, first: First, bytes: &[i8], row: usize, slots: &mut [[__m256i; 2]]) -> [__m256i; 2] {
+    assert!(row + ROWS <= BLOCK);
+    match first {
+        First::Nothing => [_mm256_setzero_si256(); 2],
+        First::Full { depth, node } => {
+            let nodes = (1usize << depth) - 1;
+            let columns = &forest.node_columns[node as usize..][..nodes];
+            let cuts = &forest.node_cuts[node as usize..][..nodes];
+            // SAFETY: every entry of `node_columns` begins a column of BLOCK bytes inside `bytes`, and `row + ROWS <= BLOCK`.
+            let (low, high) = unsafe { full(depth, columns, cuts, bytes.as_ptr().add(row)) };
+            [low, high]
+        }
+        First::Steps { step, count } => in_steps(&forest.steps[step as usize..][..count as usize], &bytes[row..], slots),
+    }
+}
+
+/// The numbers, one by one.
+#[target_feature(enable = "avx2")]
+#[inline]
+pub(super) fn bytes(numbers: [__m256i; 2]) -> [u8; ROWS] {
+    let mut bytes = [0u8; ROWS];
+    // SAFETY: 64 bytes into an array of 64.
+    unsafe {
+        _mm256_storeu_si256(bytes.as_mut_ptr().cast(), numbers[0]);
+        _mm256_storeu_si256(bytes.as_mut_ptr().add(32).cast(), numbers[1]);
+    }
+    bytes
+}
+
+/// The row comparisons of one node: all ones where a row goes left.
+macro_rules! left {
+    ($node:expr, $columns:ident, $cuts:ident) => {{
+        let cut = _mm256_set1_epi8(*$cuts.add($node));
+        let column = $columns.1.add(*$columns.0.add($node) as usize);
+        (
+            _mm256_cmpgt_epi8(cut, _mm256_loadu_si256(column.cast())),
+            _mm256_cmpgt_epi8(cut, _mm256_loadu_si256(column.add(32).cast())),
+        )
+    }};
+}
+
+/// The number of the leaf under a node with `$deep` levels below it; `$place` is the node's place in its level.
+macro_rules! leaf_under {
+    ($node:expr, $place:expr, $columns:ident, $cuts:ident,) => {{
+        let left = left!($node, $columns, $cuts);
+        let right_leaf = _mm256_set1_epi8((2 * $place + 1) as i8);
+        (_mm256_add_epi8(right_leaf, left.0), _mm256_add_epi8(right_leaf, left.1))
+    }};
+    ($node:expr, $place:expr, $columns:ident, $cuts:ident, $level:tt $($below:tt)*) => {{
+        let l = leaf_under!(2 * $node + 1, 2 * $place, $columns, $cuts, $($below)*);
+        let r = leaf_under!(2 * $node + 2, 2 * $place + 1, $columns, $cuts, $($below)*);
+        let left = left!($node, $columns, $cuts);
+        (_mm256_blendv_epi8(r.0, l.0, left.0), _mm256_blendv_epi8(r.1, l.1, left.1))
+    }};
+}
+
+/// Numbers of 64 rows in a tree filled up to `depth` levels.
+///
+/// # Safety
+/// `bytes` is readable for 64 bytes beyond each of `node_columns`; there are `2^depth - 1` of these and of `cuts`.
+#[target_feature(enable = "avx2")]
+unsafe fn full(depth: u8, node_columns: &[u32], cuts: &[i8], bytes: *const i8) -> (__m256i, __m256i) {
+    let columns = (node_columns.as_ptr(), bytes);
+    let cuts = cuts.as_ptr();
+    // SAFETY: the caller vouches for the columns; node numbers stay below 2^depth - 1.
+    unsafe {
+        match depth {
+            1 => leaf_under!(0, 0, columns, cuts,),
+            2 => leaf_under!(0, 0, columns, cuts, 1),
+            3 => leaf_under!(0, 0, columns, cuts, 1 1),
+            4 => leaf_under!(0, 0, columns, cuts, 1 1 1),
+            5 => leaf_under!(0, 0, columns, cuts, 1 1 1 1),
+            _ => leaf_under!(0, 0, columns, cuts, 1 1 1 1 1),
+        }
+    }
+}
+
+/// Numbers of 64 rows in a tree of any shape. `bytes` begin with the first of the rows.
+#[target_feature(enable = "avx2")]
+fn in_steps(steps: &[Step], bytes: &[i8], slots: &mut [[__m256i; 2]]) -> [__m256i; 2] {
+    let mut last = [_mm256_setzero_si256(); 2];
+    for step in steps {
+        let column = &bytes[step.column as usize..][..ROWS];
+        let cut = _mm256_set1_epi8(step.cut);
+        let (left, right) = (slots[usize::from(step.left)], slots[usize::from(step.right)]);
+        for (half, last) in last.iter_mut().enumerate() {
+            // SAFETY: the column has 64 bytes here.
+            let values = unsafe { _mm256_loadu_si256(column.as_ptr().add(half * 32).cast()) };
+            *last = _mm256_blendv_epi8(right[half], left[half], _mm256_cmpgt_epi8(cut, values));
+        }
+        slots[usize::from(step.to)] = last;
+    }
+    last
+}

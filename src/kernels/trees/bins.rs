@@ -1,0 +1,322 @@
+//! Values become bins: how many of a feature's thresholds ("cuts") lie below, which answers every split of the feature exactly.
+//!
+//! A column of bins is of bytes or of words. A feature with more cuts than those count gets several columns, each for a stretch of
+//! its cuts. A missing value must fall on either side as the node says, so there is a column where it is the least bin and one where
+//! it is the greatest. A split by categories, and one whose threshold is no number, is a column of its own: least or greatest.
+
+use std::collections::HashMap;
+
+use super::{BLOCK, Missing, Node, Slots, Test, Tree, Value, index, malformed, set::Set, walk::is_zero};
+use crate::error::Result;
+
+/// Cuts looked at in one step.
+pub(super) const RUN: usize = 16;
+
+/// What a column's bins are held in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Width {
+    #[cfg(target_arch = "x86_64")]
+    Byte,
+    Word,
+}
+
+impl Width {
+    /// Cuts that one column tells apart; the bin after them is for what is greater, or missing.
+    fn stretch(self) -> usize {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Byte => usize::from(u8::MAX),
+            Self::Word => usize::from(u16::MAX),
+        }
+    }
+}
+
+/// The bins of a block: a run of [`BLOCK`] for each column.
+#[derive(Default)]
+pub(super) struct Bins {
+    /// Flipped, so that they compare signed.
+    pub(super) bytes: Vec<i8>,
+    pub(super) words: Vec<u16>,
+}
+
+/// Makes bins of values.
+pub(super) struct Quantiser<T> {
+    slots: Vec<Slot<T>>,
+    bytes: usize,
+    words: usize,
+}
+
+/// What is made of one column of values.
+struct Slot<T> {
+    cuts: Cuts<T>,
+    ordered: Vec<Ordered>,
+    members: Vec<Member>,
+}
+
+/// Columns that count cuts, of one treatment of missing values.
+struct Ordered {
+    missing: Missing,
+    missing_right: bool,
+    columns: Vec<(Width, u32, usize)>,
+}
+
+/// A column that says which side a category lies on.
+struct Member {
+    set: Set,
+    inside_right: bool,
+    missing: Missing,
+    missing_right: bool,
+    width: Width,
+    column: usize,
+}
+
+/// The cuts of a feature in runs of [`RUN`], filled up with NaN. Each level above holds the last cut of every run below; every level
+/// ends with NaN, so that no search leaves it.
+struct Cuts<T> {
+    /// The topmost first.
+    levels: Vec<Vec<[T; RUN]>>,
+}
+
+impl<T: Value> Cuts<T> {
+    fn new(cuts: &[T]) -> Self {
+        let mut levels = Vec::new();
+        if cuts.is_empty() {
+            return Self { levels };
+        }
+        let mut level = cuts.to_vec();
+        loop {
+            level.resize((level.len() + 1).next_multiple_of(RUN), T::NAN);
+            let runs: Vec<[T; RUN]> = level.chunks_exact(RUN).filter_map(|run| run.first_chunk().copied()).collect();
+            // The last of these is NaN, which the next level fills up with anyway.
+            level = runs.iter().map(|run| run[RUN - 1]).collect();
+            level.pop();
+            levels.push(runs);
+            if level.is_empty() {
+                break;
+            }
+        }
+        levels.reverse();
+        Self { levels }
+    }
+
+    /// How many cuts lie below each value; none below NaN. `below` counts those of a run.
+    #[inline(always)]
+    fn count(&self, values: &[T], counts: &mut [u32], below: &impl Fn(&[T; RUN], T) -> u32) {
+        counts.fill(0);
+        for level in &self.levels {
+            for (at, &value) in counts.iter_mut().zip(values) {
+                *at = *at * RUN as u32 + below(&level[*at as usize], value);
+            }
+        }
+    }
+}
+
+impl<T: Value> Quantiser<T> {
+    pub(super) fn memory(&self) -> usize {
+        let slot = |slot: &Slot<T>| {
+            let runs: usize = slot.cuts.levels.iter().map(Vec::len).sum();
+            let columns: usize = slot.ordered.iter().map(|ordered| ordered.columns.len()).sum();
+            let sets: usize = slot.members.iter().map(|member| member.set.memory() + size_of::<Member>()).sum();
+            runs * RUN * size_of::<T>() + columns * size_of::<(Width, u32, usize)>() + sets
+        };
+        self.slots.iter().map(slot).sum()
+    }
+
+    /// Fills the bins of some rows.
+    pub(super) fn fill(&self, columns: &[T], rows: usize, bins: &mut Bins) {
+        self.fill_by(columns, rows, bins, |run, value| run.iter().map(|cut| u32::from(*cut < value)).sum());
+    }
+
+    /// Fills the bins, with another way to count the cuts of a run that lie below a value.
+    #[inline(always)]
+    pub(super) fn fill_by(&self, columns: &[T], rows: usize, bins: &mut Bins, below: impl Fn(&[T; RUN], T) -> u32) {
+        // A filled up tree may look at column 0 even where no split needs one.
+        bins.bytes.resize(self.bytes.max(1) * BLOCK, 0);
+        bins.words.resize(self.words.max(1) * BLOCK, 0);
+        let (mut counts, mut adjusted) = ([0u32; BLOCK], [0u32; BLOCK]);
+        for (slot, values) in self.slots.iter().zip(columns.chunks_exact(BLOCK)) {
+            let values = &values[..rows];
+            slot.cuts.count(values, &mut counts[..rows], &below);
+            for ordered in &slot.ordered {
+                let missing = if ordered.missing_right { u32::MAX } else { 0 };
+                let counts = match (ordered.missing, ordered.missing_right) {
+                    // No cut lies below NaN.
+                    (Missing::Nan, false) => &counts,
+                    (Missing::Nan, true) => replaced(&counts, values, &mut adjusted, T::is_nan, missing),
+                    (Missing::Zero, _) => replaced(&counts, values, &mut adjusted, is_zero, missing),
+                    (Missing::Never, _) => {
+                        let mut zero = [0];
+                        slot.cuts.count(&[T::ZERO], &mut zero, &below);
+                        replaced(&counts, values, &mut adjusted, T::is_nan, zero[0])
+                    }
+                };
+                for &(width, base, column) in &ordered.columns {
+                    match width {
+                        #[cfg(target_arch = "x86_64")]
+                        Width::Byte => {
+                            let bin = |count: u32| (count.saturating_sub(base).min(0xff) as u8 ^ 0x80) as i8;
+                            let to = &mut bins.bytes[column * BLOCK..][..rows];
+                            to.iter_mut().zip(counts).for_each(|(to, &count)| *to = bin(count));
+                        }
+                        Width::Word => {
+                            let bin = |count: u32| count.saturating_sub(base).min(0xffff) as u16;
+                            let to = &mut bins.words[column * BLOCK..][..rows];
+                            to.iter_mut().zip(counts).for_each(|(to, &count)| *to = bin(count));
+                        }
+                    }
+                }
+            }
+            slot.members.iter().for_each(|member| member.fill(values, bins));
+        }
+    }
+}
+
+/// The counts, with another where a value is missing.
+#[inline(always)]
+fn replaced<'a, T: Value>(
+    counts: &[u32; BLOCK],
+    values: &[T],
+    to: &'a mut [u32; BLOCK],
+    missing: impl Fn(T) -> bool,
+    count: u32,
+) -> &'a [u32; BLOCK] {
+    for ((to, &from), &value) in to.iter_mut().zip(counts).zip(values) {
+        *to = if missing(value) { count } else { from };
+    }
+    to
+}
+
+impl Member {
+    #[inline(always)]
+    fn fill<T: Value>(&self, values: &[T], bins: &mut Bins) {
+        let right = |value: T| match value.is_nan() || (self.missing == Missing::Zero && is_zero(value)) {
+            true => self.missing_right,
+            false => self.set.contains(value.double()) == self.inside_right,
+        };
+        match self.width {
+            #[cfg(target_arch = "x86_64")]
+            Width::Byte => {
+                let to = &mut bins.bytes[self.column * BLOCK..][..values.len()];
+                to.iter_mut().zip(values).for_each(|(to, &value)| *to = if right(value) { i8::MAX } else { i8::MIN });
+            }
+            Width::Word => {
+                let to = &mut bins.words[self.column * BLOCK..][..values.len()];
+                to.iter_mut().zip(values).for_each(|(to, &value)| *to = if right(value) { u16::MAX } else { 0 });
+            }
+        }
+    }
+}
+
+/// Collects the columns that trees turn out to need.
+pub(super) struct Builder<'a, T> {
+    slots: &'a Slots<'a>,
+    cuts: Vec<Vec<T>>,
+    made: Vec<(Vec<Ordered>, Vec<Member>)>,
+    ordered: HashMap<(u32, Missing, bool, Width, u32), usize>,
+    members: HashMap<(u32, Vec<u32>, bool, Missing, bool, Width), usize>,
+    bytes: usize,
+    words: usize,
+}
+
+/// A row goes left in a split where its bin in this column is at most `bin`, which is less than the greatest bin.
+pub(super) struct Comparison {
+    pub(super) column: usize,
+    pub(super) bin: u16,
+}
+
+impl<'a, T: Value> Builder<'a, T> {
+    pub(super) fn new<S>(trees: &[Tree<S>], slots: &'a Slots<'a>) -> Self {
+        let mut cuts = vec![Vec::new(); slots.features.len()];
+        for node in trees.iter().flat_map(|tree| &tree.nodes) {
+            if let Node::Split { feature, test, .. } = *node {
+                let cut = T::cut(test);
+                if !cut.is_nan() {
+                    cuts[slots.of(feature) as usize].push(cut);
+                }
+            }
+        }
+        for cuts in &mut cuts {
+            cuts.sort_unstable_by(|a: &T, b| a.double().total_cmp(&b.double()));
+            // -0.0 and 0.0 are one threshold.
+            cuts.dedup_by(|a, b| a == b);
+        }
+        let made = slots.features.iter().map(|_| Default::default()).collect();
+        Self { slots, cuts, made, ordered: HashMap::new(), members: HashMap::new(), bytes: 0, words: 0 }
+    }
+
+    /// The comparison that decides a split, with its column made if there was none.
+    pub(super) fn comparison<S>(&mut self, tree: &Tree<S>, split: Node, width: Width) -> Result<Comparison> {
+        let Node::Split { feature, test, missing, missing_left, .. } = split else { return Err(malformed()) };
+        let slot = self.slots.of(feature);
+        let cut = T::cut(test);
+        // Where NaN stands for zero nothing is missing.
+        let missing_right = !missing_left && missing != Missing::Never;
+        if cut.is_nan() {
+            return Ok(match test {
+                Test::In(set) => self.member(slot, &tree.sets[set as usize], false, Missing::Nan, !missing_left, width),
+                Test::NotIn(set) => self.member(slot, &tree.sets[set as usize], true, Missing::Nan, !missing_left, width),
+                // No number is at most NaN, and neither is what stands for one.
+                Test::Less(_) | Test::AtMost(_) => {
+                    self.member(slot, &[], false, missing, missing_right || missing == Missing::Never, width)
+                }
+            });
+        }
+        let position = self.cuts[slot as usize].partition_point(|&known| known < cut);
+        let base = index(position / width.stretch() * width.stretch())?;
+        let key = (slot, missing, missing_right, width, base);
+        let column = match self.ordered.get(&key) {
+            Some(&column) => column,
+            None => {
+                let column = self.next(width);
+                let made = &mut self.made[slot as usize].0;
+                let place = made.iter().position(|made| (made.missing, made.missing_right) == (missing, missing_right));
+                let place = place.unwrap_or_else(|| {
+                    made.push(Ordered { missing, missing_right, columns: Vec::new() });
+                    made.len() - 1
+                });
+                made[place].columns.push((width, base, column));
+                self.ordered.insert(key, column);
+                column
+            }
+        };
+        Ok(Comparison { column, bin: (position % width.stretch()) as u16 })
+    }
+
+    fn member(
+        &mut self,
+        slot: u32,
+        set: &[u32],
+        inside_right: bool,
+        missing: Missing,
+        missing_right: bool,
+        width: Width,
+    ) -> Comparison {
+        let key = (slot, set.to_vec(), inside_right, missing, missing_right, width);
+        let column = match self.members.get(&key) {
+            Some(&column) => column,
+            None => {
+                let column = self.next(width);
+                let member = Member { set: Set::new(set), inside_right, missing, missing_right, width, column };
+                self.made[slot as usize].1.push(member);
+                self.members.insert(key, column);
+                column
+            }
+        };
+        Comparison { column, bin: 0 }
+    }
+
+    fn next(&mut self, width: Width) -> usize {
+        let count = match width {
+            #[cfg(target_arch = "x86_64")]
+            Width::Byte => &mut self.bytes,
+            Width::Word => &mut self.words,
+        };
+        *count += 1;
+        *count - 1
+    }
+
+    pub(super) fn finish(self) -> Quantiser<T> {
+        let slot = |(cuts, (ordered, members)): (Vec<T>, _)| Slot { cuts: Cuts::new(&cuts), ordered, members };
+        Quantiser { slots: self.cuts.into_iter().zip(self.made).map(slot).collect(), bytes: self.bytes, words: self.words }
+    }
+}

@@ -1,0 +1,151 @@
+//! Trees of any shape over bins of words: rows walk down side by side, without a branch.
+#![allow(unsafe_code)]
+
+use std::ops::Range;
+
+use super::{
+    BLOCK, Leaves, Node, Sum, Tree, Value,
+    bins::{Builder, Width},
+    index,
+};
+use crate::error::Result;
+
+/// Rows that walk side by side.
+pub(super) const LANES: usize = 8;
+/// Levels all lanes take together before it is asked whether any has further to go: deep levels of unbalanced trees hold few rows.
+const TOGETHER: u32 = 8;
+
+/// The right child follows the left one. A leaf's `next` is itself, and no bin is above its own.
+#[derive(Clone, Copy)]
+struct Packed {
+    next: u32,
+    column: u16,
+    bin: u16,
+}
+
+/// Where a walk begins, and the levels below.
+#[derive(Clone, Copy)]
+pub(super) struct Root {
+    pub(super) node: u32,
+    pub(super) depth: u32,
+}
+
+/// Trees, or what is left of them below their first levels.
+#[derive(Default)]
+pub(super) struct Forest {
+    nodes: Vec<Packed>,
+    /// The number of each node that is a leaf.
+    leaves: Vec<u32>,
+    /// Columns of bins that nodes name.
+    columns: usize,
+    roots: Vec<Root>,
+}
+
+impl Forest {
+    /// All trees from their roots; none where they need more columns than a node can name. `first` are the trees' first leaves.
+    pub(super) fn new<T: Value, S>(trees: &[Tree<S>], first: &[u32], builder: &mut Builder<'_, T>) -> Result<Option<Self>> {
+        let mut forest = Self::default();
+        for (tree, &first) in trees.iter().zip(first) {
+            let Some(root) = forest.plant(tree, 0, first, builder)? else { return Ok(None) };
+            forest.roots.push(root);
+        }
+        Ok(Some(forest))
+    }
+
+    pub(super) fn memory(&self) -> usize {
+        size_of_val(&*self.nodes) + size_of_val(&*self.leaves) + size_of_val(&*self.roots)
+    }
+
+    /// Adds what a tree has from one of its nodes down.
+    pub(super) fn plant<T: Value, S>(
+        &mut self,
+        tree: &Tree<S>,
+        from: u32,
+        first: u32,
+        builder: &mut Builder<'_, T>,
+    ) -> Result<Option<Root>> {
+        let start = self.nodes.len();
+        // Level by level; the tree's nodes that come next, and how deep they lie.
+        let mut order = vec![(from, 0u32)];
+        let mut at = 0;
+        while let Some(&(from, depth)) = order.get(at) {
+            let (packed, leaf) = match tree.nodes[from as usize] {
+                Node::Leaf(number) => (Packed { next: index(start + at)?, column: 0, bin: u16::MAX }, first + number),
+                split @ Node::Split { left, right, .. } => {
+                    let comparison = builder.comparison(tree, split, Width::Word)?;
+                    let Ok(column) = u16::try_from(comparison.column) else { return Ok(None) };
+                    self.columns = self.columns.max(comparison.column + 1);
+                    let next = index(start + order.len())?;
+                    order.extend([(left, depth + 1), (right, depth + 1)]);
+                    (Packed { next, column, bin: comparison.bin }, 0)
+                }
+            };
+            self.nodes.push(packed);
+            self.leaves.push(leaf);
+            at += 1;
+        }
+        let depth = order.last().map_or(0, |&(_, depth)| depth);
+        Ok(Some(Root { node: index(start)?, depth }))
+    }
+
+    /// Adds the leaves of some trees for some rows of a block.
+    pub(super) fn add<S: Sum>(&self, trees: Range<usize>, leaves: &Leaves<S>, words: &[u16], rows: usize, out: &mut [S]) {
+        let walk = self.walk(words);
+        for tree in trees {
+            let Root { node, depth } = self.roots[tree];
+            let sums = &mut out[leaves.outputs[tree] as usize * BLOCK..];
+            for start in (0..rows).step_by(LANES) {
+                let found = walk.down([node; LANES], depth, start);
+                for (row, leaf) in (start..rows).zip(found) {
+                    leaves.add(leaf, sums, row);
+                }
+            }
+        }
+    }
+
+    /// The forest over the bins of a block.
+    pub(super) fn walk<'a>(&'a self, words: &'a [u16]) -> Walk<'a> {
+        assert!(words.len() >= self.columns.max(1) * BLOCK);
+        Walk { forest: self, words }
+    }
+}
+
+/// A forest, and bins that hold every column its nodes name.
+#[derive(Clone, Copy)]
+pub(super) struct Walk<'a> {
+    forest: &'a Forest,
+    words: &'a [u16],
+}
+
+impl Walk<'_> {
+    /// The leaves that rows from `row` on reach from some nodes, `depth` levels down at most.
+    #[inline(always)]
+    pub(super) fn down(self, mut at: [u32; LANES], depth: u32, row: usize) -> [u32; LANES] {
+        let (nodes, words) = (&*self.forest.nodes, self.words);
+        assert!(row + LANES <= BLOCK && at.iter().all(|&at| (at as usize) < nodes.len()));
+        let step = |at: [u32; LANES]| -> [u32; LANES] {
+            std::array::from_fn(|lane| {
+                // SAFETY: `at` begins inside and `next` and the node after it are nodes of the same tree (`plant`); `Forest::walk` has
+                // seen that every column any node names is there, BLOCK bins long, and `row + LANES <= BLOCK`.
+                let (node, bin) = unsafe {
+                    let node = *nodes.get_unchecked(at[lane] as usize);
+                    (node, *words.get_unchecked(usize::from(node.column) * BLOCK + row + lane))
+                };
+                node.next + u32::from(bin > node.bin)
+            })
+        };
+        for _ in 0..depth.min(TOGETHER) {
+            at = step(at);
+        }
+        for _ in TOGETHER..depth {
+            let before = at;
+            at = step(at);
+            if at == before {
+                break;
+            }
+        }
+        at.map(|at| self.forest.leaves[at as usize])
+    }
+}
+
+const _: () = assert!(BLOCK.is_multiple_of(LANES));

@@ -1,0 +1,220 @@
+//! What vectors of bytes evaluate: every node of a small tree, or of the first levels of a large one, is one comparison of bytes.
+
+use super::{
+    BLOCK, Leaves, Node, Shape, Sum, Tree, Value,
+    bins::{Builder, Width},
+    deep, index, malformed,
+};
+use crate::error::Result;
+
+/// Depth up to which a tree is filled up and kept in registers.
+pub(super) const FULL_DEPTH: usize = 6;
+/// Numbers that leaf tables tell apart.
+const MOST_IN_TABLES: usize = 64;
+/// Numbers that a byte tells apart.
+const MOST_NUMBERS: usize = 256;
+/// The first slot that is no number.
+const RESULTS: u16 = MOST_NUMBERS as u16;
+
+/// What gives each row a number.
+#[derive(Clone, Copy)]
+pub(super) enum First {
+    /// Nothing: all rows have number 0.
+    Nothing,
+    /// Filled up to `depth` levels; nodes level by level from `node` on.
+    Full { depth: u8, node: u32 },
+    /// Children before parents, from `step` on.
+    Steps { step: u32, count: u32 },
+}
+
+/// What becomes of the numbers.
+#[derive(Clone, Copy)]
+pub(super) enum Then {
+    /// They are looked up in tables from this one on; so many runs of 16 numbers.
+    Tables { table: u32, runs: u8 },
+    /// They are places in the list of leaves from here on.
+    Leaves { start: u32 },
+    /// They are places in the list of nodes from here on, where walks begin.
+    Walks { start: u32, depth: u32 },
+}
+
+/// One step: compare, and choose between two slots.
+///
+/// A slot is a number, or from [`RESULTS`] on an earlier result.
+#[derive(Clone, Copy)]
+pub(super) struct Step {
+    pub(super) column: u32,
+    pub(super) cut: i8,
+    pub(super) left: u16,
+    pub(super) right: u16,
+    pub(super) to: u16,
+}
+
+/// All trees.
+#[derive(Default)]
+pub(super) struct Forest {
+    pub(super) trees: Vec<(First, Then)>,
+    /// Of full trees: where the column of bytes begins, and the cut: a row goes left where it is greater than the byte.
+    pub(super) node_columns: Vec<u32>,
+    pub(super) node_cuts: Vec<i8>,
+    pub(super) steps: Vec<Step>,
+    /// Slots of [`Step`]s, numbers included.
+    pub(super) slots: usize,
+    /// Leaves byte by byte, for each output, run of 16 and byte of the value.
+    pub(super) tables: Vec<[u8; 16]>,
+    /// Leaves and nodes that numbers stand for.
+    pub(super) places: Vec<u32>,
+    pub(super) deep: deep::Forest,
+}
+
+impl Forest {
+    /// None where trees need more columns than nodes can name. `first` are the trees' first leaves.
+    pub(super) fn new<T: Value, S: Sum>(
+        trees: &[Tree<S>],
+        shapes: &[Shape],
+        first: &[u32],
+        builder: &mut Builder<'_, T>,
+        leaves: &Leaves<S>,
+    ) -> Result<Option<Self>> {
+        let mut forest = Self::default();
+        for ((tree, shape), &first) in trees.iter().zip(shapes).zip(first) {
+            let (start, numbers) = if shape.depth <= FULL_DEPTH {
+                forest.full(tree, shape.depth, builder)?
+            } else if stepped(shape) {
+                forest.steps(tree, shape, builder)?
+            } else {
+                let (start, nodes) = forest.full(tree, FULL_DEPTH, builder)?;
+                let Some(then) = forest.walks(tree, &nodes, first, builder)? else { return Ok(None) };
+                forest.trees.push((start, then));
+                continue;
+            };
+            let then = forest.leaves(tree, &numbers, first, leaves)?;
+            forest.trees.push((start, then));
+        }
+        Ok(Some(forest))
+    }
+
+    pub(super) fn memory(&self) -> usize {
+        size_of_val(&*self.trees)
+            + size_of_val(&*self.node_columns)
+            + size_of_val(&*self.node_cuts)
+            + size_of_val(&*self.steps)
+            + size_of_val(&*self.tables)
+            + size_of_val(&*self.places)
+            + self.deep.memory()
+    }
+
+    /// The first levels, filled up; the nodes below them.
+    fn full<T: Value, S>(&mut self, tree: &Tree<S>, depth: usize, builder: &mut Builder<'_, T>) -> Result<(First, Vec<u32>)> {
+        let node = index(self.node_columns.len())?;
+        let mut level = vec![0u32];
+        for _ in 0..depth {
+            let mut next = Vec::with_capacity(level.len() * 2);
+            for at in level {
+                match tree.nodes[at as usize] {
+                    // Both children are the leaf itself: whichever side is taken is right.
+                    Node::Leaf(_) => {
+                        self.node_columns.push(0);
+                        self.node_cuts.push(0);
+                        next.extend([at, at]);
+                    }
+                    split @ Node::Split { left, right, .. } => {
+                        let (column, cut) = comparison(tree, split, builder)?;
+                        self.node_columns.push(column);
+                        self.node_cuts.push(cut);
+                        next.extend([left, right]);
+                    }
+                }
+            }
+            level = next;
+        }
+        Ok((if depth == 0 { First::Nothing } else { First::Full { depth: depth as u8, node } }, level))
+    }
+
+    /// A whole tree, node by node; its leaves.
+    fn steps<T: Value, S>(&mut self, tree: &Tree<S>, shape: &Shape, builder: &mut Builder<'_, T>) -> Result<(First, Vec<u32>)> {
+        let step = self.steps.len();
+        // The slot of each node's result, free again once the parent has used it.
+        let mut place = vec![0u16; tree.nodes.len()];
+        let (mut free, mut used, mut leaves) = (Vec::new(), RESULTS, Vec::with_capacity(shape.leaves));
+        for &at in &shape.children_first {
+            match tree.nodes[at as usize] {
+                Node::Leaf(_) => {
+                    place[at as usize] = leaves.len() as u16;
+                    leaves.push(at);
+                }
+                split @ Node::Split { left, right, .. } => {
+                    let (column, cut) = comparison(tree, split, builder)?;
+                    let (left, right) = (place[left as usize], place[right as usize]);
+                    free.extend([left, right].into_iter().filter(|&place| place >= RESULTS));
+                    let to = free.pop().unwrap_or_else(|| {
+                        used += 1;
+                        used - 1
+                    });
+                    place[at as usize] = to;
+                    self.steps.push(Step { column, cut, left, right, to });
+                }
+            }
+        }
+        self.slots = self.slots.max(usize::from(used));
+        Ok((First::Steps { step: index(step)?, count: index(self.steps.len() - step)? }, leaves))
+    }
+
+    /// What the numbers of some leaves stand for.
+    fn leaves<S: Sum>(&mut self, tree: &Tree<S>, nodes: &[u32], first: u32, leaves: &Leaves<S>) -> Result<Then> {
+        let leaf = |&at: &u32| match tree.nodes[at as usize] {
+            Node::Leaf(number) => Ok((first + number) as usize),
+            Node::Split { .. } => Err(malformed()),
+        };
+        let numbers = nodes.iter().map(leaf).collect::<Result<Vec<_>>>()?;
+        if numbers.len() > MOST_IN_TABLES {
+            let start = index(self.places.len())?;
+            self.places.extend(numbers.into_iter().map(|number| number as u32));
+            return Ok(Then::Leaves { start });
+        }
+        let table = index(self.tables.len())?;
+        let runs = numbers.len().div_ceil(16).next_power_of_two();
+        for output in 0..leaves.width {
+            for run in 0..runs {
+                let run = numbers.chunks(16).nth(run).unwrap_or_default();
+                for plane in 0..S::PLANES {
+                    let mut bytes = [0; 16];
+                    bytes
+                        .iter_mut()
+                        .zip(run)
+                        .for_each(|(byte, leaf)| *byte = leaves.values[leaf * leaves.width + output].plane(plane));
+                    self.tables.push(bytes);
+                }
+            }
+        }
+        Ok(Then::Tables { table, runs: runs as u8 })
+    }
+
+    /// Walks from some nodes on.
+    fn walks<T: Value, S>(
+        &mut self,
+        tree: &Tree<S>,
+        nodes: &[u32],
+        first: u32,
+        builder: &mut Builder<'_, T>,
+    ) -> Result<Option<Then>> {
+        let (start, mut depth) = (index(self.places.len())?, 0);
+        for &at in nodes {
+            let Some(root) = self.deep.plant(tree, at, first, builder)? else { return Ok(None) };
+            depth = depth.max(root.depth);
+            self.places.push(root.node);
+        }
+        Ok(Some(Then::Walks { start, depth }))
+    }
+}
+
+/// Whether comparing all nodes of a tree takes less than walking below its first levels.
+fn stepped(shape: &Shape) -> bool {
+    shape.leaves <= MOST_NUMBERS && shape.leaves <= 32 + 32 * (shape.depth - FULL_DEPTH)
+}
+
+/// Where the column of bytes begins, and the cut, flipped as the bytes are.
+fn comparison<T: Value, S>(tree: &Tree<S>, split: Node, builder: &mut Builder<'_, T>) -> Result<(u32, i8)> {
+    let comparison = builder.comparison(tree, split, Width::Byte)?;
+    Ok((index(comparison.column * BLOCK)?, ((comparison.bin as u8 + 1) ^ 0x80) as i8))
+}

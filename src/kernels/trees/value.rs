@@ -1,0 +1,138 @@
+//! The precisions trees work in.
+
+use std::ops::AddAssign;
+
+use super::Test;
+#[cfg(target_arch = "x86_64")]
+use super::avx2::{Add, Look};
+use crate::kernels::columns::Real;
+
+/// Without vectors there is nothing more to know.
+#[cfg(not(target_arch = "x86_64"))]
+pub trait Look {}
+#[cfg(not(target_arch = "x86_64"))]
+impl<T> Look for T {}
+#[cfg(not(target_arch = "x86_64"))]
+pub trait Add {}
+#[cfg(not(target_arch = "x86_64"))]
+impl<T> Add for T {}
+
+/// What columns are compared in: `f32` or `f64`.
+pub trait Value: Real + Look + PartialOrd + Default + Send + Sync + 'static {
+    /// Zero.
+    const ZERO: Self;
+    /// The same number.
+    fn double(self) -> f64;
+    /// Whether it is NaN.
+    fn is_nan(self) -> bool;
+    /// The greatest value that is not above a threshold.
+    fn at_most(threshold: f64) -> Self;
+    /// The next smaller value.
+    fn next_down(self) -> Self;
+    /// A place for a number of 32 bits in a node.
+    fn from_index(index: u32) -> Self;
+    /// What [`Value::from_index`] was given.
+    fn index(self) -> u32;
+
+    /// The greatest value a test by order sends left, NaN where there is none.
+    fn cut(test: Test) -> Self {
+        match test {
+            Test::AtMost(threshold) => Self::at_most(threshold),
+            Test::Less(threshold) => {
+                let cut = Self::at_most(threshold);
+                match cut.double() < threshold {
+                    true => cut,
+                    false if threshold == f64::NEG_INFINITY => Self::NAN,
+                    false => cut.next_down(),
+                }
+            }
+            Test::In(_) | Test::NotIn(_) => Self::NAN,
+        }
+    }
+}
+
+/// What leaves are summed in: `f32` or `f64`.
+pub trait Sum: Add + Copy + Default + AddAssign + Send + Sync + 'static {}
+
+impl Sum for f32 {}
+impl Sum for f64 {}
+
+impl Value for f32 {
+    const ZERO: Self = 0.0;
+
+    fn double(self) -> f64 {
+        self.into()
+    }
+
+    fn is_nan(self) -> bool {
+        self.is_nan()
+    }
+
+    fn at_most(threshold: f64) -> Self {
+        let nearest = threshold as Self;
+        if f64::from(nearest) > threshold { nearest.next_down() } else { nearest }
+    }
+
+    fn next_down(self) -> Self {
+        self.next_down()
+    }
+
+    fn from_index(index: u32) -> Self {
+        Self::from_bits(index)
+    }
+
+    fn index(self) -> u32 {
+        self.to_bits()
+    }
+}
+
+impl Value for f64 {
+    const ZERO: Self = 0.0;
+
+    fn double(self) -> f64 {
+        self
+    }
+
+    fn is_nan(self) -> bool {
+        self.is_nan()
+    }
+
+    fn at_most(threshold: f64) -> Self {
+        threshold
+    }
+
+    fn next_down(self) -> Self {
+        self.next_down()
+    }
+
+    fn from_index(index: u32) -> Self {
+        Self::from_bits(index.into())
+    }
+
+    fn index(self) -> u32 {
+        self.to_bits() as u32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cuts_in_single_precision_decide_as_the_threshold_does() {
+        let around = |threshold: f64| {
+            let near = threshold as f32;
+            [near.next_down().next_down(), near.next_down(), near, near.next_up(), near.next_up().next_up()]
+        };
+        let thresholds =
+            [0.1, -0.1, 0.0, -0.0, 1e-50, -1e-50, 1e300, -1e300, f64::INFINITY, f64::NEG_INFINITY, 16_777_217.0, f64::NAN];
+        for threshold in thresholds {
+            for value in around(threshold).into_iter().chain([0.0, f32::MAX, f32::MIN, f32::INFINITY, f32::NEG_INFINITY]) {
+                let wide = f64::from(value);
+                assert_eq!(value <= f32::cut(Test::AtMost(threshold)), wide <= threshold, "{value} <= {threshold}");
+                assert_eq!(value <= f32::cut(Test::Less(threshold)), wide < threshold, "{value} < {threshold}");
+                assert_eq!(wide <= f64::cut(Test::Less(threshold)), wide < threshold, "{value} < {threshold}");
+            }
+        }
+    }
+}
