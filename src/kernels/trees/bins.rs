@@ -31,12 +31,15 @@ impl Width {
     }
 }
 
-/// The bins of a block: a run of [`BLOCK`] for each column.
+/// The bins of a block.
 #[derive(Default)]
 pub(super) struct Bins {
-    /// Flipped, so that they compare signed.
+    /// A run of [`BLOCK`] for each column, flipped so that they compare signed.
     pub(super) bytes: Vec<i8>,
+    /// Row by row: a walk looks at many columns of one row.
     pub(super) words: Vec<u16>,
+    /// Words of a row.
+    pub(super) width: usize,
 }
 
 /// Makes bins of values.
@@ -132,7 +135,8 @@ impl<T: Value> Quantiser<T> {
     pub(super) fn fill_by(&self, columns: &[T], rows: usize, bins: &mut Bins, below: impl Fn(&[T; RUN], T) -> u32) {
         // A filled up tree may look at column 0 even where no split needs one.
         bins.bytes.resize(self.bytes.max(1) * BLOCK, 0);
-        bins.words.resize(self.words.max(1) * BLOCK, 0);
+        bins.width = self.words.max(1);
+        bins.words.resize(bins.width * BLOCK, 0);
         let (mut counts, mut adjusted) = ([0u32; BLOCK], [0u32; BLOCK]);
         for (slot, values) in self.slots.iter().zip(columns.chunks_exact(BLOCK)) {
             let values = &values[..rows];
@@ -160,8 +164,8 @@ impl<T: Value> Quantiser<T> {
                         }
                         Width::Word => {
                             let bin = |count: u32| count.saturating_sub(base).min(0xffff) as u16;
-                            let to = &mut bins.words[column * BLOCK..][..rows];
-                            to.iter_mut().zip(counts).for_each(|(to, &count)| *to = bin(count));
+                            let to = bins.words[column..].iter_mut().step_by(bins.width);
+                            to.zip(&counts[..rows]).for_each(|(to, &count)| *to = bin(count));
                         }
                     }
                 }
@@ -200,8 +204,8 @@ impl Member {
                 to.iter_mut().zip(values).for_each(|(to, &value)| *to = if right(value) { i8::MAX } else { i8::MIN });
             }
             Width::Word => {
-                let to = &mut bins.words[self.column * BLOCK..][..values.len()];
-                to.iter_mut().zip(values).for_each(|(to, &value)| *to = if right(value) { u16::MAX } else { 0 });
+                let to = bins.words[self.column..].iter_mut().step_by(bins.width);
+                to.zip(values).for_each(|(to, &value)| *to = if right(value) { u16::MAX } else { 0 });
             }
         }
     }

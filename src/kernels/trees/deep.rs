@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::{
     BLOCK, Leaves, Node, Sum, Tree, Value,
-    bins::{Builder, Width},
+    bins::{Bins, Builder, Width},
     index,
 };
 use crate::error::Result;
@@ -74,9 +74,9 @@ impl Forest {
                 split @ Node::Split { left, right, .. } => {
                     let comparison = builder.comparison(tree, split, Width::Word)?;
                     let Ok(column) = u16::try_from(comparison.column) else { return Ok(None) };
-                    self.columns = self.columns.max(comparison.column + 1);
                     let next = index(start + order.len())?;
                     order.extend([(left, depth + 1), (right, depth + 1)]);
+                    self.columns = self.columns.max(comparison.column + 1);
                     (Packed { next, column, bin: comparison.bin }, 0)
                 }
             };
@@ -89,8 +89,8 @@ impl Forest {
     }
 
     /// Adds the leaves of some trees for some rows of a block.
-    pub(super) fn add<S: Sum>(&self, trees: Range<usize>, leaves: &Leaves<S>, words: &[u16], rows: usize, out: &mut [S]) {
-        let walk = self.walk(words);
+    pub(super) fn add<S: Sum>(&self, trees: Range<usize>, leaves: &Leaves<S>, bins: &Bins, rows: usize, out: &mut [S]) {
+        let walk = self.walk(bins);
         for tree in trees {
             let Root { node, depth } = self.roots[tree];
             let sums = &mut out[leaves.outputs[tree] as usize * BLOCK..];
@@ -104,9 +104,9 @@ impl Forest {
     }
 
     /// The forest over the bins of a block.
-    pub(super) fn walk<'a>(&'a self, words: &'a [u16]) -> Walk<'a> {
-        assert!(words.len() >= self.columns.max(1) * BLOCK);
-        Walk { forest: self, words }
+    pub(super) fn walk<'a>(&'a self, bins: &'a Bins) -> Walk<'a> {
+        assert!(bins.width >= self.columns.max(1) && bins.words.len() >= bins.width * BLOCK);
+        Walk { forest: self, words: &bins.words, width: bins.width }
     }
 }
 
@@ -115,21 +115,22 @@ impl Forest {
 pub(super) struct Walk<'a> {
     forest: &'a Forest,
     words: &'a [u16],
+    width: usize,
 }
 
 impl Walk<'_> {
     /// The leaves that rows from `row` on reach from some nodes, `depth` levels down at most.
     #[inline(always)]
     pub(super) fn down(self, mut at: [u32; LANES], depth: u32, row: usize) -> [u32; LANES] {
-        let (nodes, words) = (&*self.forest.nodes, self.words);
-        assert!(row + LANES <= BLOCK && at.iter().all(|&at| (at as usize) < nodes.len()));
+        let (nodes, words) = (&*self.forest.nodes, &self.words[row * self.width..][..LANES * self.width]);
+        assert!(at.iter().all(|&at| (at as usize) < nodes.len()));
         let step = |at: [u32; LANES]| -> [u32; LANES] {
             std::array::from_fn(|lane| {
                 // SAFETY: `at` begins inside and `next` and the node after it are nodes of the same tree (`plant`); `Forest::walk` has
-                // seen that every column any node names is there, BLOCK bins long, and `row + LANES <= BLOCK`.
+                // seen that every column any node names is among the `width` bins of a row, and `words` holds LANES rows.
                 let (node, bin) = unsafe {
                     let node = *nodes.get_unchecked(at[lane] as usize);
-                    (node, *words.get_unchecked(usize::from(node.column) * BLOCK + row + lane))
+                    (node, *words.get_unchecked(lane * self.width + usize::from(node.column)))
                 };
                 node.next + u32::from(bin > node.bin)
             })

@@ -176,7 +176,7 @@ impl<T: Value, S: Sum> Ensemble<T, S> {
         match &self.form {
             Form::Portable(bins, forest) if rows >= FEW => {
                 bins.fill(columns, rows, &mut scratch.bins);
-                forest.add(trees, &self.leaves, &scratch.bins.words, rows, out);
+                forest.add(trees, &self.leaves, &scratch.bins, rows, out);
             }
             #[cfg(target_arch = "x86_64")]
             Form::Avx2(bins, forest) if rows >= FEW => {

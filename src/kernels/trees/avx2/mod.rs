@@ -61,7 +61,7 @@ fn run<T: Value, S: Sum>(block: &Block<'_, T, S>, trees: Range<usize>, scratch: 
         out[..rows].iter().enumerate().for_each(|(row, &sum)| sums[place::<S>(row)] = sum);
     }
     pass::prepare(slots, forest.slots);
-    let walk = forest.deep.walk(&space.words);
+    let walk = forest.deep.walk(space);
     let padded = rows.next_multiple_of(ROWS);
     for tree in trees {
         let (first, then) = forest.trees[tree];
