@@ -23,14 +23,14 @@ struct Packed {
     bin: u16,
 }
 
-/// Where a walk begins, and the levels below.
+/// Where a tree's walk begins, and the levels below.
 #[derive(Clone, Copy)]
 pub(super) struct Root {
     pub(super) node: u32,
     pub(super) depth: u32,
 }
 
-/// Trees, or what is left of them below their first levels.
+/// Trees that walk.
 #[derive(Default)]
 pub(super) struct Forest {
     nodes: Vec<Packed>,
@@ -46,7 +46,7 @@ impl Forest {
     pub(super) fn new<T: Value, S>(trees: &[Tree<S>], first: &[u32], builder: &mut Builder<'_, T>) -> Result<Option<Self>> {
         let mut forest = Self::default();
         for (tree, &first) in trees.iter().zip(first) {
-            let Some(root) = forest.plant(tree, 0, first, builder)? else { return Ok(None) };
+            let Some(root) = forest.plant(tree, first, builder)? else { return Ok(None) };
             forest.roots.push(root);
         }
         Ok(Some(forest))
@@ -56,17 +56,16 @@ impl Forest {
         size_of_val(&*self.nodes) + size_of_val(&*self.leaves) + size_of_val(&*self.roots)
     }
 
-    /// Adds what a tree has from one of its nodes down.
+    /// Adds the nodes of a tree; none where it needs more columns than a node can name.
     pub(super) fn plant<T: Value, S>(
         &mut self,
         tree: &Tree<S>,
-        from: u32,
         first: u32,
         builder: &mut Builder<'_, T>,
     ) -> Result<Option<Root>> {
         let start = self.nodes.len();
         // Level by level; the tree's nodes that come next, and how deep they lie.
-        let mut order = vec![(from, 0u32)];
+        let mut order = vec![(0, 0u32)];
         let mut at = 0;
         while let Some(&(from, depth)) = order.get(at) {
             let (packed, leaf) = match tree.nodes[from as usize] {
@@ -92,13 +91,11 @@ impl Forest {
     pub(super) fn add<S: Sum>(&self, trees: Range<usize>, leaves: &Leaves<S>, bins: &Bins, rows: usize, out: &mut [S]) {
         let walk = self.walk(bins);
         for tree in trees {
-            let Root { node, depth } = self.roots[tree];
+            let root = self.roots[tree];
             let sums = &mut out[leaves.outputs[tree] as usize * BLOCK..];
             for start in (0..rows).step_by(LANES) {
-                let found = walk.down([node; LANES], depth, start);
-                for (row, leaf) in (start..rows).zip(found) {
-                    leaves.add(leaf, sums, row);
-                }
+                let found = walk.down(root, start);
+                leaves.add(found.into_iter().take(rows - start), start, sums, |row| row);
             }
         }
     }
@@ -119,11 +116,12 @@ pub(super) struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// The leaves that rows from `row` on reach from some nodes, `depth` levels down at most.
+    /// The leaves that rows from `row` on reach.
     #[inline(always)]
-    pub(super) fn down(self, mut at: [u32; LANES], depth: u32, row: usize) -> [u32; LANES] {
+    pub(super) fn down(self, Root { node, depth }: Root, row: usize) -> [u32; LANES] {
+        let mut at = [node; LANES];
         let (nodes, words) = (&*self.forest.nodes, &self.words[row * self.width..][..LANES * self.width]);
-        assert!(at.iter().all(|&at| (at as usize) < nodes.len()));
+        assert!((node as usize) < nodes.len());
         let step = |at: [u32; LANES]| -> [u32; LANES] {
             std::array::from_fn(|lane| {
                 // SAFETY: `at` begins inside and `next` and the node after it are nodes of the same tree (`plant`); `Forest::walk` has

@@ -1,9 +1,10 @@
-//! What vectors of bytes evaluate: every node of a small tree, or of the first levels of a large one, is one comparison of bytes.
+//! What vectors of bytes evaluate: every node of a small tree is one comparison of bytes. Large trees walk.
 
 use super::{
     BLOCK, Leaves, Node, Shape, Sum, Tree, Value,
     bins::{Builder, Width},
-    deep, index, malformed,
+    deep::{self, Root},
+    index, malformed,
 };
 use crate::error::Result;
 
@@ -27,15 +28,13 @@ pub(super) enum First {
     Steps { step: u32, count: u32 },
 }
 
-/// What becomes of the numbers.
+/// What numbers stand for.
 #[derive(Clone, Copy)]
 pub(super) enum Then {
     /// They are looked up in tables from this one on; so many runs of 16 numbers.
     Tables { table: u32, runs: u8 },
     /// They are places in the list of leaves from here on.
     Leaves { start: u32 },
-    /// They are places in the list of nodes from here on, where walks begin.
-    Walks { start: u32, depth: u32 },
 }
 
 /// One step: compare, and choose between two slots.
@@ -50,10 +49,17 @@ pub(super) struct Step {
     pub(super) to: u16,
 }
 
+/// How a tree is evaluated.
+#[derive(Clone, Copy)]
+pub(super) enum Form {
+    Numbers(First, Then),
+    Walk(Root),
+}
+
 /// All trees.
 #[derive(Default)]
 pub(super) struct Forest {
-    pub(super) trees: Vec<(First, Then)>,
+    pub(super) trees: Vec<Form>,
     /// Of full trees: where the column of bytes begins, and the cut: a row goes left where it is greater than the byte.
     pub(super) node_columns: Vec<u32>,
     pub(super) node_cuts: Vec<i8>,
@@ -62,7 +68,7 @@ pub(super) struct Forest {
     pub(super) slots: usize,
     /// Leaves byte by byte, for each output, run of 16 and byte of the value.
     pub(super) tables: Vec<[u8; 16]>,
-    /// Leaves and nodes that numbers stand for.
+    /// Leaves that numbers stand for.
     pub(super) places: Vec<u32>,
     pub(super) deep: deep::Forest,
 }
@@ -83,13 +89,12 @@ impl Forest {
             } else if stepped(shape) {
                 forest.steps(tree, shape, builder)?
             } else {
-                let (start, nodes) = forest.full(tree, FULL_DEPTH, builder)?;
-                let Some(then) = forest.walks(tree, &nodes, first, builder)? else { return Ok(None) };
-                forest.trees.push((start, then));
+                let Some(root) = forest.deep.plant(tree, first, builder)? else { return Ok(None) };
+                forest.trees.push(Form::Walk(root));
                 continue;
             };
             let then = forest.leaves(tree, &numbers, first, leaves)?;
-            forest.trees.push((start, then));
+            forest.trees.push(Form::Numbers(start, then));
         }
         Ok(Some(forest))
     }
@@ -104,7 +109,7 @@ impl Forest {
             + self.deep.memory()
     }
 
-    /// The first levels, filled up; the nodes below them.
+    /// A tree filled up to its depth; its leaves.
     fn full<T: Value, S>(&mut self, tree: &Tree<S>, depth: usize, builder: &mut Builder<'_, T>) -> Result<(First, Vec<u32>)> {
         let node = index(self.node_columns.len())?;
         let mut level = vec![0u32];
@@ -189,26 +194,9 @@ impl Forest {
         }
         Ok(Then::Tables { table, runs: runs as u8 })
     }
-
-    /// Walks from some nodes on.
-    fn walks<T: Value, S>(
-        &mut self,
-        tree: &Tree<S>,
-        nodes: &[u32],
-        first: u32,
-        builder: &mut Builder<'_, T>,
-    ) -> Result<Option<Then>> {
-        let (start, mut depth) = (index(self.places.len())?, 0);
-        for &at in nodes {
-            let Some(root) = self.deep.plant(tree, at, first, builder)? else { return Ok(None) };
-            depth = depth.max(root.depth);
-            self.places.push(root.node);
-        }
-        Ok(Some(Then::Walks { start, depth }))
-    }
 }
 
-/// Whether comparing all nodes of a tree takes less than walking below its first levels.
+/// Whether comparing all nodes of a tree takes less than walking down it.
 fn stepped(shape: &Shape) -> bool {
     shape.leaves <= MOST_NUMBERS && shape.leaves <= 32 + 32 * (shape.depth - FULL_DEPTH)
 }

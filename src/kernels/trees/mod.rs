@@ -203,15 +203,25 @@ impl<S: Sum> Leaves<S> {
         Ok((leaves, first))
     }
 
-    /// Adds one leaf at a place of runs of sums that begin with the tree's first output.
+    /// Adds leaves of rows that follow one another to runs of sums that begin with the tree's first output; `place` is where a row's sum is.
     #[inline(always)]
-    fn add(&self, leaf: u32, sums: &mut [S], at: usize) {
-        if self.width == 1 {
-            sums[at] += self.values[leaf as usize];
-            return;
+    fn add(&self, found: impl IntoIterator<Item = u32>, row: usize, sums: &mut [S], place: impl Fn(usize) -> usize) {
+        let sums = sums.as_chunks_mut::<BLOCK>().0;
+        let rows = (row..).zip(found);
+        match (self.width, sums) {
+            (1, [sums, ..]) => {
+                rows.for_each(|(row, leaf)| sums[place(row) % BLOCK] += self.values[leaf as usize]);
+            }
+            (2, [first, second, ..]) => rows.for_each(|(row, leaf)| {
+                let (at, values) = (place(row) % BLOCK, &self.values[leaf as usize * 2..][..2]);
+                first[at] += values[0];
+                second[at] += values[1];
+            }),
+            (width, sums) => rows.for_each(|(row, leaf)| {
+                let (at, values) = (place(row) % BLOCK, &self.values[leaf as usize * width..][..width]);
+                sums.iter_mut().zip(values).for_each(|(sums, &value)| sums[at] += value);
+            }),
         }
-        let values = &self.values[leaf as usize * self.width..][..self.width];
-        values.iter().enumerate().for_each(|(output, &value)| sums[output * BLOCK + at] += value);
     }
 }
 

@@ -90,7 +90,7 @@ impl<T: Value> Forest<T> {
                 while at.iter_mut().fold(false, |any, at| any | self.step(at, columns, row)) {}
                 for (tree, at) in (start..start + count).zip(at) {
                     let leaf = self.nodes[at as usize].cut.index();
-                    leaves.add(leaf, &mut out[leaves.outputs[tree] as usize * BLOCK..], row);
+                    leaves.add([leaf], row, &mut out[leaves.outputs[tree] as usize * BLOCK..], |row| row);
                 }
             }
         }

@@ -11,7 +11,7 @@ use super::{
     BLOCK, Leaves, Scratch, Sum, Value,
     bins::Quantiser,
     deep::LANES,
-    masks::{FULL_DEPTH, Forest, Then},
+    masks::{Forest, Form, Then},
 };
 pub use add::Add;
 pub use look::Look;
@@ -64,8 +64,16 @@ fn run<T: Value, S: Sum>(block: &Block<'_, T, S>, trees: Range<usize>, scratch: 
     let walk = forest.deep.walk(space);
     let padded = rows.next_multiple_of(ROWS);
     for tree in trees {
-        let (first, then) = forest.trees[tree];
         let sums = &mut sums[leaves.outputs[tree] as usize * BLOCK..][..leaves.width * BLOCK];
+        let (first, then) = match forest.trees[tree] {
+            Form::Numbers(first, then) => (first, then),
+            Form::Walk(root) => {
+                for start in (0..rows).step_by(LANES) {
+                    leaves.add(walk.down(root, start), start, sums, place::<S>);
+                }
+                continue;
+            }
+        };
         for start in (0..padded).step_by(ROWS) {
             let numbers = pass::numbers(forest, first, &space.bytes, start, slots);
             match then {
@@ -87,19 +95,8 @@ fn run<T: Value, S: Sum>(block: &Block<'_, T, S>, trees: Range<usize>, scratch: 
                 }
                 Then::Leaves { start: list } => {
                     let places = &forest.places[list as usize..];
-                    for (row, number) in (start..).zip(pass::bytes(numbers)) {
-                        leaves.add(places[usize::from(number)], sums, place::<S>(row));
-                    }
-                }
-                Then::Walks { start: list, depth } => {
-                    let places = &forest.places[list as usize..][..1 << FULL_DEPTH];
-                    let numbers = pass::bytes(numbers);
-                    for (row, numbers) in (start..).step_by(LANES).zip(numbers.chunks_exact(LANES)) {
-                        let at = std::array::from_fn(|lane| places[usize::from(numbers[lane])]);
-                        for (row, leaf) in (row..).zip(walk.down(at, depth, row)) {
-                            leaves.add(leaf, sums, place::<S>(row));
-                        }
-                    }
+                    let found = pass::bytes(numbers).into_iter().map(|number| places[usize::from(number)]);
+                    leaves.add(found, start, sums, place::<S>);
                 }
             }
         }
