@@ -31,6 +31,7 @@ from sklearn.base import BaseEstimator, is_classifier, is_clusterer, is_outlier_
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import normalize
 from sklearn.utils import all_estimators
 
 METHODS = ("predict", "predict_proba", "predict_log_proba", "decision_function")
@@ -123,6 +124,7 @@ def arguments(name: str) -> dict[str, Any]:
         "VotingRegressor": {"estimators": regressors},
         "ColumnTransformer": {"transformers": [("a", "passthrough", [0, 2])]},
         "FeatureUnion": {"transformer_list": [("a", "passthrough")]},
+        "LocalOutlierFactor": {"novelty": True},
         "SparseCoder": {"dictionary": np.eye(16)},
         "QuadraticDiscriminantAnalysis": {"reg_param": 0.1},
         "GaussianRandomProjection": {"n_components": 5},
@@ -189,7 +191,8 @@ def fitted(name: str, kind: type[BaseEstimator]) -> Iterator[tuple[str, BaseEsti
         if name != "MissingIndicator":
             yield once("", x, y, make_pipeline(one, LogisticRegression(max_iter=500)))
         if missing and name not in ("SimpleImputer", "KNNImputer", "IterativeImputer", "MissingIndicator", "OneHotEncoder"):
-            # No trees behind it: numpy's powers and logarithms differ in the last bit from CPU to CPU, and a threshold tells them apart.
+            # No trees behind it: numpy's powers and logarithms differ in the last bit from CPU to CPU, and a threshold tells
+            # them apart.
             filled = make_pipeline(kind(**options), SimpleImputer(), LogisticRegression(max_iter=500))
             yield once(".missing", holes(x), y, filled)
         elif missing:
@@ -269,7 +272,7 @@ def combinations() -> Iterator[tuple[str, BaseEstimator, pd.DataFrame]]:
     kinds = kinds.assign(e=kinds["a"] > 5.5, f=(kinds["b"] * 5).astype("int8"))
     yield "kinds.bool", LogisticRegression(max_iter=500).fit(kinds, k), kinds
     yield "kinds.forest", RandomForestClassifier(5, random_state=SEED).fit(kinds, k), kinds
-    for name in SIGNATURES:
+    for name in ("position.unnamed", "position.tensor"):
         yield name, make_pipeline(StandardScaler(), LogisticRegression()).fit(i.to_numpy(), k), i
     yield "bool.labels", LogisticRegression(max_iter=500).fit(a, b == 1), a
     yield "float.labels", LogisticRegression(max_iter=500).fit(a, b.astype("float64")), a
@@ -309,6 +312,60 @@ def combinations() -> Iterator[tuple[str, BaseEstimator, pd.DataFrame]]:
     yield "stacking.passthrough", StackingClassifier(pair, passthrough=True).fit(i, k), i
 
 
+def neighborhoods() -> Iterator[tuple[str, BaseEstimator, pd.DataFrame]]:
+    """Yield estimators of nearest rows, some of rows among which many are at one distance."""
+    from sklearn.impute import KNNImputer
+    from sklearn.neighbors import (
+        KNeighborsClassifier,
+        KNeighborsRegressor,
+        LocalOutlierFactor,
+        NearestCentroid,
+        RadiusNeighborsClassifier,
+        RadiusNeighborsRegressor,
+    )
+    from sklearn.preprocessing import StandardScaler
+
+    a, b = table("breast_cancer")
+    d, t = table("diabetes")
+    i, k = table("iris")
+    names = np.array(["x", "y", "z"])[k]
+    grid = np.stack(np.meshgrid(*[np.arange(7.0)] * 3), axis=-1).reshape(-1, 3)
+    grid = pd.DataFrame(np.concatenate([grid, grid]), columns=list("uvw"))
+    colour = np.random.default_rng(SEED).integers(0, 3, len(grid))
+    for weights in ("uniform", "distance"):
+        for algorithm in ("kd_tree", "ball_tree", "brute"):
+            metric = "manhattan" if algorithm == "brute" and weights == "distance" else "minkowski"
+            options = {"weights": weights, "algorithm": algorithm, "metric": metric, "leaf_size": 5}
+            yield f"knn.grid.{algorithm}.{weights}", KNeighborsClassifier(9, **options).fit(grid, colour), grid + 0.5
+            yield f"knn.even.{algorithm}.{weights}", KNeighborsClassifier(4, **options).fit(i[::2], names[::2]), i
+    for metric in ("manhattan", "chebyshev", "minkowski"):
+        for algorithm in ("kd_tree", "ball_tree", "brute"):
+            model = KNeighborsRegressor(7, weights="distance", p=3, metric=metric, algorithm=algorithm)
+            yield f"knn.{metric}.{algorithm}", model.fit(d[::2], t[::2]), d
+    yield "knn.scaled", make_pipeline(StandardScaler(), KNeighborsClassifier(11)).fit(a[::2], b[::2]), a
+    yield "knn.regressor.scaled", make_pipeline(StandardScaler(), KNeighborsRegressor(11)).fit(a[::2], b[::2]), a
+    yield "knn.product.distance", KNeighborsClassifier(weights="distance").fit(a[::2], b[::2]), a
+    yield "knn.cosine", KNeighborsClassifier(3, metric="cosine").fit(d[::2], t[::2] > 140), d
+    yield "knn.single", KNeighborsClassifier(6).fit(i.astype("float32"), k), i.astype("float32")
+    yield "knn.int", KNeighborsClassifier(6).fit(a[::2].round().astype("int64"), b[::2]), a.round().astype("int64")
+    yield "knn.two.labels", KNeighborsClassifier(4).fit(i, np.stack([k, k % 2], axis=1)), i
+    yield "knn.two.targets", KNeighborsRegressor(4, weights="distance").fit(d[::2], np.stack([t, -t], axis=1)[::2]), d
+    yield "radius.distance", RadiusNeighborsClassifier(0.5, weights="distance").fit(i, names), i
+    yield "radius.outliers", RadiusNeighborsClassifier(1.5, outlier_label="y").fit(i[::2], names[::2]), i * 1.1
+    yield "radius.brute", RadiusNeighborsClassifier(60.0, outlier_label="most_frequent").fit(a[::2], b[::2]), a
+    yield "radius.alone", RadiusNeighborsRegressor(0.1, weights="distance").fit(d[::2], t[::2]), d
+    yield "centroid.manhattan", NearestCentroid(metric="manhattan").fit(i, names), i
+    yield "centroid.priors", NearestCentroid(priors=[0.2, 0.5, 0.3], shrink_threshold=0.5).fit(i, names), i
+    yield "outliers.tree", LocalOutlierFactor(novelty=True, n_neighbors=12).fit(i), i * 1.05
+    yield "outliers.brute", LocalOutlierFactor(novelty=True).fit(a[::2]), a
+    empty = holes(d).assign(bmi=np.nan)
+    for keep in (False, True):
+        imputer = KNNImputer(n_neighbors=3, add_indicator=True, keep_empty_features=keep)
+        yield f"donors.{'kept' if keep else 'dropped'}", make_pipeline(imputer, Ridge()).fit(empty, t), empty
+    marked = holes(d).fillna(-1.0)
+    yield "donors.marked", make_pipeline(KNNImputer(missing_values=-1.0), Ridge()).fit(marked, t), marked
+
+
 def answers(model: BaseEstimator, x: pd.DataFrame) -> pa.Table:
     """Return what every method gives, a column each."""
     columns: dict[str, Any] = {}
@@ -345,6 +402,23 @@ def terms(model: BaseEstimator, x: pd.DataFrame) -> float:
     return float(np.max(inputs @ np.abs(weights).T)) if weights.shape[1] == inputs.shape[1] else 0.0
 
 
+def near(model: BaseEstimator, x: pd.DataFrame) -> list[int]:
+    """Return the rows whose last neighbor and the next are as far away but for the last bits of a product of matrices."""
+    last = model[-1] if hasattr(model, "steps") else model
+    if not hasattr(last, "kneighbors") or last._fit_method != "brute" or last.metric == "manhattan":
+        return []
+    if is_classifier(last) and last.weights == "uniform" and last.metric != "cosine" and last._fit_X.dtype.kind == "f":
+        # Voted on while distances are summed up, in the order of the rows.
+        return []
+    inputs = np.asarray(model[:-1].transform(x) if hasattr(model, "steps") and len(model) > 1 else x, dtype="float64")
+    count = last.n_neighbors
+    lengths = np.sort(np.linalg.norm(inputs[:, None] - np.asarray(last._fit_X), axis=2) ** 2, axis=1)
+    if last.metric == "cosine":
+        lengths = np.sort(1 - normalize(inputs) @ normalize(last._fit_X).T, axis=1)
+    bound = 1e-12 * ((inputs**2).sum(axis=1) + (last._fit_X**2).sum(axis=1).max())
+    return np.flatnonzero(lengths[:, count] - lengths[:, count - 1] <= bound).tolist()
+
+
 def save(name: str, model: BaseEstimator, x: pd.DataFrame, out: Path) -> None:
     """Write one case, whole or not at all."""
     with tempfile.TemporaryDirectory(dir=out, prefix=".tmp-") as scratch:
@@ -374,6 +448,9 @@ def save(name: str, model: BaseEstimator, x: pd.DataFrame, out: Path) -> None:
             "exponential": is_exponential(last),
             "single": name in SINGLE,
             "terms": terms(model, x),
+            "near": near(model, x),
+            "neighbors": hasattr(last, "kneighbors"),
+            "rows": len(x),
         }
         (case / "case.json").write_text(json.dumps(about))
         shutil.rmtree(out / name, ignore_errors=True)
@@ -404,8 +481,9 @@ def main(arguments: list[str]) -> None:
     for name, kind in all_estimators():
         if not wanted or any(case.split(".")[0] == name for case in wanted):
             keep(name, lambda name=name, kind=kind: fitted(name, kind))
-    if not wanted or any(not case[0].isupper() for case in wanted):
-        keep("combinations", combinations)
+    for group in (combinations, neighborhoods):
+        if not wanted or any(not case[0].isupper() for case in wanted):
+            keep(group.__name__, group)
     (out / "left-out.json").write_text(json.dumps(left_out, indent=1, sort_keys=True))
 
 

@@ -9,8 +9,8 @@ use std::{
 };
 
 use arrow::{
-    array::{Array, ArrayRef, AsArray, Float64Array, RecordBatch, StringArray},
-    compute::{cast, concat_batches},
+    array::{Array, ArrayRef, AsArray, BooleanArray, Float64Array, RecordBatch, StringArray},
+    compute::{cast, concat_batches, filter},
     datatypes::{DataType, Float64Type},
 };
 use mlflight::{
@@ -58,12 +58,25 @@ fn expected(table: &RecordBatch, method: &str) -> Vec<ArrayRef> {
     (0..).map_while(column).collect()
 }
 
+/// The rows in which the library's own choice hangs on the last bits of a product of matrices.
+fn near(about: &Value) -> Vec<usize> {
+    about["near"].as_array().into_iter().flatten().filter_map(|row| Some(row.as_u64()? as usize)).collect()
+}
+
+/// An answer without the rows that another may be right in.
+fn certain(column: &ArrayRef, near: &[usize]) -> ArrayRef {
+    let kept: BooleanArray = (0..column.len()).map(|row| Some(!near.contains(&row))).collect();
+    filter(column, &kept).unwrap()
+}
+
 /// What makes an answer wrong, if anything does.
 fn difference(answer: &RecordBatch, expected: &[ArrayRef], exact: bool, about: &Value) -> Option<String> {
     if answer.num_columns() != expected.len() {
         return Some(format!("{} columns, expected {}", answer.num_columns(), expected.len()));
     }
+    let near = near(about);
     for (at, (got, wanted)) in answer.columns().iter().zip(expected).enumerate() {
+        let (got, wanted) = (&certain(got, &near), &certain(wanted, &near));
         if !got.data_type().is_floating() {
             if got.to_data() != wanted.to_data() {
                 return Some(format!("column {at} of {}, expected {}: not the same", got.data_type(), wanted.data_type()));
@@ -140,17 +153,37 @@ fn every_case_is_native_or_says_why_not() {
     let wrong: Vec<_> = outcomes.iter().filter(|(_, (outcome, _))| *outcome == "wrong").collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
     let native = outcomes.values().filter(|(outcome, _)| *outcome == "native").count();
-    assert!(native >= 1700, "{native} answers are native");
+    assert!(native >= 1850, "{native} answers are native");
+    for name in ["knn.scaled", "knn.cosine", "knn.regressor.scaled", "outliers.brute"] {
+        let about: Value = serde_json::from_slice(&fs::read(cases().join(name).join("case.json")).unwrap()).unwrap();
+        assert!(near(&about).len() <= 3, "{name}: {} rows are not compared", near(&about).len());
+    }
 }
 
+/// Cases whose rows are scored in pieces as well, and by which method.
+const SPLIT: [(&str, &str); 12] = [
+    ("mixed.logistic", "predict_proba"),
+    ("mixed.forest", "predict_proba"),
+    ("mixed.hist", "predict_proba"),
+    ("LogisticRegression.two", "predict_proba"),
+    ("StandardScaler", "predict_proba"),
+    ("knn.grid.kd_tree.distance", "predict_proba"),
+    ("knn.even.ball_tree.uniform", "predict"),
+    ("knn.scaled", "predict_proba"),
+    ("radius.outliers", "predict"),
+    ("outliers.brute", "decision_function"),
+    ("donors.kept", "predict"),
+    ("NearestCentroid", "predict_proba"),
+];
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, ..Default::default() })]
+    #![proptest_config(ProptestConfig { cases: 48, ..Default::default() })]
     #[test]
-    fn any_split_of_a_batch_gives_the_same_answer(cuts in prop::collection::vec(0usize..600, 0..8), pick in 0usize..5) {
-        let name = ["mixed.logistic", "mixed.forest", "mixed.hist", "LogisticRegression.two", "StandardScaler"][pick];
+    fn any_split_of_a_batch_gives_the_same_answer(cuts in prop::collection::vec(0usize..600, 0..8), pick in 0usize..SPLIT.len()) {
+        let (name, method) = SPLIT[pick];
         let case = cases().join(name);
         let input = read_arrow(&case.join("input.arrow"));
-        let model = load(&case.join("skops"), "predict_proba").unwrap();
+        let model = load(&case.join("pickle"), method).unwrap();
         let mut bounds: Vec<usize> = cuts.into_iter().filter(|&cut| cut < input.num_rows()).chain([0, input.num_rows()]).collect();
         bounds.sort_unstable();
         let mut session = model.session(&SessionOptions::default()).unwrap();
@@ -243,11 +276,25 @@ fn a_model_file_that_was_cut_anywhere_is_refused() {
     }
 }
 
+/// Cases whose files are damaged.
+const DAMAGED: [&str; 10] = [
+    "mixed.hist",
+    "GradientBoostingClassifier",
+    "mixed.logistic",
+    "VotingClassifier",
+    "SVC",
+    "GaussianMixture",
+    "knn.even.kd_tree.uniform",
+    "knn.even.ball_tree.distance",
+    "outliers.tree",
+    "NearestCentroid",
+];
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..Default::default() })]
+    #![proptest_config(ProptestConfig { cases: 600, ..Default::default() })]
     #[test]
-    fn a_damaged_file_never_panics(at in 0.0f64..1.0, byte: u8, pick in 0usize..6) {
-        let case = ["mixed.hist", "GradientBoostingClassifier", "mixed.logistic", "VotingClassifier", "SVC", "GaussianMixture"][pick];
+    fn a_damaged_file_never_panics(at in 0.0f64..1.0, byte: u8, pick in 0usize..DAMAGED.len()) {
+        let case = DAMAGED[pick];
         let mut bytes = fs::read(cases().join(case).join("pickle/model.pkl")).unwrap();
         let at = (at * bytes.len() as f64) as usize;
         bytes[at] = byte;

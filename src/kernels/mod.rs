@@ -7,8 +7,10 @@ pub mod columns;
 pub mod dense;
 pub mod linear;
 pub mod link;
+pub mod neighbors;
 pub mod pairs;
 mod path;
+pub mod sum;
 pub mod trees;
 
 pub use path::Path;

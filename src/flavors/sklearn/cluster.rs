@@ -3,7 +3,7 @@
 use std::{slice, sync::Arc};
 
 use super::{
-    common::{frame, labels, width},
+    common::{frame, width},
     part::{Allow, Frame, Labels, Method, Part, Shared, Work, validate},
     view::{Made, View, python},
 };
@@ -48,16 +48,6 @@ pub(super) fn nearest(view: View<'_>) -> Made<Shared> {
         return python("AffinityPropagation: of affinities made before");
     }
     made(view, "cluster_centers_", numbers(8), false)
-}
-
-/// `NearestCentroid`, as far as distances alone decide.
-pub(super) fn centroid(view: View<'_>) -> Made<Shared> {
-    let classes = labels(view)?;
-    let equal = view.find("priors").is_none_or(|priors| priors.text() == Some("uniform"));
-    if view.word("metric") != "euclidean" || !equal {
-        return python("NearestCentroid: of another metric, or with priors");
-    }
-    made(view, "centroids_", |_| classes, false)
 }
 
 impl Centres {

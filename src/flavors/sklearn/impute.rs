@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// What counts as missing.
-enum Missing {
+pub(super) enum Missing {
     /// NaN and null.
     Nothing,
     Number(f64),
@@ -20,7 +20,7 @@ enum Missing {
 }
 
 impl Missing {
-    fn new(view: View<'_>) -> Self {
+    pub(super) fn new(view: View<'_>) -> Self {
         match view.find("missing_values") {
             Some(found) => match (found.text(), found.number()) {
                 (Some(text), _) => Self::Text(view.loader.symbol(text)),
@@ -31,7 +31,7 @@ impl Missing {
         }
     }
 
-    fn is(&self, kind: Kind, value: f64) -> bool {
+    pub(super) fn is(&self, kind: Kind, value: f64) -> bool {
         match self {
             Self::Nothing => value.is_nan(),
             Self::Number(number) => kind != Kind::Symbol && value == *number,
@@ -39,7 +39,7 @@ impl Missing {
         }
     }
 
-    fn allow(&self) -> Allow {
+    pub(super) fn allow(&self) -> Allow {
         if matches!(self, Self::Nothing) { Allow::Missing } else { Allow::Finite }
     }
 }
@@ -93,7 +93,7 @@ pub(super) fn simple(view: View<'_>) -> Made<Shared> {
     Step::shared(view, None, Simple { missing: Missing::new(view), fills, indicator, texts })
 }
 
-fn features(indicator: View<'_>, width: usize) -> Made<Vec<usize>> {
+pub(super) fn features(indicator: View<'_>, width: usize) -> Made<Vec<usize>> {
     let found = indicator.get("features_")?;
     let features = found.array()?.ints().unwrap_or_default();
     let features: Option<Vec<usize>> = features.into_iter().map(|feature| usize::try_from(feature).ok()).collect();
@@ -144,7 +144,7 @@ impl Transform for Simple {
     }
 }
 
-fn mark(missing: &Missing, input: &Block, feature: usize, out: &mut Block, to: usize) {
+pub(super) fn mark(missing: &Missing, input: &Block, feature: usize, out: &mut Block, to: usize) {
     out.set_kind(to, Kind::Bool);
     let kind = input.kinds()[feature];
     for (out, &value) in out.column_mut(to).iter_mut().zip(input.column(feature)) {

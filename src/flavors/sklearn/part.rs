@@ -12,6 +12,7 @@ use crate::{
     formats::npy::{Array, Data},
     kernels::{
         block::{Block, Kind},
+        neighbors::Nearest,
         trees::Scratch,
     },
 };
@@ -95,6 +96,7 @@ pub(super) struct Work {
     pub(super) singles: Vec<f32>,
     pub(super) doubles: Vec<f64>,
     pub(super) scratch: Scratch<f64>,
+    pub(super) nearest: Nearest,
 }
 
 impl Work {
@@ -162,6 +164,14 @@ impl Labels {
             Self::Floats { values, .. } => values.get(at).copied().unwrap_or(f64::NAN),
             Self::Bools(values) => values.get(at).map_or(f64::NAN, |&value| f64::from(u8::from(value))),
             Self::Texts(_) => f64::NAN,
+        }
+    }
+
+    /// A class's name that is text.
+    pub(super) fn text(&self, at: usize) -> Option<&str> {
+        match self {
+            Self::Texts(values) => values.get(at).map(String::as_str),
+            _ => None,
         }
     }
 

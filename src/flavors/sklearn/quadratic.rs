@@ -41,7 +41,7 @@ fn map(mean: &[f64], matrix: &[f64], outputs: usize) -> Option<Affine> {
 }
 
 impl Normals {
-    fn scores(&self, input: &Block, work: &mut Work, out: &mut Block) {
+    fn likelihoods(&self, input: &Block, work: &mut Work, out: &mut Block) {
         out.reset(input.rows(), self.maps.len(), Kind::Double);
         let mut mapped = work.take();
         for (class, (map, constant)) in self.maps.iter().zip(&self.constants).enumerate() {
@@ -54,10 +54,6 @@ impl Normals {
             sums.iter_mut().for_each(|sum| *sum = constant - 0.5 * *sum);
         }
         work.give(mapped);
-    }
-
-    fn memory(&self) -> usize {
-        self.maps.iter().map(Affine::memory).sum()
     }
 }
 
@@ -85,10 +81,36 @@ pub(super) fn discriminant(view: View<'_>) -> Made<Shared> {
         let logs: f64 = scaling.iter().map(|scale| scale.ln()).sum();
         normals.constants.push(-0.5 * logs + priors[class].ln());
     }
-    Classifier::shared(view, Allow::Finite, normals)
+    Classifier::shared(view, Allow::Finite, Discriminant(normals))
 }
 
-impl Classify for Normals {
+impl Scores for Normals {
+    fn classes(&self) -> usize {
+        self.maps.len()
+    }
+
+    fn scores(&self, input: &Block, work: &mut Work, out: &mut Block) {
+        self.likelihoods(input, work, out);
+    }
+
+    fn memory(&self) -> usize {
+        self.maps.iter().map(Affine::memory).sum()
+    }
+}
+
+/// Logarithmic likelihoods of classes, which all that a discriminant answers is made of.
+pub(super) trait Scores: Send + Sync {
+    fn classes(&self) -> usize;
+
+    fn scores(&self, input: &Block, work: &mut Work, out: &mut Block);
+
+    fn memory(&self) -> usize;
+}
+
+/// A classifier by likelihoods.
+pub(super) struct Discriminant<T>(pub(super) T);
+
+impl<T: Scores> Classify for Discriminant<T> {
     fn probabilities(&self, input: &Block, work: &mut Work, out: &mut Block) -> Result<()> {
         self.logarithms(input, work, out)?;
         out.map(f64::exp);
@@ -96,18 +118,18 @@ impl Classify for Normals {
     }
 
     fn logarithms(&self, input: &Block, work: &mut Work, out: &mut Block) -> Result<()> {
-        self.scores(input, work, out);
+        self.0.scores(input, work, out);
         normalized(out);
         Ok(())
     }
 
     fn decision(&self, input: &Block, work: &mut Work, out: &mut Block) -> Option<Result<()>> {
-        if self.maps.len() != 2 {
-            self.scores(input, work, out);
+        if self.0.classes() != 2 {
+            self.0.scores(input, work, out);
             return Some(Ok(()));
         }
         let mut scores = work.take();
-        self.scores(input, work, &mut scores);
+        self.0.scores(input, work, &mut scores);
         out.reset(input.rows(), 1, Kind::Double);
         for (row, difference) in out.column_mut(0).iter_mut().enumerate() {
             *difference = scores.at(row, 1) - scores.at(row, 0);
@@ -118,7 +140,7 @@ impl Classify for Normals {
 
     fn predict(&self, input: &Block, work: &mut Work, out: &mut Block) -> Result<()> {
         let mut scores = work.take();
-        self.scores(input, work, &mut scores);
+        self.0.scores(input, work, &mut scores);
         argmax(&scores, out);
         work.give(scores);
         Ok(())
@@ -129,12 +151,13 @@ impl Classify for Normals {
     }
 
     fn memory(&self) -> usize {
-        self.memory()
+        self.0.memory()
     }
 }
 
 struct Mixture {
-    normals: Normals,
+    name: String,
+    normals: Discriminant<Normals>,
     columns: usize,
     labels: Labels,
     frame: Frame,
@@ -151,7 +174,7 @@ pub(super) fn mixture(view: View<'_>) -> Made<Shared> {
         matrix
     };
     if columns > MAX_COLUMNS {
-        return python(format!("GaussianMixture: of more than {MAX_COLUMNS} columns"));
+        return python(format!("{}: of more than {MAX_COLUMNS} columns", view.name()));
     }
     let size = columns * columns;
     let (expected, kind) = match view.word("covariance_type") {
@@ -159,10 +182,10 @@ pub(super) fn mixture(view: View<'_>) -> Made<Shared> {
         "tied" => (size, 't'),
         "diag" => (components * columns, 'd'),
         "spherical" => (components, 's'),
-        other => return python(format!("GaussianMixture: covariance '{other}'")),
+        other => return python(format!("{}: covariance '{other}'", view.name())),
     };
     if cholesky.len() != expected || weights.len() != components || components == 0 || columns != width(view)? {
-        return python("GaussianMixture: its attributes do not fit together");
+        return python(format!("{}: its attributes do not fit together", view.name()));
     }
     let mut normals = Normals { maps: Vec::new(), constants: Vec::new() };
     for component in 0..components {
@@ -177,11 +200,12 @@ pub(super) fn mixture(view: View<'_>) -> Made<Shared> {
         normals.constants.push(weights[component].ln() + logs - 0.5 * norm);
         match map(&means[component * columns..][..columns], &matrix, columns) {
             Some(map) => normals.maps.push(map),
-            None => return python("GaussianMixture: its attributes do not fit together"),
+            None => return python(format!("{}: its attributes do not fit together", view.name())),
         }
     }
     let labels = Labels::Ints { values: (0..components as i64).collect(), bytes: 8 };
-    Ok(Arc::new(Mixture { normals, columns, labels, frame: frame(view) }))
+    let name = view.name().into();
+    Ok(Arc::new(Mixture { name, normals: Discriminant(normals), columns, labels, frame: frame(view) }))
 }
 
 impl Part for Mixture {
@@ -190,7 +214,7 @@ impl Part for Mixture {
     }
 
     fn run(&self, method: Method, input: &Block, work: &mut Work, out: &mut Block) -> Result<()> {
-        validate("GaussianMixture", input, self.columns, Allow::Finite)?;
+        validate(&self.name, input, self.columns, Allow::Finite)?;
         match method {
             Method::Predict => self.normals.predict(input, work, out),
             _ => self.normals.probabilities(input, work, out),

@@ -180,6 +180,14 @@ impl<'a> View<'a> {
         }
     }
 
+    /// The items of an object's state that is a tuple.
+    pub(super) fn state(self) -> Vec<Self> {
+        match self.value() {
+            Value::Object(object) => object.state.map(|state| self.to(state).items()).unwrap_or_default(),
+            _ => Vec::new(),
+        }
+    }
+
     /// The items of a list, tuple, set or array of objects; none of anything else.
     pub(super) fn items(self) -> Vec<Self> {
         match self.value() {
