@@ -14,6 +14,7 @@ import os
 import shutil
 import sys
 import tempfile
+import unicodedata
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -49,6 +50,7 @@ SINGLE = ("boosting.init",)
 SIGNATURES = {
     "position.unnamed": ModelSignature(Schema([ColSpec("double")] * 4)),
     "position.tensor": ModelSignature(Schema([TensorSpec(np.dtype("float64"), (-1, 4))])),
+    "text.tensor": ModelSignature(Schema([TensorSpec(np.dtype("str"), (-1,))])),
 }
 
 
@@ -152,7 +154,7 @@ def fitted(name: str, kind: type[BaseEstimator]) -> Iterator[tuple[str, BaseEsti
     tags = one.__sklearn_tags__()
     several = tags.target_tags.multi_output and not tags.target_tags.single_output
     if tags.input_tags.string and not tags.input_tags.two_d_array:
-        raise LeftOut("takes text, not columns")
+        raise LeftOut("takes text: among the cases text.*")
     missing = tags.input_tags.allow_nan
 
     def positive(x: pd.DataFrame) -> pd.DataFrame:
@@ -366,13 +368,125 @@ def neighborhoods() -> Iterator[tuple[str, BaseEstimator, pd.DataFrame]]:
     yield "donors.marked", make_pipeline(KNNImputer(missing_values=-1.0), Ridge()).fit(marked, t), marked
 
 
+def corpus() -> tuple[pd.DataFrame, np.ndarray]:
+    """Return letters to newsgroups, as it were: words by topic, with what else is in letters, and numbers beside them."""
+    rng = np.random.default_rng(SEED)
+    syllables = ["ba", "ko", "mi", "ten", "ür", "ña", "dis", "ŧo", "ξε", "\u0440\u0443", "語", "ka", "re", "lo", "st"]
+    words = ["".join(rng.choice(syllables, rng.integers(1, 5))) for _ in range(900)]
+    shares = 1 / (np.arange(900) + 3)
+    topics = [rng.permutation(900) for _ in range(4)]
+    others = ["it's", "e-mail", "x", "42", "3.14", "\u00c9t\u00e9", "cafe\u0301", "\u0395\u03a3.", "\ufb01n", "na\u00efve_1"]
+    y = rng.integers(0, 4, 400)
+    texts = []
+    for topic in y:
+        row = [words[topics[topic][at]] for at in rng.choice(900, rng.integers(0, 60), p=shares / shares.sum())]
+        row = [word.upper() if rng.random() < 0.1 else word.capitalize() if rng.random() < 0.1 else word for word in row]
+        row += others[: rng.integers(0, len(others) + 1)]
+        texts.append(str(rng.choice([" ", "  ", "\n", ", ", "\u00a0"])).join(row))
+    return pd.DataFrame({"text": texts, "size": rng.normal(size=400), "kind": rng.choice(["a", "b"], 400)}), y
+
+
+def anything(rows: int) -> pd.DataFrame:
+    """Return documents of characters from everywhere in Unicode, as far as Python's tables know them."""
+    rng = np.random.default_rng(SEED)
+    known = [chr(code) for code in range(1, 0x30000) if unicodedata.category(chr(code)) not in ("Cn", "Cs", "Co")]
+    common = list("abcXYZ019_ .,-'\t\n\x0b\x1c\x1f\x85\u0130\u03a3\u03c3\u0301\u200d\u24b6\u1e9e\u00df")
+
+    def document() -> str:
+        return "".join(rng.choice(known if rng.random() < 0.5 else common) for _ in range(rng.integers(0, 80)))
+
+    return pd.DataFrame({"text": [document() for _ in range(rows)]})
+
+
+def documents() -> Iterator[tuple[str, BaseEstimator, pd.DataFrame]]:
+    """Yield vectorizers of texts, each before what is often put after it."""
+    from sklearn.calibration import CalibratedClassifierCV
+    from sklearn.compose import ColumnTransformer
+    from sklearn.decomposition import TruncatedSVD
+    from sklearn.ensemble import RandomForestClassifier
+    from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer, TfidfTransformer, TfidfVectorizer
+    from sklearn.feature_selection import SelectKBest, chi2
+    from sklearn.linear_model import SGDClassifier
+    from sklearn.multiclass import OneVsRestClassifier
+    from sklearn.naive_bayes import BernoulliNB, ComplementNB, MultinomialNB
+    from sklearn.pipeline import FeatureUnion
+    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+    from sklearn.svm import SVC, LinearSVC
+
+    x, y = corpus()
+    wild, sevens = anything(300), np.arange(300) % 7
+    labels = np.array(["atheism", "graphics", "space", "religion"])[y]
+    logistic = LogisticRegression(max_iter=500)
+
+    def alone(*steps: BaseEstimator, column: str = "text") -> BaseEstimator:
+        # Fitted on an array, as a model of one column of documents is.
+        table = ColumnTransformer([("text", make_pipeline(*steps[:-1]), column)])
+        return make_pipeline(table, steps[-1])
+
+    def mixed(vectorizer: BaseEstimator, last: BaseEstimator) -> BaseEstimator:
+        table = ColumnTransformer([
+            ("text", vectorizer, "text"),
+            ("size", StandardScaler(), ["size"]),
+            ("kind", OneHotEncoder(), ["kind"]),
+        ])
+        return make_pipeline(table, last)
+
+    yield "text.tfidf", alone(TfidfVectorizer(), logistic).fit(x, labels), x
+    yield "text.counts", alone(CountVectorizer(ngram_range=(1, 2), min_df=2), MultinomialNB()).fit(x, labels), x
+    yield "text.binary", alone(CountVectorizer(binary=True, max_features=300), BernoulliNB()).fit(x, labels), x
+    yield "text.sublinear", alone(TfidfVectorizer(sublinear_tf=True, norm="l1"), ComplementNB()).fit(x, labels), x
+    yield "text.char", alone(TfidfVectorizer(analyzer="char", ngram_range=(1, 3), max_features=2000), LinearSVC()).fit(x, y), x
+    yield "text.char_wb", alone(TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5)), SGDClassifier()).fit(x, y), x
+    yield "text.wide.ridge", alone(TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 6), norm=None), Ridge()).fit(x, y), x
+    yield "text.english", alone(TfidfVectorizer(stop_words="english"), logistic).fit(x, y), x
+    yield "text.english.pairs", alone(TfidfVectorizer(stop_words="english", ngram_range=(1, 2)), logistic).fit(x, y), x
+    stopped = CountVectorizer(stop_words=["x", "42", "été", "mail"], ngram_range=(2, 3), strip_accents="unicode")
+    yield "text.stopped", alone(stopped, TfidfTransformer(use_idf=False), logistic).fit(x, y), x
+    vocabulary = ["email", "cafe", "fin", "naive", "e", "es", "42"]
+    ascii_only = CountVectorizer(strip_accents="ascii", vocabulary=vocabulary, token_pattern=r"\b\w+\b")
+    yield "text.vocabulary", alone(ascii_only, logistic).fit(x, y), x
+    for at, pattern in enumerate([r"[a-z]{2,}", r"\S+", r"(?u)\b\w[\w'-]*\w\b", r"\b([^\W\d_]+)\d*", r"\w\w\w+", r"[^\s,]+|\d+"]):
+        yield f"text.pattern.{at}", alone(TfidfVectorizer(token_pattern=pattern), logistic).fit(x, y), x
+        yield f"text.anything.{at}", alone(CountVectorizer(token_pattern=pattern), Ridge()).fit(wild, sevens), wild
+    yield "text.pattern.lookahead", alone(TfidfVectorizer(token_pattern=r"\w+(?=\s)"), logistic).fit(x, y), x
+    for accents in (None, "unicode", "ascii"):
+        for analyzer in ("word", "char", "char_wb"):
+            options = {"analyzer": analyzer, "strip_accents": accents, "token_pattern": r"(?u)\b\w+\b"}
+            vectorizer = CountVectorizer(ngram_range=(1, 2), **options)
+            yield f"text.anything.{accents}.{analyzer}", alone(vectorizer, Ridge()).fit(wild, sevens), wild
+    yield "text.hashed", alone(HashingVectorizer(n_features=2**17), logistic).fit(x, labels), x
+    unsigned = HashingVectorizer(n_features=1000, alternate_sign=False, norm=None, binary=True, ngram_range=(1, 2))
+    yield "text.hashed.binary", alone(unsigned, MultinomialNB()).fit(x, labels), x
+    yield "text.hashed.anything", alone(HashingVectorizer(n_features=300, analyzer="char"), Ridge()).fit(wild, sevens), wild
+    yield "text.chosen", alone(TfidfVectorizer(), SelectKBest(chi2, k=200), logistic).fit(x, labels), x
+    yield "text.svd", alone(TfidfVectorizer(), TruncatedSVD(10, random_state=SEED), logistic).fit(x, labels), x
+    yield "text.forest", alone(TfidfVectorizer(max_features=500), RandomForestClassifier(10, random_state=SEED)).fit(x, labels), x
+    yield "text.svc", alone(TfidfVectorizer(max_features=500), SVC()).fit(x, labels), x
+    yield "text.rest", alone(TfidfVectorizer(), OneVsRestClassifier(LinearSVC())).fit(x, labels), x
+    yield "text.calibrated", alone(TfidfVectorizer(), CalibratedClassifierCV(LinearSVC(), cv=2)).fit(x, labels), x
+    both = FeatureUnion(
+        [("words", TfidfVectorizer()), ("characters", TfidfVectorizer(analyzer="char", ngram_range=(2, 3)))],
+        transformer_weights={"characters": 0.5},
+    )
+    yield "text.union", alone(both, logistic).fit(x, labels), x
+    yield "text.mixed", mixed(TfidfVectorizer(), logistic).fit(x, labels), x
+    forest = RandomForestClassifier(10, random_state=SEED)
+    yield "text.mixed.counts", mixed(CountVectorizer(max_features=20), forest).fit(x, labels), x
+    yield "text.mixed.svd", mixed(make_pipeline(TfidfVectorizer(), TruncatedSVD(5)), logistic).fit(x, labels), x
+    many = pd.DataFrame({"user": [f"u{at * 7919 % 17_001}" for at in range(17_001)], "size": np.arange(17_001) % 10.0})
+    users = ColumnTransformer([("user", OneHotEncoder(handle_unknown="ignore"), ["user"]), ("size", "passthrough", ["size"])])
+    yield "wide.encoded", make_pipeline(users, Ridge()).fit(many, np.arange(17_001) % 13), many.iloc[::50]
+    yield "text.tensor", make_pipeline(TfidfVectorizer(), logistic).fit(x["text"], labels), x[["text"]]
+    yield "text.table", make_pipeline(TfidfVectorizer(), logistic).fit(x["text"], labels), x[["text"]]
+
+
 def answers(model: BaseEstimator, x: pd.DataFrame) -> pa.Table:
     """Return what every method gives, a column each."""
     columns: dict[str, Any] = {}
     for method in METHODS:
         if not hasattr(model, method):
             continue
-        answer = getattr(model, method)(x)
+        answer = getattr(model, method)(x["text"] if hasattr(model, "steps") and hasattr(model[0], "get_stop_words") else x)
         if isinstance(answer, list):
             continue
         answer = np.asarray(answer)
@@ -396,6 +510,8 @@ def terms(model: BaseEstimator, x: pd.DataFrame) -> float:
     last = model[-1] if hasattr(model, "steps") else model
     if not hasattr(last, "coef_") or np.ndim(last.coef_) > 2:
         return 0.0
+    if hasattr(model, "steps") and hasattr(model[0], "get_stop_words"):
+        x = x["text"]
     inputs = model[:-1].transform(x) if hasattr(model, "steps") and len(model) > 1 else x
     inputs = np.abs(np.asarray(inputs.toarray() if hasattr(inputs, "toarray") else inputs, dtype="float64"))
     weights = np.atleast_2d(last.coef_)
@@ -481,7 +597,7 @@ def main(arguments: list[str]) -> None:
     for name, kind in all_estimators():
         if not wanted or any(case.split(".")[0] == name for case in wanted):
             keep(name, lambda name=name, kind=kind: fitted(name, kind))
-    for group in (combinations, neighborhoods):
+    for group in (combinations, neighborhoods, documents):
         if not wanted or any(not case[0].isupper() for case in wanted):
             keep(group.__name__, group)
     (out / "left-out.json").write_text(json.dumps(left_out, indent=1, sort_keys=True))

@@ -20,7 +20,9 @@ compared with the library's own answers: `predict`, `predict_proba`, `predict_lo
 are equal to the last bit, sums within 1e-12 of their terms, labels are equal.
 
 Of nearest rows, {near} rows of {rows} are not compared: there the last neighbor and the next are as far away, but for the last
-bits of the product of matrices that the library looks at.
+bits of the product of matrices that the library looks at. Vectorizers are given the documents of one column: by its name or
+number in a ColumnTransformer, or as a tensor of shape (-1,). Whether a character newer than the Unicode of a model's Python is
+of a word is what newer tables say.
 
 {native} of {total} estimators are native in every case, {partly} in some, {python} run in Python, {wrong} are wrong.
 

@@ -1,6 +1,6 @@
 //! A block of rows by columns, each column a run of [`BLOCK`] places.
 
-use super::BLOCK;
+use super::{BLOCK, sparse::Sparse};
 
 /// What the values of a column are. All are held in double precision, which is exact for each kind up to 2^53.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,20 +42,57 @@ impl Kind {
 }
 
 /// A block. Reused from one to the next: what lies beyond the rows is never read.
+///
+/// A block of very many columns may be [`Sparse`] instead: such a one has no kinds and no columns to look at.
 #[derive(Debug, Default)]
 pub struct Block {
     rows: usize,
     kinds: Vec<Kind>,
+    /// The column of the batch whose texts a column's numbers stand for.
+    sources: Vec<Option<usize>>,
     values: Vec<f64>,
+    sparse: Sparse,
+    is_sparse: bool,
 }
 
 impl Block {
     /// Makes room for so many rows and columns; their values are whatever was there.
     pub fn reset(&mut self, rows: usize, width: usize, kind: Kind) {
         self.rows = rows;
+        self.is_sparse = false;
         self.kinds.clear();
         self.kinds.resize(width, kind);
+        self.sources.clear();
+        self.sources.resize(width, None);
         self.values.resize(width * BLOCK, 0.0);
+    }
+
+    /// Becomes sparse, of no rows yet and so many columns: `rows` must be added.
+    pub fn reset_sparse(&mut self, rows: usize, width: usize) -> &mut Sparse {
+        self.reset(rows, 0, Kind::Double);
+        self.is_sparse = true;
+        self.sparse.reset(width);
+        &mut self.sparse
+    }
+
+    /// The sparse form, of a block that is sparse.
+    pub fn sparse(&self) -> Option<&Sparse> {
+        self.is_sparse.then_some(&self.sparse)
+    }
+
+    /// The sparse form, to change its values.
+    pub fn sparse_mut(&mut self) -> Option<&mut Sparse> {
+        self.is_sparse.then_some(&mut self.sparse)
+    }
+
+    /// The batch's column of texts that a column is, unchanged.
+    pub fn source(&self, column: usize) -> Option<usize> {
+        self.sources.get(column).copied().flatten()
+    }
+
+    /// Says that a column is the batch's column of texts.
+    pub fn set_source(&mut self, column: usize, source: usize) {
+        self.sources[column] = Some(source);
     }
 
     /// How many rows there are.
@@ -65,7 +102,7 @@ impl Block {
 
     /// How many columns there are.
     pub fn width(&self) -> usize {
-        self.kinds.len()
+        if self.is_sparse { self.sparse.width() } else { self.kinds.len() }
     }
 
     /// What each column is.
@@ -112,6 +149,7 @@ impl Block {
     pub fn copy(&mut self, to: usize, from: &Self) {
         for column in 0..from.width() {
             self.kinds[to + column] = from.kinds[column];
+            self.sources[to + column] = from.sources[column];
             self.column_mut(to + column).copy_from_slice(from.column(column));
         }
     }
@@ -120,6 +158,7 @@ impl Block {
     pub fn append(&mut self, other: &Self) {
         let width = self.width();
         self.kinds.resize(width + other.width(), Kind::Double);
+        self.sources.resize(width + other.width(), None);
         self.values.resize(self.width() * BLOCK, 0.0);
         self.copy(width, other);
     }
@@ -128,6 +167,7 @@ impl Block {
     pub fn append_column(&mut self, other: &Self, column: usize) {
         let width = self.width();
         self.kinds.push(Kind::Double);
+        self.sources.push(None);
         self.values.resize(self.width() * BLOCK, 0.0);
         self.copy_column(width, other, column);
     }
@@ -135,10 +175,11 @@ impl Block {
     /// Copies one column, with its kind.
     pub fn copy_column(&mut self, to: usize, from: &Self, column: usize) {
         self.kinds[to] = from.kinds[column];
+        self.sources[to] = from.sources[column];
         self.column_mut(to).copy_from_slice(from.column(column));
     }
 
-    /// Applies a function to every value, rounding to single precision where the block is that.
+    /// Applies a function to every value of a dense block, rounding to single precision where the block is that.
     pub fn map(&mut self, each: impl Fn(f64) -> f64) {
         for column in 0..self.width() {
             let single = self.kinds[column] == Kind::Single;

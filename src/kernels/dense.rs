@@ -1,6 +1,9 @@
 //! Linear maps over blocks, and what is made of their answers.
 
-use super::block::{Block, Kind, round};
+use super::{
+    block::{Block, Kind, round},
+    sparse::Sparse,
+};
 
 /// Weights of a linear map: `outputs` rows of `inputs` numbers, and one number added to each output.
 #[derive(Debug, Clone)]
@@ -35,6 +38,9 @@ impl Affine {
 
     /// The map of a block of as many columns as it takes.
     pub fn apply(&self, input: &Block, out: &mut Block) {
+        if let Some(sparse) = input.sparse() {
+            return self.apply_sparse(sparse, out);
+        }
         let single = self.single && matches!(input.kind(), Kind::Single | Kind::Short | Kind::Bool);
         out.reset(input.rows(), self.outputs(), if single { Kind::Single } else { Kind::Double });
         for output in 0..self.outputs() {
@@ -49,6 +55,18 @@ impl Affine {
             sums.iter_mut().for_each(|sum| *sum += bias);
             if single {
                 round(sums);
+            }
+        }
+    }
+}
+
+impl Affine {
+    fn apply_sparse(&self, input: &Sparse, out: &mut Block) {
+        out.reset(input.rows(), self.outputs(), Kind::Double);
+        for (output, bias) in self.bias.iter().enumerate() {
+            let weights = &self.weights[output * self.inputs..][..self.inputs];
+            for (row, answer) in out.column_mut(output).iter_mut().enumerate() {
+                *answer = input.row(row).map(|(column, value)| value * weights[column]).sum::<f64>() + bias;
             }
         }
     }

@@ -10,7 +10,9 @@ pub mod link;
 pub mod neighbors;
 pub mod pairs;
 mod path;
+pub mod sparse;
 pub mod sum;
+pub mod text;
 pub mod trees;
 
 pub use path::Path;

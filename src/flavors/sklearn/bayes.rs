@@ -106,9 +106,21 @@ impl Bayes {
             Likelihood::Linear { affine, above: None } => affine.apply(input, out),
             Likelihood::Linear { affine, above: Some(above) } => {
                 let mut flags = work.take();
-                flags.reset(input.rows(), input.width(), Kind::Double);
-                flags.copy(0, input);
-                flags.map(|value| f64::from(u8::from(value > *above)));
+                let flag = |value: f64| f64::from(u8::from(value > *above));
+                match input.sparse() {
+                    Some(sparse) => {
+                        let to = flags.reset_sparse(input.rows(), input.width());
+                        for row in 0..input.rows() {
+                            sparse.row(row).for_each(|(column, value)| to.push(column, flag(value)));
+                            to.end_row();
+                        }
+                    }
+                    None => {
+                        flags.reset(input.rows(), input.width(), Kind::Double);
+                        flags.copy(0, input);
+                        flags.map(flag);
+                    }
+                }
                 affine.apply(&flags, out);
                 work.give(flags);
             }
@@ -163,6 +175,11 @@ pub(super) fn normalized(block: &mut Block) {
 }
 
 impl Classify for Bayes {
+    fn takes_sparse(&self) -> bool {
+        // A zero must stay one.
+        matches!(self.likelihood, Likelihood::Linear { above, .. } if above.is_none_or(|above| above >= 0.0))
+    }
+
     fn probabilities(&self, input: &Block, work: &mut Work, out: &mut Block) -> Result<()> {
         self.logarithms(input, work, out)?;
         out.map(f64::exp);

@@ -144,12 +144,16 @@ fn calibrated(view: View<'_>, classes: &Labels) -> Made<Calibrated> {
 }
 
 impl Classify for Calibration {
+    fn takes_sparse(&self) -> bool {
+        self.members.iter().all(|calibrated| calibrated.member.takes_sparse())
+    }
+
     fn probabilities(&self, input: &Block, work: &mut Work, out: &mut Block) -> Result<()> {
         out.reset(input.rows(), self.classes, Kind::Double);
         (0..self.classes).for_each(|class| out.column_mut(class).fill(0.0));
         let (mut scores, mut made) = (work.take(), work.take());
         for calibrated in &self.members {
-            calibrated.member.run(calibrated.method, input, work, &mut scores)?;
+            work.run(&*calibrated.member, calibrated.method, input, &mut scores)?;
             // Of two probabilities the second is what was calibrated.
             let first = usize::from(self.classes == 2 && scores.width() == 2);
             expect_width("CalibratedClassifierCV", &scores, first + calibrated.calibrators.len())?;

@@ -57,6 +57,16 @@ pub(super) fn width(view: View<'_>) -> Made<usize> {
 pub(super) trait Transform: Send + Sync {
     fn transform(&self, input: &Block, work: &mut Work, out: &mut Block) -> Result<()>;
 
+    /// See [`Part::takes_sparse`].
+    fn takes_sparse(&self) -> bool {
+        false
+    }
+
+    /// See [`Part::sparse_width`].
+    fn sparse_width(&self, _input: Option<usize>) -> Option<usize> {
+        None
+    }
+
     fn memory(&self) -> usize;
 }
 
@@ -88,6 +98,14 @@ impl<T: Transform> Part for Step<T> {
             None => expect_width(&self.name, input, self.width)?,
         }
         self.inner.transform(input, work, out)
+    }
+
+    fn takes_sparse(&self) -> bool {
+        self.inner.takes_sparse()
+    }
+
+    fn sparse_width(&self, input: Option<usize>) -> Option<usize> {
+        self.inner.sparse_width(input)
     }
 
     fn frame(&self) -> Frame {
@@ -125,6 +143,11 @@ pub(super) trait Classify: Send + Sync {
     }
 
     fn has_decision(&self) -> bool {
+        false
+    }
+
+    /// See [`Part::takes_sparse`].
+    fn takes_sparse(&self) -> bool {
         false
     }
 
@@ -178,6 +201,10 @@ impl<T: Classify> Part for Classifier<T> {
             Method::Decision => self.inner.decision(input, work, out).unwrap_or(Ok(())),
             Method::Proba | Method::Transform => self.inner.probabilities(input, work, out),
         }
+    }
+
+    fn takes_sparse(&self) -> bool {
+        self.inner.takes_sparse()
     }
 
     fn labels(&self) -> &[Labels] {

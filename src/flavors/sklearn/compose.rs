@@ -4,14 +4,17 @@ use std::sync::Arc;
 
 use super::{
     common::frame,
-    part::{Frame, Labels, Method, Part, Shared, Work},
+    part::{Frame, Labels, MAX_WIDTH, Method, Part, Shared, Work},
     registry::build,
     view::{Made, View, python},
 };
 use crate::{
     error::Result,
     formats::objects::Value,
-    kernels::block::{Block, Kind},
+    kernels::{
+        block::{Block, Kind},
+        sparse::{self, Sparse},
+    },
 };
 
 /// Steps one after another; the last answers.
@@ -45,23 +48,48 @@ pub(super) fn pipeline(view: View<'_>) -> Made<Shared> {
             return python(format!("Pipeline: {} is no transformer here", estimator.name()));
         }
     }
+    let mut width = None;
+    for part in built.iter().chain(&last) {
+        let dense = width.filter(|_| !part.takes_sparse());
+        if let Some(width) = dense.filter(|&width| width > MAX_WIDTH) {
+            return python(format!("Pipeline: a step needs all of {width} columns at once, at most {MAX_WIDTH} are made"));
+        }
+        width = part.sparse_width(width.filter(|_| part.takes_sparse()));
+    }
     Ok(Arc::new(Pipeline { steps: built, last }))
 }
 
 impl Pipeline {
+    fn first(&self) -> Option<&Shared> {
+        self.steps.first().or(self.last.as_ref())
+    }
+
     fn run_from(&self, at: usize, method: Method, input: &Block, work: &mut Work, out: &mut Block) -> Result<()> {
         match (self.steps.get(at), &self.last) {
             (Some(step), _) => {
                 work.with(&**step, Method::Transform, input, |work, block| self.run_from(at + 1, method, block, work, out))
             }
-            (None, Some(last)) => last.run(method, input, work, out),
+            (None, Some(last)) => work.run(&**last, method, input, out),
             (None, None) => {
-                out.reset(input.rows(), input.width(), Kind::Double);
-                out.copy(0, input);
+                pass(input, out);
                 Ok(())
             }
         }
     }
+}
+
+/// Everything as it is.
+fn pass(input: &Block, out: &mut Block) {
+    if input.sparse().is_some() {
+        let to = out.reset_sparse(input.rows(), input.width());
+        for row in 0..input.rows() {
+            sparse::add(input, row, 0, 1.0, to);
+            to.end_row();
+        }
+        return;
+    }
+    out.reset(input.rows(), input.width(), Kind::Double);
+    out.copy(0, input);
 }
 
 impl Part for Pipeline {
@@ -78,7 +106,20 @@ impl Part for Pipeline {
     }
 
     fn frame(&self) -> Frame {
-        self.steps.first().or(self.last.as_ref()).map(|part| part.frame()).unwrap_or_default()
+        self.first().map(|part| part.frame()).unwrap_or_default()
+    }
+
+    fn takes_sparse(&self) -> bool {
+        self.first().is_none_or(|part| part.takes_sparse())
+    }
+
+    fn sparse_width(&self, input: Option<usize>) -> Option<usize> {
+        let after = |width: Option<usize>, part: &Shared| part.sparse_width(width.filter(|_| part.takes_sparse()));
+        self.steps.iter().chain(&self.last).fold(input, after)
+    }
+
+    fn takes_documents(&self) -> bool {
+        self.first().is_some_and(|part| part.takes_documents())
     }
 
     fn memory(&self) -> usize {
@@ -118,13 +159,19 @@ pub(super) fn column_transformer(view: View<'_>) -> Made<Shared> {
             continue;
         }
         let known = indices.and_then(|indices| indices.find(name.text().unwrap_or_default()));
-        let columns = positions(known.unwrap_or(columns), &frame, width)?;
+        let spec = columns;
+        let columns = positions(known.unwrap_or(spec), &frame, width)?;
         if columns.is_empty() {
             continue;
         }
+        let open = view.loader.documents.get();
         let part = if passes(transformer) { None } else { Some(build(transformer)?) };
         if part.as_ref().is_some_and(|part| !part.has(Method::Transform)) {
             return python(format!("ColumnTransformer: {} is no transformer here", transformer.name()));
+        }
+        // One column by its name or number is a series, one in a list a table.
+        if part.as_ref().is_some_and(|part| part.takes_documents()) && (spec.text().is_some() || spec.int().is_some()) {
+            view.loader.documents.set(open);
         }
         branches.push(Branch { columns: Some(columns), part, weight: weight(view, name) });
     }
@@ -195,14 +242,16 @@ pub(super) fn union(view: View<'_>) -> Made<Shared> {
 impl Branch {
     fn run(&self, input: &Block, work: &mut Work, out: &mut Block) -> Result<()> {
         match &self.part {
-            Some(part) => part.run(Method::Transform, input, work, out)?,
-            None => {
-                out.reset(input.rows(), input.width(), Kind::Double);
-                out.copy(0, input);
-            }
+            Some(part) => work.run(&**part, Method::Transform, input, out)?,
+            None => pass(input, out),
         }
         if let Some(weight) = self.weight {
-            out.map(|value| value * weight);
+            match out.sparse_mut() {
+                Some(sparse) => {
+                    (0..sparse.rows()).for_each(|row| sparse.row_mut(row).1.iter_mut().for_each(|value| *value *= weight))
+                }
+                None => out.map(|value| value * weight),
+            }
         }
         Ok(())
     }
@@ -220,6 +269,28 @@ impl Branch {
     }
 }
 
+impl Beside {
+    fn run_sparse(&self, input: &Block, work: &mut Work, out: &mut Block) -> Result<()> {
+        let mut made = Vec::with_capacity(self.branches.len());
+        for branch in &self.branches {
+            let mut block = work.take();
+            branch.run_chosen(input, work, &mut block)?;
+            made.push(block);
+        }
+        let to = out.reset_sparse(input.rows(), made.iter().map(Block::width).sum());
+        for row in 0..input.rows() {
+            let mut first = 0;
+            for block in &made {
+                sparse::add(block, row, first, 1.0, to);
+                first += block.width();
+            }
+            to.end_row();
+        }
+        made.into_iter().for_each(|block| work.give(block));
+        Ok(())
+    }
+}
+
 impl Part for Beside {
     fn has(&self, method: Method) -> bool {
         method == Method::Transform
@@ -229,6 +300,9 @@ impl Part for Beside {
         if let Some(count) = self.frame.count {
             super::part::expect_width("the transformer", input, count)?;
         }
+        if self.sparse_width(input.sparse().map(Sparse::width)).is_some() {
+            return self.run_sparse(input, work, out);
+        }
         out.reset(input.rows(), 0, Kind::Double);
         let mut made = work.take();
         for branch in &self.branches {
@@ -237,6 +311,24 @@ impl Part for Beside {
         }
         work.give(made);
         Ok(())
+    }
+
+    fn takes_sparse(&self) -> bool {
+        let whole = |branch: &Branch| branch.columns.is_none() && branch.part.as_ref().is_none_or(|part| part.takes_sparse());
+        self.branches.iter().all(whole)
+    }
+
+    fn sparse_width(&self, input: Option<usize>) -> Option<usize> {
+        let width = |branch: &Branch| {
+            let input = input.filter(|_| branch.columns.is_none());
+            branch.part.as_ref().map_or(input, |part| part.sparse_width(input.filter(|_| part.takes_sparse())))
+        };
+        self.branches.iter().filter_map(width).reduce(|all, width| all + width)
+    }
+
+    fn takes_documents(&self) -> bool {
+        let documents = |branch: &Branch| branch.part.as_ref().is_some_and(|part| part.takes_documents());
+        self.branches.iter().any(|branch| branch.columns.is_none() && documents(branch))
     }
 
     fn frame(&self) -> Frame {

@@ -19,6 +19,10 @@ impl Transform for Map {
         Ok(())
     }
 
+    fn takes_sparse(&self) -> bool {
+        true
+    }
+
     fn memory(&self) -> usize {
         self.0.memory()
     }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::{
     common::{Step, Transform},
-    part::{Shared, Work},
+    part::{MAX_WIDTH, Shared, Work},
     view::{Made, UNKNOWN, View, python},
 };
 use crate::{
@@ -13,8 +13,8 @@ use crate::{
     kernels::block::{Block, Kind},
 };
 
-/// How many columns may be made: a block holds them all, zeros too.
-const MAX_OUTPUTS: usize = 1 << 14;
+/// How many columns may be made where a block does not hold the zeros.
+const MAX_OUTPUTS: usize = 1 << 24;
 
 /// The categories of one column, in the order of their codes.
 struct Categories {
@@ -161,35 +161,58 @@ pub(super) fn one_hot(view: View<'_>) -> Made<Shared> {
         columns.push((categories, codes.into_iter().map(output).collect()));
         outputs += count - usize::from(drop.is_some_and(|drop| drop < count));
     }
-    if outputs > MAX_OUTPUTS {
-        return python(format!("OneHotEncoder: more than {MAX_OUTPUTS} columns"));
-    }
     let kind = match view.find("dtype").map(View::class) {
         Some("numpy.float32") => Kind::Single,
         _ => Kind::Double,
     };
+    if outputs > MAX_OUTPUTS || (outputs > MAX_WIDTH && kind == Kind::Single) {
+        return python(format!("OneHotEncoder: {outputs} columns"));
+    }
     Step::shared(view, None, OneHot { columns, unknown, refuses: handle == "error", outputs, kind })
+}
+
+impl OneHot {
+    /// The output that a value lights.
+    fn place(&self, input: &Block, at: usize, row: usize) -> Result<Option<usize>> {
+        let (categories, places) = &self.columns[at];
+        let value = input.at(row, at);
+        match categories.code(input.kinds()[at], value) {
+            Some(code) => Ok(places[code]),
+            None if self.refuses => Err(unfamiliar(value, at, row)),
+            None => Ok(self.unknown[at]),
+        }
+    }
 }
 
 impl Transform for OneHot {
     fn transform(&self, input: &Block, _: &mut Work, out: &mut Block) -> Result<()> {
         super::part::expect_width("OneHotEncoder", input, self.columns.len())?;
+        if self.outputs > MAX_WIDTH {
+            let to = out.reset_sparse(input.rows(), self.outputs);
+            for row in 0..input.rows() {
+                for at in 0..self.columns.len() {
+                    if let Some(place) = self.place(input, at, row)? {
+                        to.push(place, 1.0);
+                    }
+                }
+                to.end_row();
+            }
+            return Ok(());
+        }
         out.reset(input.rows(), self.outputs, self.kind);
         (0..self.outputs).for_each(|output| out.column_mut(output).fill(0.0));
-        for (at, (categories, places)) in self.columns.iter().enumerate() {
-            let kind = input.kinds()[at];
-            for (row, &value) in input.column(at).iter().enumerate() {
-                let place = match categories.code(kind, value) {
-                    Some(code) => places[code],
-                    None if self.refuses => return Err(unfamiliar(value, at, row)),
-                    None => self.unknown[at],
-                };
-                if let Some(place) = place {
+        for at in 0..self.columns.len() {
+            for row in 0..input.rows() {
+                if let Some(place) = self.place(input, at, row)? {
                     out.column_mut(place)[row] = 1.0;
                 }
             }
         }
         Ok(())
+    }
+
+    fn sparse_width(&self, _input: Option<usize>) -> Option<usize> {
+        (self.outputs > MAX_WIDTH).then_some(self.outputs)
     }
 
     fn memory(&self) -> usize {

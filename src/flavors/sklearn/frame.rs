@@ -24,6 +24,16 @@ pub(super) enum Input {
     Absent,
 }
 
+impl Input {
+    /// The texts of a column of texts.
+    pub(super) fn texts(&self) -> Option<StringArray> {
+        match self {
+            Self::Texts(texts) => Some(texts.clone()),
+            Self::Numbers(_) | Self::Absent => None,
+        }
+    }
+}
+
 /// What pandas makes of an Arrow type; `None` for what no estimator takes.
 pub(super) fn kind(data_type: &DataType) -> Option<Kind> {
     Some(match data_type {
@@ -165,6 +175,7 @@ pub(super) fn fill(inputs: &[Input], symbols: &Symbols, rows: Range<usize>, bloc
             }
             Input::Texts(texts) => {
                 block.set_kind(at, Kind::Symbol);
+                block.set_source(at, at);
                 for (number, row) in block.column_mut(at).iter_mut().zip(rows.clone()) {
                     *number = if texts.is_null(row) { f64::NAN } else { symbols.number(texts.value(row)) };
                 }

@@ -66,6 +66,10 @@ impl Part for Regressor {
         self.frame.clone()
     }
 
+    fn takes_sparse(&self) -> bool {
+        true
+    }
+
     fn memory(&self) -> usize {
         self.affine.memory()
     }
@@ -233,6 +237,10 @@ impl Part for Classifier {
 
     fn frame(&self) -> Frame {
         self.frame.clone()
+    }
+
+    fn takes_sparse(&self) -> bool {
+        true
     }
 
     fn memory(&self) -> usize {

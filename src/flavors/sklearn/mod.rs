@@ -33,6 +33,7 @@ mod select;
 mod session;
 mod stack;
 mod svm;
+mod text;
 mod tree;
 mod view;
 mod wrap;
@@ -100,6 +101,16 @@ fn build(graph: &Graph, mlmodel: &MlModel, method: Method) -> Made<SklearnModel>
         return view::python(format!("{class} has no method {} here", method.name()));
     }
     let inputs = mlmodel.signature.inputs.as_ref();
+    if method == Method::Transform && part.sparse_width(None).is_some() {
+        return view::python("its answer is a sparse matrix");
+    }
+    let documents =
+        matches!(inputs, Some(SchemaSpec::Tensors(tensors)) if matches!(tensors.as_slice(), [one] if one.shape.len() == 1));
+    if loader.documents.get() > 0 && !(documents && part.takes_documents()) {
+        return view::python(
+            "a vectorizer that is given a table reads the names of its columns: sign it with a tensor of shape (-1,)",
+        );
+    }
     let by_position = match inputs {
         Some(SchemaSpec::Columns(columns)) => columns.iter().all(|column| column.name.is_none()),
         Some(SchemaSpec::Tensors(tensors)) if tensors.len() > 1 => return view::python("it takes several tensors"),

@@ -34,7 +34,7 @@ impl Confidence {
 
     fn run(self, member: &Shared, input: &Block, work: &mut Work, out: &mut Block) -> Result<()> {
         if self == Self::Decision {
-            member.run(Method::Decision, input, work, out)?;
+            work.run(&**member, Method::Decision, input, out)?;
             return expect_width("a classifier of two", out, 1);
         }
         positive(member, input, work, out)
@@ -96,6 +96,10 @@ pub(super) fn one_vs_rest(view: View<'_>) -> Made<Shared> {
 }
 
 impl Classify for OneVsRest {
+    fn takes_sparse(&self) -> bool {
+        self.members.iter().all(|(member, _)| member.takes_sparse())
+    }
+
     fn probabilities(&self, input: &Block, work: &mut Work, out: &mut Block) -> Result<()> {
         if let [(member, _)] = self.members.as_slice() {
             let mut made = work.take();

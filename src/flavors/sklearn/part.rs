@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use arrow::{
-    array::{ArrayRef, BooleanArray, Float32Array, Float64Array, Int8Array, Int16Array, Int32Array, Int64Array, StringArray},
+    array::{
+        Array as _, ArrayRef, BooleanArray, Float32Array, Float64Array, Int8Array, Int16Array, Int32Array, Int64Array,
+        StringArray,
+    },
     datatypes::DataType,
 };
 
@@ -68,6 +71,21 @@ pub(super) trait Part: Send + Sync {
         Frame::default()
     }
 
+    /// Whether it takes sparse blocks; what does not is given dense ones.
+    fn takes_sparse(&self) -> bool {
+        false
+    }
+
+    /// How many columns its sparse blocks have, if it gives such: of itself, or for an input that is sparse and so wide.
+    fn sparse_width(&self, _input: Option<usize>) -> Option<usize> {
+        None
+    }
+
+    /// Whether it takes the documents of one column, and would read the names of columns of a table.
+    fn takes_documents(&self) -> bool {
+        false
+    }
+
     /// Bytes held.
     fn memory(&self) -> usize;
 }
@@ -86,10 +104,16 @@ pub(super) struct Frame {
     pub(super) needed: Option<Arc<[usize]>>,
 }
 
+/// How many columns a dense block may have: it holds them all, zeros too.
+pub(super) const MAX_WIDTH: usize = 1 << 14;
+
 /// Blocks to work in, kept from one block of rows to the next.
 #[derive(Default)]
 pub(super) struct Work {
     free: Vec<Block>,
+    /// The batch's columns of texts, and which of its rows is the blocks' first.
+    texts: Vec<Option<StringArray>>,
+    first: usize,
     /// Numbers to work with.
     pub(super) numbers: Vec<f64>,
     /// Columns that trees compare.
@@ -108,6 +132,43 @@ impl Work {
         self.free.push(block);
     }
 
+    /// Says which texts the blocks' numbers stand for.
+    pub(super) fn read(&mut self, texts: Vec<Option<StringArray>>) {
+        self.texts = texts;
+    }
+
+    /// Says which row of the batch is the blocks' first.
+    pub(super) fn begin(&mut self, first: usize) {
+        self.first = first;
+    }
+
+    /// The text of a column that is the batch's, unchanged; `None` where it is missing.
+    pub(super) fn text(&self, block: &Block, column: usize, row: usize) -> Result<Option<&str>> {
+        let source = block.source(column).and_then(|source| self.texts.get(source)?.as_ref());
+        let Some(texts) = source else {
+            let message = "documents that another step has changed";
+            return Err(
+                Error::new(ErrorKind::Unimplemented, "TEXT_CHANGED", message).remedy("load the model with engine=\"python\"")
+            );
+        };
+        let row = self.first + row;
+        Ok((!texts.is_null(row)).then(|| texts.value(row)))
+    }
+
+    /// Runs a part on a block, dense where the part does not take sparse ones.
+    pub(super) fn run(&mut self, part: &dyn Part, method: Method, input: &Block, out: &mut Block) -> Result<()> {
+        let Some(sparse) = input.sparse().filter(|_| !part.takes_sparse()) else { return part.run(method, input, self, out) };
+        if sparse.width() > MAX_WIDTH {
+            let message = format!("a step needs all of {} columns at once, at most {MAX_WIDTH} are made", sparse.width());
+            return Err(Error::new(ErrorKind::Unimplemented, "TOO_WIDE", message).remedy("load the model with engine=\"python\""));
+        }
+        let mut dense = self.take();
+        sparse.spread(&mut dense);
+        let made = part.run(method, &dense, self, out);
+        self.give(dense);
+        made
+    }
+
     /// Runs a part into a block of its own, for `then`.
     pub(super) fn with(
         &mut self,
@@ -117,7 +178,7 @@ impl Work {
         then: impl FnOnce(&mut Self, &mut Block) -> Result<()>,
     ) -> Result<()> {
         let mut block = self.take();
-        let made = part.run(method, input, self, &mut block);
+        let made = self.run(part, method, input, &mut block);
         let made = made.and_then(|()| then(self, &mut block));
         self.give(block);
         made
@@ -248,8 +309,15 @@ fn validate_as(name: &str, input: &Block, width: usize, allow: Allow, seen: impl
     if allow == Allow::All {
         return Ok(());
     }
+    let bad = |value: &f64| if allow == Allow::Missing { seen(*value).is_infinite() } else { !seen(*value).is_finite() };
+    if let Some(sparse) = input.sparse() {
+        let found = |row: &usize| sparse.row(*row).any(|(_, value)| bad(&value));
+        return match sparse.values().iter().any(bad).then(|| (0..sparse.rows()).find(found)).flatten() {
+            Some(row) => Err(refused(name, sparse.row(row).map(|(_, value)| value).find(bad).unwrap_or(f64::NAN), row)),
+            None => Ok(()),
+        };
+    }
     for column in input.columns() {
-        let bad = |value: &f64| if allow == Allow::Missing { seen(*value).is_infinite() } else { !seen(*value).is_finite() };
         // Summing first keeps the common case free of branches.
         let suspicious = column.iter().fold(false, |any, value| any | bad(value));
         if suspicious && let Some(row) = column.iter().position(bad) {

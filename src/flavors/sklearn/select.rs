@@ -10,14 +10,20 @@ use crate::{
     kernels::block::{Block, Kind},
 };
 
-struct Chosen(Vec<usize>);
+/// The columns that stay, and where each of all goes.
+struct Chosen {
+    chosen: Vec<usize>,
+    places: Vec<Option<usize>>,
+}
 
 fn chosen(view: View<'_>, mask: Vec<bool>, allow: Allow) -> Made<Shared> {
     if mask.len() != width(view)? {
         return python(format!("{}: not a choice for every column", view.name()));
     }
-    let columns = mask.iter().enumerate().filter(|(_, chosen)| **chosen).map(|(column, _)| column).collect();
-    Step::shared(view, Some(allow), Chosen(columns))
+    let columns: Vec<usize> = mask.iter().enumerate().filter(|(_, chosen)| **chosen).map(|(column, _)| column).collect();
+    let mut places = vec![None; mask.len()];
+    columns.iter().enumerate().for_each(|(place, &column)| places[column] = Some(place));
+    Step::shared(view, Some(allow), Chosen { chosen: columns, places })
 }
 
 fn truths(numbers: Vec<f64>) -> Vec<bool> {
@@ -112,14 +118,34 @@ fn percentile(scores: &[f64], percent: f64) -> Vec<bool> {
 
 impl Transform for Chosen {
     fn transform(&self, input: &Block, _: &mut Work, out: &mut Block) -> Result<()> {
-        out.reset(input.rows(), self.0.len(), Kind::Double);
-        for (to, &column) in self.0.iter().enumerate() {
+        if let Some(sparse) = input.sparse() {
+            let to = out.reset_sparse(input.rows(), self.chosen.len());
+            for row in 0..input.rows() {
+                for (column, value) in sparse.row(row) {
+                    if let Some(place) = self.places[column] {
+                        to.push(place, value);
+                    }
+                }
+                to.end_row();
+            }
+            return Ok(());
+        }
+        out.reset(input.rows(), self.chosen.len(), Kind::Double);
+        for (to, &column) in self.chosen.iter().enumerate() {
             out.copy_column(to, input, column);
         }
         Ok(())
     }
 
+    fn takes_sparse(&self) -> bool {
+        true
+    }
+
+    fn sparse_width(&self, input: Option<usize>) -> Option<usize> {
+        input.map(|_| self.chosen.len())
+    }
+
     fn memory(&self) -> usize {
-        self.0.len() * 8
+        self.chosen.len() * 8 + self.places.len() * 16
     }
 }

@@ -63,11 +63,13 @@ impl Session for SklearnSession {
         let batch = unpacked.as_ref().unwrap_or(batch);
         let rows = batch.num_rows();
         let inputs = frame::inputs(self.places(batch.schema())?, batch)?;
+        self.work.read(inputs.iter().map(frame::Input::texts).collect());
         let mut values: Vec<Vec<f64>> = Vec::new();
         let model = self.model.clone();
         for start in (0..rows).step_by(BLOCK) {
             context.check()?;
             let count = BLOCK.min(rows - start);
+            self.work.begin(start);
             frame::fill(&inputs, &model.symbols, start..start + count, &mut self.input);
             model.part.run(model.method, &self.input, &mut self.work, &mut self.out).map_err(|error| {
                 match error.row_number() {

@@ -45,6 +45,8 @@ pub(super) struct Loader<'a> {
     graph: &'a Graph,
     depth: Cell<usize>,
     parts: Cell<usize>,
+    /// Vectorizers that are not known to be given one column's documents.
+    pub(super) documents: Cell<usize>,
     symbols: RefCell<Symbols>,
 }
 
@@ -60,6 +62,10 @@ pub(super) const UNKNOWN: f64 = -1.0;
 impl Symbols {
     /// The number of a text.
     pub(super) fn number(&self, text: &str) -> f64 {
+        // Documents are long, and a model that takes nothing else knows no text.
+        if self.numbers.is_empty() {
+            return UNKNOWN;
+        }
         self.numbers.get(text).map_or(UNKNOWN, |&number| f64::from(number))
     }
 
@@ -70,7 +76,7 @@ impl Symbols {
 
 impl<'a> Loader<'a> {
     pub(super) fn new(graph: &'a Graph) -> Self {
-        Self { graph, depth: Cell::new(0), parts: Cell::new(0), symbols: RefCell::default() }
+        Self { graph, depth: Cell::new(0), parts: Cell::new(0), documents: Cell::new(0), symbols: RefCell::default() }
     }
 
     pub(super) fn root(&'a self) -> View<'a> {
