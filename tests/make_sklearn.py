@@ -508,14 +508,21 @@ def write(path: Path, data: pa.Table) -> None:
 def terms(model: BaseEstimator, x: pd.DataFrame) -> float:
     """Return the greatest sum of the sizes of the terms that a linear model adds up; what an answer's last bits hang on."""
     last = model[-1] if hasattr(model, "steps") else model
+    if hasattr(last, "X_train_") and hasattr(last, "alpha_"):
+        return float(np.max(np.abs(last.kernel_(np.asarray(x), last.X_train_)) @ np.abs(last.alpha_)))
     if not hasattr(last, "coef_") or np.ndim(last.coef_) > 2:
         return 0.0
     if hasattr(model, "steps") and hasattr(model[0], "get_stop_words"):
         x = x["text"]
+    within = 1.0
+    if hasattr(model, "steps") and hasattr(model[0], "normalization_"):
+        # The exponents of its kernel are sums themselves, of what a product of matrices leaves.
+        squares = (np.asarray(x) ** 2).sum(axis=1).max() + (model[0].components_ ** 2).sum(axis=1).max()
+        within = max(1.0, squares / x.shape[1])
     inputs = model[:-1].transform(x) if hasattr(model, "steps") and len(model) > 1 else x
     inputs = np.abs(np.asarray(inputs.toarray() if hasattr(inputs, "toarray") else inputs, dtype="float64"))
     weights = np.atleast_2d(last.coef_)
-    return float(np.max(inputs @ np.abs(weights).T)) if weights.shape[1] == inputs.shape[1] else 0.0
+    return within * float(np.max(inputs @ np.abs(weights).T)) if weights.shape[1] == inputs.shape[1] else 0.0
 
 
 def near(model: BaseEstimator, x: pd.DataFrame) -> list[int]:

@@ -153,7 +153,7 @@ fn every_case_is_native_or_says_why_not() {
     let wrong: Vec<_> = outcomes.iter().filter(|(_, (outcome, _))| *outcome == "wrong").collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
     let native = outcomes.values().filter(|(outcome, _)| *outcome == "native").count();
-    assert!(native >= 2300, "{native} answers are native");
+    assert!(native >= 2600, "{native} answers are native");
     for name in ["knn.scaled", "knn.cosine", "knn.regressor.scaled", "outliers.brute"] {
         let about: Value = serde_json::from_slice(&fs::read(cases().join(name).join("case.json")).unwrap()).unwrap();
         assert!(near(&about).len() <= 3, "{name}: {} rows are not compared", near(&about).len());
@@ -282,7 +282,7 @@ fn a_model_file_that_was_cut_anywhere_is_refused() {
 }
 
 /// Cases whose files are damaged.
-const DAMAGED: [&str; 11] = [
+const DAMAGED: [&str; 12] = [
     "mixed.hist",
     "GradientBoostingClassifier",
     "mixed.logistic",
@@ -293,6 +293,7 @@ const DAMAGED: [&str; 11] = [
     "knn.even.ball_tree.distance",
     "outliers.tree",
     "text.mixed",
+    "BisectingKMeans",
     "NearestCentroid",
 ];
 

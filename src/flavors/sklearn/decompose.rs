@@ -8,7 +8,11 @@ use super::{
 };
 use crate::{
     error::Result,
-    kernels::{block::Block, dense::Affine},
+    kernels::{
+        block::Block,
+        dense::{Affine, expit},
+        solve,
+    },
 };
 
 struct Map(Affine);
@@ -74,6 +78,73 @@ pub(super) fn plain(view: View<'_>) -> Made<Shared> {
     match view.get("components_")?.array() {
         Ok(_) => centered(view, "components_", None, None),
         Err(_) => python(format!("{}: its components are a sparse matrix", view.name())),
+    }
+}
+
+/// The map `(X - mean) @ weights.T` of weights that are solved for: `gram` times them are `sides`.
+fn solved(view: View<'_>, gram: Vec<f64>, sides: Vec<f64>, outputs: usize) -> Made<Shared> {
+    let mean = view.floats_of("mean_")?;
+    let weights = solve::positive(gram, sides, outputs).unwrap_or_default();
+    let of = |row: &[f64]| -row.iter().zip(&mean).map(|(weight, mean)| weight * mean).sum::<f64>();
+    let bias = weights.chunks_exact(mean.len().max(1)).map(of).collect();
+    match Affine::new(mean.len(), weights, bias, false).filter(|affine| affine.outputs() == outputs && outputs > 0) {
+        Some(affine) if affine.inputs() == width(view)? => Step::shared(view, Some(Allow::Finite), Map(affine)),
+        _ => python(format!("{}: its components do not fit together", view.name())),
+    }
+}
+
+/// Products of each two of some rows, each column divided by a number, and something added where a row meets itself.
+fn gram(rows: &[f64], columns: usize, over: impl Fn(usize) -> f64, ridge: f64) -> Vec<f64> {
+    let product = |a: &[f64], b: &[f64]| a.iter().zip(b).enumerate().map(|(at, (a, b))| a / over(at) * b).sum::<f64>();
+    let rows: Vec<&[f64]> = rows.chunks_exact(columns.max(1)).collect();
+    let one = |(at, a): (usize, &&[f64])| {
+        let a = *a;
+        rows.iter().enumerate().map(move |(other, b)| product(a, b) + if at == other { ridge } else { 0.0 }).collect::<Vec<_>>()
+    };
+    rows.iter().enumerate().flat_map(one).collect()
+}
+
+/// `FactorAnalysis`
+pub(super) fn factors(view: View<'_>) -> Made<Shared> {
+    let (components, outputs, inputs) = view.matrix_of("components_")?;
+    let noise = view.floats_of("noise_variance_")?;
+    if noise.len() != inputs || outputs > inputs {
+        return python("FactorAnalysis: not a variance for every column, or more components than columns");
+    }
+    let weighed = components.iter().enumerate().map(|(at, value)| value / noise[at % inputs]).collect();
+    solved(view, gram(&components, inputs, |column| noise[column], 1.0), weighed, outputs)
+}
+
+/// `SparsePCA` and `MiniBatchSparsePCA`
+pub(super) fn sparse(view: View<'_>) -> Made<Shared> {
+    let (components, outputs, inputs) = view.matrix_of("components_")?;
+    if outputs > inputs || view.is_single("components_") {
+        return python(format!("{}: more components than columns, or in single precision", view.name()));
+    }
+    let ridge = view.float_of("ridge_alpha")?;
+    solved(view, gram(&components, inputs, |_| 1.0, ridge), components, outputs)
+}
+
+struct Hidden(Affine);
+
+/// `BernoulliRBM`
+pub(super) fn boltzmann(view: View<'_>) -> Made<Shared> {
+    let (weights, _, inputs) = view.matrix_of("components_")?;
+    match Affine::new(inputs, weights, view.floats_of("intercept_hidden_")?, false) {
+        Some(affine) if inputs == width(view)? => Step::shared(view, Some(Allow::Finite), Hidden(affine)),
+        _ => python("BernoulliRBM: its attributes do not fit together"),
+    }
+}
+
+impl Transform for Hidden {
+    fn transform(&self, input: &Block, _: &mut Work, out: &mut Block) -> Result<()> {
+        self.0.apply(input, out);
+        out.map(expit);
+        Ok(())
+    }
+
+    fn memory(&self) -> usize {
+        self.0.memory()
     }
 }
 

@@ -3,6 +3,7 @@
 //! An estimator is a [`part::Part`] over blocks of columns. The [`registry`] has one line an estimator; a model that refers to any
 //! class it does not know goes to Python as a whole.
 
+mod alike;
 mod bayes;
 mod boosting;
 mod calibrate;
@@ -17,6 +18,7 @@ mod encode;
 mod ensemble;
 mod expand;
 mod frame;
+mod gaussian;
 mod impute;
 mod linear;
 mod local;
@@ -27,6 +29,7 @@ mod outlier;
 mod part;
 mod power;
 mod quadratic;
+mod quantile;
 mod registry;
 mod scale;
 mod select;

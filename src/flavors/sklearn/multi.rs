@@ -158,6 +158,50 @@ impl Classify for OneVsRest {
     }
 }
 
+struct Codes {
+    members: Vec<(Shared, Confidence)>,
+    /// Class by class what the members should say.
+    book: Vec<f64>,
+}
+
+/// `OutputCodeClassifier`
+pub(super) fn output_codes(view: View<'_>) -> Made<Shared> {
+    let (members, classes) = (confident(view)?, labels(view)?);
+    let (book, rows, columns) = view.matrix_of("code_book_")?;
+    if rows != classes.len() || columns != members.len() {
+        return python("OutputCodeClassifier: not a code for every class");
+    }
+    let shared: Vec<Shared> = members.iter().map(|(member, _)| member.clone()).collect();
+    Ok(Classifier::around(view, frame_of(view, &shared), classes, Codes { members, book }))
+}
+
+impl Classify for Codes {
+    /// How near each class's code is, though no probability.
+    fn probabilities(&self, input: &Block, work: &mut Work, out: &mut Block) -> Result<()> {
+        let mut said = work.take();
+        confidences(&self.members, input, work, &mut said)?;
+        let length = self.members.len();
+        out.reset(input.rows(), self.book.len() / length, Kind::Double);
+        for (class, code) in self.book.chunks_exact(length).enumerate() {
+            let nearness = out.column_mut(class);
+            nearness.fill(0.0);
+            for (column, place) in said.columns().zip(code) {
+                nearness.iter_mut().zip(column).for_each(|(sum, value)| *sum -= (value - place) * (value - place));
+            }
+        }
+        work.give(said);
+        Ok(())
+    }
+
+    fn has_probabilities(&self) -> bool {
+        false
+    }
+
+    fn memory(&self) -> usize {
+        self.members.iter().map(|(member, _)| member.memory()).sum::<usize>() + self.book.len() * 8
+    }
+}
+
 struct OneVsOne {
     members: Vec<(Shared, Confidence)>,
     classes: usize,

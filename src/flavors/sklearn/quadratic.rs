@@ -13,6 +13,7 @@ use crate::{
     kernels::{
         block::{Block, Kind},
         dense::{Affine, argmax},
+        special::digamma,
     },
 };
 
@@ -165,8 +166,51 @@ struct Mixture {
 
 /// `GaussianMixture`
 pub(super) fn mixture(view: View<'_>) -> Made<Shared> {
+    let logarithms = view.floats_of("weights_")?.into_iter().map(f64::ln).collect();
+    weighed(view, logarithms)
+}
+
+/// `BayesianGaussianMixture`, whose weights and precisions are expectations.
+pub(super) fn bayesian_mixture(view: View<'_>) -> Made<Shared> {
+    let concentration = view.get("weight_concentration_")?;
+    let mut logarithms: Vec<f64> = match view.word("weight_concentration_prior_type") {
+        "dirichlet_process" => {
+            let pairs = concentration.items();
+            let [first, second] = pairs[..] else { return concentration.wrong("a pair of arrays") };
+            let (first, second) = (first.floats()?, second.floats()?);
+            let mut rest = 0.0;
+            let one = |(a, b): (&f64, &f64)| {
+                let both = digamma(a + b);
+                let weight = digamma(*a) - both + rest;
+                rest += digamma(*b) - both;
+                weight
+            };
+            first.iter().zip(&second).map(one).collect()
+        }
+        "dirichlet_distribution" => {
+            let parts = concentration.floats()?;
+            let all = digamma(parts.iter().sum());
+            parts.into_iter().map(|part| digamma(part) - all).collect()
+        }
+        other => return python(format!("BayesianGaussianMixture: prior '{other}'")),
+    };
+    let (freedom, precision) = (view.floats_of("degrees_of_freedom_")?, view.floats_of("mean_precision_")?);
+    let columns = width(view)?;
+    if columns > MAX_COLUMNS || [freedom.len(), precision.len()] != [logarithms.len(); 2] {
+        return python("BayesianGaussianMixture: its attributes do not fit together");
+    }
+    let columns = columns as f64;
+    for ((logarithm, freedom), precision) in logarithms.iter_mut().zip(&freedom).zip(&precision) {
+        let spread: f64 = (0..columns as usize).map(|at| digamma(0.5 * (freedom - at as f64))).sum();
+        let lambda = columns * std::f64::consts::LN_2 + spread;
+        *logarithm += 0.5 * (lambda - columns / precision) - 0.5 * columns * freedom.ln();
+    }
+    weighed(view, logarithms)
+}
+
+/// Components of which each weighs so much, by its logarithm.
+fn weighed(view: View<'_>, weights: Vec<f64>) -> Made<Shared> {
     let (means, components, columns) = view.matrix_of("means_")?;
-    let weights = view.floats_of("weights_")?;
     let cholesky = view.floats_of("precisions_cholesky_")?;
     let diagonal = |values: &[f64]| {
         let mut matrix = vec![0.0; columns * columns];
@@ -197,7 +241,7 @@ pub(super) fn mixture(view: View<'_>) -> Made<Shared> {
         };
         let logs: f64 = (0..columns).map(|at| matrix[at * columns + at].ln()).sum();
         let norm = columns as f64 * (2.0 * std::f64::consts::PI).ln();
-        normals.constants.push(weights[component].ln() + logs - 0.5 * norm);
+        normals.constants.push(weights[component] + logs - 0.5 * norm);
         match map(&means[component * columns..][..columns], &matrix, columns) {
             Some(map) => normals.maps.push(map),
             None => return python(format!("{}: its attributes do not fit together", view.name())),

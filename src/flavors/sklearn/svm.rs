@@ -26,7 +26,7 @@ enum Likeness {
 }
 
 /// Sums of likenesses to support vectors.
-struct Machine {
+pub(super) struct Machine {
     likeness: Likeness,
     columns: usize,
     /// Vector by vector.
@@ -90,7 +90,7 @@ fn machine(view: View<'_>, classes: Option<usize>) -> Made<Machine> {
 }
 
 impl Machine {
-    fn decide(&self, input: &Block, work: &mut Work, out: &mut Block) {
+    pub(super) fn decide(&self, input: &Block, work: &mut Work, out: &mut Block) {
         let rows = input.rows();
         out.reset(rows, self.offsets.len(), Kind::Double);
         self.offsets.iter().enumerate().for_each(|(output, offset)| out.column_mut(output).fill(*offset));
@@ -124,13 +124,13 @@ impl Machine {
         work.numbers = alike;
     }
 
-    fn memory(&self) -> usize {
+    pub(super) fn memory(&self) -> usize {
         self.vectors.len() * 8 + self.terms.iter().map(|terms| terms.len() * 16).sum::<usize>()
     }
 }
 
 /// A machine of the rows it was fitted on: `weights` holds, vector by vector, what each adds to each output.
-fn fitted(view: View<'_>, vectors: &str, weights: &[f64], outputs: usize) -> Made<Machine> {
+pub(super) fn fitted(view: View<'_>, vectors: &str, weights: &[f64], outputs: usize) -> Made<Machine> {
     let columns = width(view)?;
     let (vectors, count, found) = view.matrix_of(vectors)?;
     if found != columns || weights.len() != count * outputs || outputs == 0 {
