@@ -359,6 +359,7 @@ def neighborhoods() -> Iterator[tuple[str, BaseEstimator, pd.DataFrame]]:
     yield "centroid.manhattan", NearestCentroid(metric="manhattan").fit(i, names), i
     yield "centroid.priors", NearestCentroid(priors=[0.2, 0.5, 0.3], shrink_threshold=0.5).fit(i, names), i
     yield "outliers.tree", LocalOutlierFactor(novelty=True, n_neighbors=12).fit(i), i * 1.05
+    yield "outliers.single", LocalOutlierFactor(novelty=True).fit(i), i.astype("float32")
     yield "outliers.brute", LocalOutlierFactor(novelty=True).fit(a[::2]), a
     empty = holes(d).assign(bmi=np.nan)
     for keep in (False, True):

@@ -17,7 +17,7 @@ use mlflight::{
     error::Error,
     flavors::{self, Engine, LoadOptions},
     mlmodel::MlModel,
-    score::{Context, Model, SessionOptions},
+    score::{Context, Model, ScoreOptions, Scorer, SessionOptions},
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -234,6 +234,34 @@ fn what_the_library_refuses_is_refused_with_its_reason() {
     // A ColumnTransformer takes its columns by name: the order does not matter, more do not hurt.
     let backwards: Vec<usize> = (0..input.num_columns()).rev().collect();
     assert_eq!(score(&*model, &input.project(&backwards).unwrap()).unwrap(), score(&*model, &input).unwrap());
+}
+
+#[test]
+fn documents_pass_their_signature_and_must_be_there() {
+    for (name, width) in [("text.tensor", 1), ("text.mixed", 3)] {
+        let directory = cases().join(name).join("skops");
+        let input = read_arrow(&cases().join(name).join("input.arrow"));
+        let (model, signature) = (load(&directory, "predict").unwrap(), MlModel::load(&directory).unwrap().signature);
+        let scorer = Scorer::new(model.clone(), Arc::new(signature), ScoreOptions::default()).unwrap();
+        let scored = scorer.open(&input.schema()).unwrap().score(&input, &Context::default()).unwrap();
+        let table = read_arrow(&cases().join(name).join("expected.arrow"));
+        assert_eq!((input.num_columns(), scored.column(0)), (width, &expected(&table, "predict")[0]), "{name}");
+        let mut texts = vec![Some("a letter"); input.num_rows()];
+        texts[300] = None;
+        let error = score(&*model, &with_column(&input, "text", Arc::new(StringArray::from(texts)))).unwrap_err();
+        assert_eq!((error.code(), error.row_number()), ("MISSING_VALUE", Some(300)));
+    }
+}
+
+#[test]
+fn a_row_without_neighbors_is_refused_where_it_has_no_label() {
+    let case = cases().join("radius.distance");
+    let (model, input) = (load(&case.join("pickle"), "predict").unwrap(), read_arrow(&case.join("input.arrow")));
+    let name = input.schema().field(0).name().clone();
+    let mut far = vec![5.0; input.num_rows()];
+    far[7] = 1e6;
+    let error = score(&*model, &with_column(&input, &name, Arc::new(Float64Array::from(far)))).unwrap_err();
+    assert_eq!(error.code(), "NO_NEIGHBORS");
 }
 
 /// A copy of a case's model whose file is other bytes.

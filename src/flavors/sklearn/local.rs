@@ -60,9 +60,12 @@ impl Part for Local {
         self.neighbors.nearest(input, self.count, &mut work.numbers, found);
         out.reset(input.rows(), 1, Kind::Double);
         let count = self.count as f64;
+        // Of rows in single precision the library rounds their distances too.
+        let single = input.kind() == Kind::Single;
         for (row, score) in out.column_mut(0).iter_mut().enumerate() {
             let points = || found.points(row).iter().map(|&point| point as usize);
-            let reached = found.distances(row).iter().zip(points()).map(|(distance, point)| distance.max(self.reaches[point]));
+            let near = |&distance: &f64| if single { f64::from(distance as f32) } else { distance };
+            let reached = found.distances(row).iter().map(near).zip(points()).map(|(near, point)| near.max(self.reaches[point]));
             // The library adds as much, so that copies of a row are not infinitely dense.
             let density = 1.0 / (reached.sum::<f64>() / count + 1e-10);
             *score = -(points().map(|point| self.densities[point] / density).sum::<f64>() / count) - self.offset;

@@ -209,7 +209,8 @@ impl Part for Vectorizer {
     fn run(&self, _: Method, input: &Block, work: &mut Work, out: &mut Block) -> Result<()> {
         expect_width(&self.name, input, 1)?;
         let out = out.reset_sparse(input.rows(), self.width);
-        if input.kinds()[0] != Kind::Symbol {
+        // Of no rows the type may not be known yet.
+        if input.rows() > 0 && input.kinds()[0] != Kind::Symbol {
             let message = format!("{} takes documents", self.name);
             return Err(Error::new(ErrorKind::InvalidArgument, "TYPE_MISMATCH", message).expected("text").found("numbers"));
         }
