@@ -6,7 +6,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::source::{Block, Lane, Raw};
+use memchr::{memchr_iter, memrchr};
+
+use super::{
+    fields::mark,
+    scan::Scan,
+    source::{Block, Lane, Raw},
+};
 use crate::error::{Error, Kind, Result};
 
 /// Longest record of a text file. Past it the file most likely has a quote that never closes.
@@ -45,8 +51,7 @@ impl BlockReader {
     /// The next block, none after the last.
     pub(super) fn block(&mut self) -> Result<Option<Block>> {
         let mut bytes = std::mem::take(&mut self.rest);
-        let mut scan = Scan::default();
-        let mut scanned = 0;
+        let mut scan: Option<Scan> = None;
         loop {
             let want = if bytes.len() < self.size { self.size - bytes.len() } else { self.size };
             if !self.ended {
@@ -54,14 +59,16 @@ impl BlockReader {
                 let read = Read::by_ref(&mut self.file).take(want as u64).read_to_end(&mut bytes);
                 self.ended = read.map_err(|error| Error::io(&self.path, error))? < want;
             }
-            scan.run(self.records, &bytes[scanned..], scanned);
-            scanned = bytes.len();
             if self.ended {
                 break;
             }
-            if scan.end > 0 {
-                self.rest = bytes[scan.end..].to_vec();
-                bytes.truncate(scan.end);
+            let end = match self.records {
+                Records::Csv => scan.get_or_insert_with(|| Scan::from(if self.line == 1 { mark(&bytes) } else { 0 })).run(&bytes),
+                Records::Lines => memrchr(b'\n', &bytes).map_or(0, |at| at + 1),
+            };
+            if end > 0 {
+                self.rest = bytes[end..].to_vec();
+                bytes.truncate(end);
                 break;
             }
             if bytes.len() > self.largest {
@@ -75,7 +82,7 @@ impl BlockReader {
             return Ok(None);
         }
         let first_line = self.line;
-        self.line += bytes.iter().filter(|byte| **byte == b'\n').count() as u64;
+        self.line += memchr_iter(b'\n', &bytes).count() as u64;
         Ok(Some(Block { bytes, first_line }))
     }
 }
@@ -87,45 +94,6 @@ impl Lane for BlockReader {
 
     fn next(&mut self) -> Result<Option<Raw>> {
         Ok(self.block()?.map(Raw::Text))
-    }
-}
-
-/// Finds where the last whole record ends.
-#[derive(Default)]
-struct Scan {
-    state: State,
-    end: usize,
-}
-
-#[derive(Default, Clone, Copy, PartialEq, Eq)]
-enum State {
-    #[default]
-    FieldStart,
-    Plain,
-    Quoted,
-    QuoteInQuoted,
-}
-
-impl Scan {
-    fn run(&mut self, records: Records, bytes: &[u8], base: usize) {
-        if records == Records::Lines {
-            if let Some(at) = bytes.iter().rposition(|byte| *byte == b'\n') {
-                self.end = base + at + 1;
-            }
-            return;
-        }
-        for (at, byte) in bytes.iter().enumerate() {
-            self.state = match (self.state, byte) {
-                (State::Quoted, b'"') => State::QuoteInQuoted,
-                (State::Quoted, _) | (State::FieldStart | State::QuoteInQuoted, b'"') => State::Quoted,
-                (_, b'\n') => {
-                    self.end = base + at + 1;
-                    State::FieldStart
-                }
-                (_, b',' | b'\r') => State::FieldStart,
-                _ => State::Plain,
-            };
-        }
     }
 }
 
@@ -159,6 +127,8 @@ mod tests {
         }
         assert_eq!(blocks("{}\n{}", Records::Lines, 3), [("{}\n".to_owned(), 1), ("{}".to_owned(), 2)]);
         assert!(blocks("", Records::Csv, 8).is_empty());
+        let marked = "\u{feff}\"a\nb\",c\n1,2\n3,4\n";
+        assert_eq!(blocks(marked, Records::Csv, 8), [(marked[..15].to_owned(), 1), ("3,4\n".to_owned(), 4)]);
     }
 
     #[test]

@@ -12,11 +12,17 @@ use arrow::{
 use base64::Engine as _;
 use serde_json::Value;
 
+use super::numbers;
+
 /// Texts that mean "no value" in a column that is not text: what pandas reads as missing.
 const MISSING: [&str; 17] = [
     "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA", "NULL",
     "None", "n/a", "null",
 ];
+
+fn missing(cell: &str) -> bool {
+    cell.len() <= "#N/A N/A".len() && MISSING.contains(&cell)
+}
 
 /// A value that is none of the column's type.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,6 +63,34 @@ impl Cells {
         })
     }
 
+    /// Adds the number that `text` starts with, where it is a cell of its own and plainly written, and returns its length. Otherwise adds
+    /// nothing.
+    pub(super) fn push_start(&mut self, text: &[u8]) -> Option<usize> {
+        Some(match self {
+            Self::Double(builder) => {
+                let (value, length) = numbers::float(text)?;
+                builder.append_value(value);
+                length
+            }
+            Self::Float(builder) => {
+                let (value, length) = numbers::float(text)?;
+                builder.append_value(value);
+                length
+            }
+            Self::Long(builder) => {
+                let (value, length) = numbers::whole(text)?;
+                builder.append_value(value);
+                length
+            }
+            Self::Int(builder) => {
+                let (value, length) = numbers::whole(text)?;
+                builder.append_value(i32::try_from(value).ok()?);
+                length
+            }
+            Self::Boolean(_) | Self::Text(_) | Self::Binary(_) | Self::Parsed(..) | Self::Nested(..) => return None,
+        })
+    }
+
     /// Adds a CSV cell; false when it does not parse.
     pub(super) fn push_text(&mut self, cell: &str) -> bool {
         if let Self::Text(builder) = self {
@@ -64,7 +98,7 @@ impl Cells {
             return true;
         }
         let cell = cell.trim_matches(|c: char| c == ' ' || c == '\t');
-        if MISSING.contains(&cell) {
+        if missing(cell) {
             self.push_null();
             return true;
         }
@@ -220,7 +254,7 @@ pub(super) fn type_name(kind: &DataType) -> String {
 /// What a cell of unknown type looks like; the types of a column's cells are joined by [`join`].
 pub(super) fn guess(cell: &str) -> Option<DataType> {
     let cell = cell.trim_matches(|c: char| c == ' ' || c == '\t');
-    if MISSING.contains(&cell) {
+    if missing(cell) {
         return None;
     }
     let first = cell.as_bytes().first().copied().unwrap_or(b'x');

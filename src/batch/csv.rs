@@ -7,90 +7,32 @@ use arrow::datatypes::DataType;
 
 use super::{
     cells::{BadCell, Cells, guess, join, type_name},
+    fields::{Fields, mark},
+    numbers,
     source::Block,
 };
 use crate::error::{Error, Kind, Result};
 
-/// Calls `each` with every record of `bytes`: where it lies and its fields.
-pub(super) fn records(bytes: &[u8], mut each: impl FnMut(usize, usize, &Fields) -> Result<()>) -> Result<()> {
-    let mut reader = csv_core::Reader::new();
-    let mut fields = Fields { text: vec![0; 4096], ends: vec![0; 64], count: 0 };
-    let (mut at, mut start, mut written) = (0, 0, 0);
-    loop {
-        let (result, read, wrote, ended) =
-            reader.read_record(&bytes[at..], &mut fields.text[written..], &mut fields.ends[fields.count..]);
-        at += read;
-        written += wrote;
-        fields.count += ended;
-        match result {
-            csv_core::ReadRecordResult::InputEmpty => {}
-            csv_core::ReadRecordResult::OutputFull => fields.text.resize(fields.text.len() * 2, 0),
-            csv_core::ReadRecordResult::OutputEndsFull => fields.ends.resize(fields.ends.len() * 2, 0),
-            csv_core::ReadRecordResult::Record => {
-                // The reader takes blank lines and the second half of a line's end with the record that follows.
-                while start < at && matches!(bytes[start], b'\r' | b'\n') {
-                    start += 1;
-                }
-                let mut end = at;
-                while end > start && matches!(bytes[end - 1], b'\r' | b'\n') {
-                    end -= 1;
-                }
-                each(start, end, &fields)?;
-                (start, written, fields.count) = (at, 0, 0);
-            }
-            csv_core::ReadRecordResult::End => return Ok(()),
-        }
-    }
-}
-
-/// The fields of one record.
-pub(super) struct Fields {
-    text: Vec<u8>,
-    ends: Vec<usize>,
-    count: usize,
-}
-
-impl Fields {
-    /// How many there are.
-    pub(super) fn len(&self) -> usize {
-        self.count
-    }
-
-    /// One field; `None` when it is not UTF-8.
-    pub(super) fn get(&self, index: usize) -> Option<&str> {
-        let start = if index == 0 { 0 } else { self.ends[index - 1] };
-        std::str::from_utf8(&self.text[start..self.ends[index]]).ok()
-    }
-}
-
 /// The header of a file that starts with `bytes`: its names and how many bytes it takes. `None` for an empty file.
 pub(super) fn header(file: &str, bytes: &[u8]) -> Result<Option<(Vec<String>, usize)>> {
-    let mut found = None;
-    let stop = || Error::new(Kind::Cancelled, "STOP", "");
-    // The end of the header is where the next record starts; a header alone ends with the file.
-    let mut names: Option<Vec<Option<String>>> = None;
-    let mut first_end = 0;
-    let outcome = records(bytes, |_, end, fields| {
-        names = Some((0..fields.len()).map(|index| fields.get(index).map(str::to_owned)).collect());
-        first_end = end;
-        Err(stop())
-    });
-    if let (Err(_), Some(names)) = (outcome, names) {
-        let names = names.into_iter().collect::<Option<Vec<_>>>().ok_or_else(|| not_utf8(&format!("{file}, line 1")))?;
-        for (at, name) in names.iter().enumerate() {
-            if names[..at].contains(name) {
-                return Err(Error::new(
-                    Kind::InvalidArgument,
-                    "DUPLICATE_COLUMN",
-                    format!("{file}: the header has the name twice"),
-                )
-                .column(name));
-            }
-        }
-        let after = bytes[first_end..].iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |at| first_end + at + 1);
-        found = Some((names, after));
+    let mut fields = Fields::new(bytes);
+    fields.advance(mark(bytes));
+    if fields.record().is_none() {
+        return Ok(None);
     }
-    Ok(found)
+    let mut names: Vec<String> = Vec::new();
+    loop {
+        let name = str::from_utf8(fields.cell()).map_err(|_| not_utf8(&format!("{file}, line 1")))?;
+        if names.iter().any(|other| other == name) {
+            return Err(Error::new(Kind::InvalidArgument, "DUPLICATE_COLUMN", format!("{file}: the header has the name twice"))
+                .column(name));
+        }
+        names.push(name.to_owned());
+        if let Some(end) = fields.end() {
+            let feed = bytes[end..].starts_with(b"\r\n");
+            return Ok(Some((names, (end + 1 + usize::from(feed)).min(bytes.len()))));
+        }
+    }
 }
 
 /// What the records of a block are parsed into.
@@ -106,23 +48,62 @@ pub(super) fn parse(file: &str, block: &Block, names: &[String], kinds: &[Option
     let mut columns: Vec<Option<Cells>> =
         names.iter().zip(kinds).map(|(name, kind)| cells(file, name, kind.as_ref(), false)).collect::<Result<_>>()?;
     let mut lies = Vec::new();
-    records(&block.bytes, |start, end, fields| {
-        let place = || format!("{file}, line {}", block.line(start));
-        if fields.len() != names.len() {
-            return Err(ragged(&place(), fields.len(), names.len()));
-        }
-        for (index, column) in columns.iter_mut().enumerate() {
-            let Some(column) = column else { continue };
-            let cell = fields.get(index).ok_or_else(|| not_utf8(&place()).column(&names[index]))?;
-            if !column.push_text(cell) {
-                return Err(bad_cell(&place(), &names[index], kinds[index].as_ref(), &format!("'{cell}'")));
+    let mut fields = Fields::new(&block.bytes);
+    while let Some(start) = fields.record() {
+        let end = record(&mut fields, &mut columns, |fields, column| {
+            let Some(column) = column else {
+                fields.cell();
+                return Ok(());
+            };
+            if let Some(length) = column.push_start(fields.rest()) {
+                fields.advance(length);
+                return Ok(());
             }
-        }
+            let cell = str::from_utf8(fields.cell()).map_err(|_| Fault::NotUtf8)?;
+            if column.push_text(cell) { Ok(()) } else { Err(Fault::BadCell(cell.to_owned())) }
+        });
+        let end = end.map_err(|(index, fault)| {
+            let place = format!("{file}, line {}", block.line(start));
+            match fault {
+                Fault::Ragged(found) => ragged(&place, found, names.len()),
+                Fault::NotUtf8 => not_utf8(&place).column(&names[index]),
+                Fault::BadCell(cell) => bad_cell(&place, &names[index], kinds[index].as_ref(), &format!("'{cell}'")),
+            }
+        })?;
         lies.push((start as u32, end as u32));
-        Ok(())
-    })?;
+    }
     let columns = finish(columns, file, block, names, kinds, &lies)?;
     Ok(Parsed { columns, records: lies })
+}
+
+/// What is wrong with a record.
+enum Fault {
+    /// It has this many cells instead of one a column.
+    Ragged(usize),
+    NotUtf8,
+    BadCell(String),
+}
+
+/// Calls `each` for every cell of a record with what is kept of its column; it must take the cell, or go past it. Returns where the record
+/// ends, or the first cell at fault. That the number of cells is wrong explains whatever else is.
+fn record<T>(
+    fields: &mut Fields<'_>,
+    columns: &mut [T],
+    mut each: impl FnMut(&mut Fields<'_>, &mut T) -> std::result::Result<(), Fault>,
+) -> std::result::Result<usize, (usize, Fault)> {
+    let (count, mut whole) = (columns.len(), Fields::new(fields.rest()));
+    let mut ragged = |other: Fault| match whole.width() {
+        found if found == count => other,
+        found => Fault::Ragged(found),
+    };
+    for (index, column) in columns.iter_mut().enumerate() {
+        each(fields, column).map_err(|fault| (index, ragged(fault)))?;
+        if let Some(end) = fields.end() {
+            let short = index + 1 < count;
+            return if short { Err((index, Fault::Ragged(index + 1))) } else { Ok(end) };
+        }
+    }
+    Err((count, Fault::Ragged(whole.width())))
 }
 
 /// Ends the columns of a block; what only the end can tell (a date that is none) gets its line here.
@@ -155,19 +136,33 @@ pub(super) fn cells(file: &str, name: &str, kind: Option<&DataType>, json: bool)
 
 /// Joins what the cells of a block look like into `types`, one entry a column.
 pub(super) fn infer(file: &str, block: &Block, types: &mut [Option<DataType>]) -> Result<()> {
-    records(&block.bytes, |start, _, fields| {
-        let place = || format!("{file}, line {}", block.line(start));
-        if fields.len() != types.len() {
-            return Err(ragged(&place(), fields.len(), types.len()));
-        }
-        for (index, kind) in types.iter_mut().enumerate() {
-            if kind.as_ref() != Some(&DataType::Utf8) {
-                let cell = fields.get(index).ok_or_else(|| not_utf8(&place()))?;
+    let mut fields = Fields::new(&block.bytes);
+    let count = types.len();
+    while let Some(start) = fields.record() {
+        let outcome = record(&mut fields, types, |fields, kind| {
+            // One more number among doubles, and any cell among texts, tells nothing new.
+            if *kind == Some(DataType::Float64)
+                && let Some((_, length)) = numbers::float::<f64>(fields.rest())
+            {
+                fields.advance(length);
+                return Ok(());
+            }
+            let cell = fields.cell();
+            if *kind != Some(DataType::Utf8) {
+                let cell = str::from_utf8(cell).map_err(|_| Fault::NotUtf8)?;
                 *kind = join(kind.take(), guess(cell));
             }
-        }
-        Ok(())
-    })
+            Ok(())
+        });
+        outcome.map_err(|(_, fault)| {
+            let place = format!("{file}, line {}", block.line(start));
+            match fault {
+                Fault::Ragged(found) => ragged(&place, found, count),
+                Fault::NotUtf8 | Fault::BadCell(_) => not_utf8(&place),
+            }
+        })?;
+    }
+    Ok(())
 }
 
 fn ragged(place: &str, found: usize, expected: usize) -> Error {
@@ -193,39 +188,5 @@ pub(super) fn bad_cell(place: &str, column: &str, kind: Option<&DataType>, found
 }
 
 #[cfg(test)]
-mod tests {
-    use arrow::array::{Array, AsArray};
-
-    use super::*;
-
-    fn block(text: &str) -> Block {
-        Block { bytes: text.as_bytes().to_vec(), first_line: 2 }
-    }
-
-    #[test]
-    fn quoted_cells_and_line_numbers() {
-        let names = ["a".to_owned(), "b".to_owned()];
-        let kinds = [Some(DataType::Utf8), Some(DataType::Int32)];
-        let text = "\"x\n,\"\"y\",1\r\n\r\nz,\"2\"\r\n,";
-        let parsed = parse("f.csv", &block(text), &names, &kinds).unwrap();
-        let words = parsed.columns[0].as_ref().unwrap().as_string::<i32>();
-        assert_eq!((words.value(0), words.value(1), words.is_null(2)), ("x\n,\"y", "z", true));
-        assert_eq!(parsed.columns[1].as_ref().unwrap().null_count(), 1);
-        let lies: Vec<_> = parsed.records.iter().map(|(start, end)| &text[*start as usize..*end as usize]).collect();
-        assert_eq!(lies, ["\"x\n,\"\"y\",1", "z,\"2\"", ","]);
-
-        let error = parse("f.csv", &block("\"x\ny\",1\nz,two\n"), &names, &kinds).err().unwrap();
-        assert_eq!(error.to_string(), "column 'b': f.csv, line 4: the cell does not parse: expected integer, found 'two'");
-        let error = parse("f.csv", &block("x,1\nz\n"), &names, &kinds).err().unwrap();
-        assert_eq!((error.code(), error.message().contains("line 3")), ("RAGGED_CSV", true));
-    }
-
-    #[test]
-    fn headers() {
-        let (names, size) = header("f", b"\xef\xbb\xbfa,\"b\nc\"\r\n1,2\n").unwrap().unwrap();
-        assert_eq!((names, size), (vec!["a".to_owned(), "b\nc".to_owned()], 12));
-        assert_eq!(header("f", b"a,b").unwrap().unwrap().1, 3);
-        assert!(header("f", b"").unwrap().is_none());
-        assert_eq!(header("f", b"a,a\n").unwrap_err().code(), "DUPLICATE_COLUMN");
-    }
-}
+#[path = "csv_tests.rs"]
+mod tests;

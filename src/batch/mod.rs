@@ -9,15 +9,18 @@ mod budget;
 mod cells;
 mod csv;
 mod encode;
+mod fields;
 mod infer;
 mod inputs;
 mod json;
+mod numbers;
 mod parquet;
 mod pipeline;
 #[cfg(feature = "sql")]
 mod predict;
 mod progress;
 mod run;
+mod scan;
 mod select;
 mod sink;
 mod source;

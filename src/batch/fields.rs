@@ -1,0 +1,110 @@
+//! The cells of CSV text, one after the other: quotes and ends of lines as RFC 4180 and the `csv` crate read them.
+//!
+//! A cell is quoted when its first byte is a quote; elsewhere a quote is a byte like others. Records end at `\n`, `\r\n` or `\r`, the last
+//! one also where the text ends. Blank lines are no records.
+
+use memchr::{memchr, memchr3};
+
+/// Walks over text that starts with a record.
+pub(super) struct Fields<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    /// A quoted cell that has more quotes than the two around it.
+    unquoted: Vec<u8>,
+}
+
+impl<'a> Fields<'a> {
+    /// Starts at the first record of `bytes`.
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, at: 0, unquoted: Vec::new() }
+    }
+
+    /// Goes to the next record: where it starts. `None` after the last.
+    pub(super) fn record(&mut self) -> Option<usize> {
+        while matches!(self.bytes.get(self.at), Some(b'\r' | b'\n')) {
+            self.at += 1;
+        }
+        (self.at < self.bytes.len()).then_some(self.at)
+    }
+
+    /// What is left of the text, from the next cell on.
+    pub(super) fn rest(&self) -> &'a [u8] {
+        &self.bytes[self.at..]
+    }
+
+    /// The next cell, without its quotes. [`end`](Self::end) must follow before the next.
+    pub(super) fn cell(&mut self) -> &[u8] {
+        let start = self.at;
+        if self.bytes.get(start) == Some(&b'"') {
+            return self.quoted(start + 1);
+        }
+        self.at = self.stop(start);
+        &self.bytes[start..self.at]
+    }
+
+    /// Goes past a cell of `length` bytes that [`rest`](Self::rest) starts with.
+    pub(super) fn advance(&mut self, length: usize) {
+        self.at += length;
+    }
+
+    /// Goes past what ends a cell. Where the record ends with it, the place of its end.
+    pub(super) fn end(&mut self) -> Option<usize> {
+        let end = self.at;
+        self.at = (end + 1).min(self.bytes.len());
+        (self.bytes.get(end) != Some(&b',')).then_some(end)
+    }
+
+    /// How many cells the record has whose first cell is next; goes past it.
+    pub(super) fn width(&mut self) -> usize {
+        let mut count = 1;
+        loop {
+            self.cell();
+            if self.end().is_some() {
+                return count;
+            }
+            count += 1;
+        }
+    }
+
+    /// Where a cell that is not in quotes at `from` ends.
+    fn stop(&self, from: usize) -> usize {
+        memchr3(b',', b'\n', b'\r', &self.bytes[from..]).map_or(self.bytes.len(), |length| from + length)
+    }
+
+    fn quoted(&mut self, start: usize) -> &[u8] {
+        let quote = |from: usize| memchr(b'"', &self.bytes[from..]).map_or(self.bytes.len(), |length| from + length);
+        let first = quote(start);
+        if ends_cell(self.bytes.get(first + 1)) {
+            self.at = (first + 1).min(self.bytes.len());
+            return &self.bytes[start..first];
+        }
+        self.unquoted.clear();
+        let (mut from, mut at) = (start, first);
+        while self.bytes.get(at + 1) == Some(&b'"') {
+            // Of two quotes one is meant.
+            self.unquoted.extend_from_slice(&self.bytes[from..=at]);
+            from = at + 2;
+            at = quote(from);
+        }
+        self.unquoted.extend_from_slice(&self.bytes[from..at]);
+        // What follows the closing quote belongs to the cell as it is.
+        let after = (at + 1).min(self.bytes.len());
+        self.at = self.stop(after);
+        self.unquoted.extend_from_slice(&self.bytes[after..self.at]);
+        &self.unquoted
+    }
+}
+
+/// Whether a cell ends before this byte, or before the end of the text.
+pub(super) fn ends_cell(byte: Option<&u8>) -> bool {
+    matches!(byte, None | Some(b',' | b'\n' | b'\r'))
+}
+
+/// Bytes of the byte order mark that a file starts with, where it does.
+pub(super) fn mark(text: &[u8]) -> usize {
+    if text.starts_with("\u{feff}".as_bytes()) { "\u{feff}".len() } else { 0 }
+}
+
+#[cfg(test)]
+#[path = "fields_tests.rs"]
+pub(super) mod tests;
