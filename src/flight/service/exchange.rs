@@ -12,9 +12,9 @@ use futures::{Stream, StreamExt};
 use prost::Message;
 use tokio::sync::{mpsc, oneshot};
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Status, Streaming};
+use tonic::Status;
 
-use super::{Shared, budget::Held};
+use super::{Shared, budget::Held, incoming::Incoming};
 use crate::{
     error::{Error, Kind, Result},
     flavors::Engine,
@@ -22,7 +22,7 @@ use crate::{
         MESSAGE_OVERHEAD,
         proto::{ScoreBatchInfo, ScoreSpec},
         spec, status,
-        wire::{Decoder, Encoder},
+        wire::{Decoder, Encoder, too_large},
     },
     models::Pool,
     score::{CancelFlag, Context, ScorerSession},
@@ -33,7 +33,7 @@ pub type Answers = Pin<Box<dyn Stream<Item = Result<FlightData, Status>> + Send>
 
 /// Starts scoring `input`; the answers come as they are made. The stream runs apart from the answer's reader, so that a reader who
 /// goes away is noticed while a batch is scored.
-pub fn start(shared: Arc<Shared>, input: Streaming<FlightData>) -> Answers {
+pub fn start(shared: Arc<Shared>, input: Incoming) -> Answers {
     let (answers, receiver) = mpsc::channel(1);
     let (fail, failure) = oneshot::channel();
     let tracker = shared.streams.clone();
@@ -53,7 +53,7 @@ pub fn start(shared: Arc<Shared>, input: Streaming<FlightData>) -> Answers {
             take(&queued);
         }
         // A client that only writes can learn of the failure once its writing ends: let it write, keep nothing.
-        while stalled && matches!(input.next().await, Some(Ok(_))) {}
+        while stalled && matches!(input.next().await, Ok(Some(_))) {}
     });
     let failure = futures::stream::once(failure).filter_map(|status| async { status.ok().map(Err) });
     // What an answer holds is given back when the transport takes it.
@@ -81,7 +81,7 @@ pub fn spec_of(descriptor: Option<&FlightDescriptor>) -> Result<ScoreSpec> {
 
 const STALLED: &str = "UNREAD_ANSWER";
 
-fn vanished() -> Error {
+pub fn vanished() -> Error {
     Error::new(Kind::Cancelled, "CLIENT_GONE", "the client went away")
 }
 
@@ -94,6 +94,13 @@ struct Ahead {
     message: FlightData,
     arrived: Instant,
     held: Held,
+}
+
+impl Ahead {
+    fn new(shared: &Shared, message: FlightData) -> Self {
+        let held = shared.budget.arrived(message.data_header.len() + message.data_body.len());
+        Self { message, arrived: Instant::now(), held }
+    }
 }
 
 /// What waits for the reader, with the memory that is held for it.
@@ -111,7 +118,7 @@ fn take(parcel: &Parcel) -> Option<Answer> {
 
 struct Exchange {
     shared: Arc<Shared>,
-    input: Streaming<FlightData>,
+    input: Incoming,
     answers: mpsc::Sender<Parcel>,
     /// The last of them.
     queued: Parcel,
@@ -162,21 +169,16 @@ impl Exchange {
             biased;
             () = self.answers.closed() => Err(vanished()),
             () = stopped.cancelled() => Err(draining()),
-            message = self.input.next() => received(&self.shared, message),
+            message = self.input.next() => Ok(message?.map(|message| Ahead::new(&self.shared, message))),
         }
     }
 
     /// Takes the next message as soon as it comes, but no more than one.
-    async fn look_ahead(
-        shared: &Shared,
-        input: &mut Streaming<FlightData>,
-        ahead: &mut Option<Ahead>,
-        ended: &mut bool,
-    ) -> Result<()> {
+    async fn look_ahead(shared: &Shared, input: &mut Incoming, ahead: &mut Option<Ahead>, ended: &mut bool) -> Result<()> {
         if ahead.is_some() || *ended {
             return std::future::pending().await;
         }
-        *ahead = received(shared, input.next().await)?;
+        *ahead = input.next().await?.map(|message| Ahead::new(shared, message));
         *ended = ahead.is_none();
         Ok(())
     }
@@ -286,24 +288,10 @@ impl Shared {
     }
 }
 
-fn received(shared: &Shared, message: Option<Result<FlightData, Status>>) -> Result<Option<Ahead>> {
-    match message {
-        None => Ok(None),
-        Some(Ok(message)) => {
-            let held = shared.budget.arrived(message.data_header.len() + message.data_body.len());
-            Ok(Some(Ahead { message, arrived: Instant::now(), held }))
-        }
-        Some(Err(status)) => Err(lost(&status)),
-    }
-}
-
 /// Why no message came: one that is too large, else a client that reset its stream or left.
 pub fn lost(status: &Status) -> Error {
     match status.code() {
-        tonic::Code::OutOfRange | tonic::Code::ResourceExhausted => {
-            Error::new(Kind::ResourceExhausted, "MESSAGE_SIZE", format!("a message is too large: {}", status.message()))
-                .remedy("send smaller batches, or raise --max-message-bytes at both ends")
-        }
+        tonic::Code::OutOfRange | tonic::Code::ResourceExhausted => too_large(status.message()),
         tonic::Code::Unimplemented => Error::new(Kind::Unimplemented, "COMPRESSION", status.message().to_owned()),
         _ => vanished(),
     }

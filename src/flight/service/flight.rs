@@ -8,9 +8,9 @@ use arrow_flight::{
     PutResult, SchemaAsIpc, SchemaResult, Ticket, flight_service_server::FlightService,
 };
 use futures::stream::BoxStream;
-use tonic::{Request, Response, Status, Streaming};
+use tonic::{Request, Response, Status, Streaming, metadata::MetadataMap};
 
-use super::{Service, Shared, exchange, info, upload};
+use super::{Service, Shared, exchange, incoming::Incoming, info, upload};
 use crate::{
     error::{Error, Kind},
     flight::status::to_status,
@@ -34,13 +34,9 @@ impl FlightService for Service {
     type ListActionsStream = Stream<ActionType>;
     type DoExchangeStream = exchange::Answers;
 
-    async fn do_exchange(&self, request: Request<Streaming<FlightData>>) -> Result<Response<Self::DoExchangeStream>, Status> {
-        self.shared.authorize(request.metadata()).map_err(|error| to_status(&error))?;
-        if self.shared.draining.is_cancelled() {
-            let error = Error::new(Kind::Unavailable, "DRAINING", "the service is ending and takes no new streams");
-            return Err(to_status(&error.remedy("try again, or another service")));
-        }
-        Ok(Response::new(exchange::start(Arc::clone(&self.shared), request.into_inner())))
+    /// Never comes here: see [`Door`](super::door::Door).
+    async fn do_exchange(&self, _: Request<Streaming<FlightData>>) -> Result<Response<Self::DoExchangeStream>, Status> {
+        unimplemented("DoExchange by tonic's codec")
     }
 
     async fn handshake(&self, _: Request<Streaming<HandshakeRequest>>) -> Result<Response<Self::HandshakeStream>, Status> {
@@ -98,6 +94,16 @@ fn stream<T: Send + 'static>(items: Vec<T>) -> Stream<T> {
 }
 
 impl Service {
+    /// Opens a scoring stream.
+    pub(super) fn exchange(&self, metadata: &MetadataMap, input: Incoming) -> Result<Response<exchange::Answers>, Status> {
+        self.shared.authorize(metadata).map_err(|error| to_status(&error))?;
+        if self.shared.draining.is_cancelled() {
+            let error = Error::new(Kind::Unavailable, "DRAINING", "the service is ending and takes no new streams");
+            return Err(to_status(&error.remedy("try again, or another service")));
+        }
+        Ok(Response::new(exchange::start(Arc::clone(&self.shared), input)))
+    }
+
     /// Answers one call off the I/O threads: it may load a model.
     async fn answer<Q: Send + 'static, A: Send + 'static>(
         &self,

@@ -1,8 +1,10 @@
 //! The Flight service: models by name, scored over `DoExchange`.
 
 mod budget;
+mod door;
 mod exchange;
 mod flight;
+mod incoming;
 mod info;
 mod server;
 mod tls;

@@ -7,7 +7,7 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio_stream::wrappers::UnixListenerStream;
 use tonic::transport::server::{Router, TcpIncoming};
 
-use super::Service;
+use super::{Service, door::Door};
 use crate::{
     error::{Error, Kind, Result},
     flight::{CONNECTION_WINDOW, FRAME, KEEP_ALIVE, STREAM_WINDOW, cause, proto},
@@ -120,8 +120,7 @@ fn remove_stale(path: &std::path::Path) -> std::io::Result<()> {
 /// ended by the drain timeout is failed.
 pub async fn serve(service: Service, listener: Listener) -> Result<()> {
     let shared = service.shared.clone();
-    let limit = shared.options.max_message_bytes;
-    let flight = FlightServiceServer::new(service).max_decoding_message_size(limit).max_encoding_message_size(limit);
+    let flight = Door::new(service);
     let (health, health_server) = tonic_health::server::health_reporter();
     health.set_serving::<FlightServiceServer<Service>>().await;
 
