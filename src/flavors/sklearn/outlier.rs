@@ -18,6 +18,7 @@ use crate::{
 };
 
 /// How the decision is made.
+#[expect(clippy::large_enum_variant, reason = "there is one a model")]
 enum Decision {
     /// A linear map.
     Linear(Affine),

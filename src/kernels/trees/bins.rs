@@ -211,13 +211,16 @@ impl Member {
     }
 }
 
+/// What tells columns of categories apart: slot, set, and how its splits read it.
+type MemberKey = (u32, Vec<u32>, bool, Missing, bool, Width);
+
 /// Collects the columns that trees turn out to need.
 pub(super) struct Builder<'a, T> {
     slots: &'a Slots<'a>,
     cuts: Vec<Vec<T>>,
     made: Vec<(Vec<Ordered>, Vec<Member>)>,
     ordered: HashMap<(u32, Missing, bool, Width, u32), usize>,
-    members: HashMap<(u32, Vec<u32>, bool, Missing, bool, Width), usize>,
+    members: HashMap<MemberKey, usize>,
     bytes: usize,
     words: usize,
 }
