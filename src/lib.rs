@@ -12,6 +12,10 @@ pub mod models;
 pub mod score;
 pub mod store;
 
+// The targets of fuzz/ call the parsers themselves.
+#[cfg(fuzzing)]
+pub mod formats;
+#[cfg(not(fuzzing))]
 mod formats;
 mod kernels;
 pub mod python;

@@ -1,0 +1,72 @@
+//! What the targets share: a model's directory around one file, and rows to score.
+
+use std::{cell::OnceCell, fs, path::Path, sync::Arc};
+
+use arrow::{
+    array::{ArrayRef, Float64Array, RecordBatch},
+    datatypes::{DataType, Field, Schema},
+};
+use mlflight::{
+    flavors::{Engine, LoadOptions, load},
+    mlmodel::MlModel,
+    score::{Context, SessionOptions},
+};
+
+/// Numbers of columns that the seeds' models take.
+const WIDTHS: [usize; 5] = [1, 2, 4, 6, 28];
+
+/// Loads a model whose one file holds `bytes`, natively, and scores a few rows: whatever the file says, that ends without a panic.
+pub fn load_and_score(flavor: &str, file: &str, keys: &str, bytes: &[u8]) {
+    thread_local! {
+        static DIRECTORY: OnceCell<tempfile::TempDir> = const { OnceCell::new() };
+    }
+    DIRECTORY.with(|directory| {
+        let directory = directory.get_or_init(|| tempfile::tempdir().expect("a directory")).path();
+        fs::write(directory.join(file), bytes).expect("a file");
+        let mlmodel = MlModel::parse(&format!("flavors:\n  {flavor}:\n{keys}")).expect("an MLmodel file");
+        score(&mlmodel, directory);
+    });
+}
+
+fn score(mlmodel: &MlModel, directory: &Path) {
+    let options = LoadOptions { engine: Engine::Native, forbid_code: true, ..LoadOptions::default() };
+    let Ok(loaded) = load(mlmodel, directory, &options) else { return };
+    let model = loaded.model;
+    let _ = (model.memory(), model.output());
+    for width in WIDTHS {
+        let Ok(mut session) = model.session(&SessionOptions::default()) else { continue };
+        let _ = session.score(&rows(width), &Context::default());
+    }
+}
+
+/// Three rows of doubles: small numbers, zeros, and nulls.
+fn rows(width: usize) -> RecordBatch {
+    let values = [Some(1.5), Some(0.0), None];
+    let fields: Vec<Field> = (0..width).map(|at| Field::new(format!("f{at}"), DataType::Float64, true)).collect();
+    let columns = (0..width).map(|_| Arc::new(Float64Array::from(values.to_vec())) as ArrayRef).collect();
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).expect("columns of one length")
+}
+
+/// A zip archive of stored files, as skops writes them.
+pub fn zip(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let (mut out, mut directory) = (Vec::new(), Vec::new());
+    for (name, bytes) in files {
+        let offset = out.len() as u32;
+        let mut facts = Vec::new();
+        // Flags, method, time and date, checksum, both sizes, length of the name, of extra fields.
+        facts.extend([0; 8]);
+        facts.extend(crc32fast::hash(bytes).to_le_bytes());
+        facts.extend([bytes.len() as u32; 2].map(u32::to_le_bytes).concat());
+        facts.extend((name.len() as u16).to_le_bytes());
+        facts.extend([0; 2]);
+        out.extend([b"PK\x03\x04".as_slice(), &[20, 0], &facts, name.as_bytes(), bytes].concat());
+        directory.extend([b"PK\x01\x02".as_slice(), &[20, 0, 20, 0], &facts, &[0; 10], &offset.to_le_bytes()].concat());
+        directory.extend(name.as_bytes());
+    }
+    let (start, count) = (out.len() as u32, files.len() as u16);
+    out.extend(&directory);
+    out.extend([b"PK\x05\x06".as_slice(), &[0; 4], &[count; 2].map(u16::to_le_bytes).concat()].concat());
+    out.extend([(directory.len() as u32).to_le_bytes(), start.to_le_bytes()].concat());
+    out.extend([0; 2]);
+    out
+}
