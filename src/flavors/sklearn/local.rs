@@ -5,6 +5,7 @@ use std::{slice, sync::Arc};
 use super::{
     common::frame,
     neighbors::fitted,
+    outlier::classify,
     part::{Allow, Frame, Labels, Method, Part, Shared, Work, validate},
     view::{Made, View, python},
 };
@@ -71,8 +72,7 @@ impl Part for Local {
             *score = -(points().map(|point| self.densities[point] / density).sum::<f64>() / count) - self.offset;
         }
         if method == Method::Predict {
-            out.map(|score| f64::from(u8::from(score >= 0.0)));
-            out.set_kind(0, Kind::Class);
+            classify(out);
         }
         Ok(())
     }

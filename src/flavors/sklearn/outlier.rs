@@ -127,6 +127,12 @@ impl Detector {
     }
 }
 
+/// Decisions become classes of the labels -1 and 1.
+pub(super) fn classify(out: &mut Block) {
+    out.map(|score| f64::from(u8::from(score >= 0.0)));
+    out.set_kind(0, Kind::Class);
+}
+
 impl Part for Detector {
     fn has(&self, method: Method) -> bool {
         matches!(method, Method::Predict | Method::Decision)
@@ -136,8 +142,7 @@ impl Part for Detector {
         validate(&self.name, input, self.columns, self.allow)?;
         self.decide(input, work, out);
         if method == Method::Predict {
-            out.map(|score| f64::from(u8::from(score >= 0.0)));
-            out.set_kind(0, Kind::Class);
+            classify(out);
         }
         Ok(())
     }
