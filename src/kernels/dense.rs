@@ -58,9 +58,7 @@ impl Affine {
             }
         }
     }
-}
 
-impl Affine {
     fn apply_sparse(&self, input: &Sparse, out: &mut Block) {
         out.reset(input.rows(), self.outputs(), Kind::Double);
         for (output, bias) in self.bias.iter().enumerate() {
@@ -95,6 +93,14 @@ pub fn softmax(block: &mut Block) {
     }
     if single {
         (0..block.width()).for_each(|column| round(block.column_mut(column)));
+    }
+}
+
+/// Divides each row by its sum.
+pub fn divide_by_sums(block: &mut Block) {
+    for row in 0..block.rows() {
+        let sum: f64 = (0..block.width()).map(|column| block.at(row, column)).sum();
+        (0..block.width()).for_each(|column| block.column_mut(column)[row] /= sum);
     }
 }
 

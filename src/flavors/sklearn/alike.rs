@@ -11,6 +11,7 @@ use crate::{
     error::Result,
     kernels::{
         block::{Block, Kind},
+        dense::divide_by_sums,
         neighbors::Neighbors,
     },
 };
@@ -131,10 +132,7 @@ impl Classify for Propagated {
                 }
             }
         }
-        for row in 0..out.rows() {
-            let sum: f64 = (0..out.width()).map(|class| out.at(row, class)).sum();
-            (0..out.width()).for_each(|class| out.column_mut(class)[row] /= sum);
-        }
+        divide_by_sums(out);
         Ok(())
     }
 

@@ -12,7 +12,7 @@ use crate::{
     error::Result,
     kernels::{
         block::{Block, Kind},
-        dense::{argmax, both, decide},
+        dense::{argmax, both, decide, divide_by_sums},
         pairs,
     },
 };
@@ -115,10 +115,7 @@ impl Classify for OneVsRest {
                 work.give(made);
             }
         }
-        for row in 0..out.rows() {
-            let sum: f64 = (0..out.width()).map(|class| out.at(row, class)).sum();
-            (0..out.width()).for_each(|class| out.column_mut(class)[row] /= sum);
-        }
+        divide_by_sums(out);
         Ok(())
     }
 

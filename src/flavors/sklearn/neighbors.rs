@@ -12,7 +12,7 @@ use crate::{
     formats::{npy::Array, objects::Value},
     kernels::{
         block::{Block, Kind},
-        dense::argmax,
+        dense::{argmax, divide_by_sums},
         neighbors::{Metric, Neighbors, Node, Shape, Tree},
         sum,
     },
@@ -315,10 +315,10 @@ impl Asking {
                 (true, Alone::Refused) => return Err(no_neighbors(row)),
                 _ => {}
             }
-            let total: f64 = (0..out.width()).map(|class| out.at(row, class)).sum();
-            (0..out.width()).for_each(|class| out.column_mut(class)[row] /= total);
             Ok(())
-        })
+        })?;
+        divide_by_sums(out);
+        Ok(())
     }
 
     /// The classes that most of the weight is of, summed as the library sums.
