@@ -181,6 +181,18 @@ const SPLIT: [(&str, &str); 17] = [
     ("text.tensor", "predict_proba"),
 ];
 
+#[test]
+fn the_portable_path_gives_the_same_answers() {
+    cases();
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["sklearn::every_case_is_native_or_says_why_not", "--exact"])
+        .env("MLFLIGHT_KERNEL", "portable")
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..Default::default() })]
     #[test]

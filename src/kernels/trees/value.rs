@@ -29,10 +29,6 @@ pub trait Value: Real + Look + PartialOrd + Default + Send + Sync + 'static {
     fn at_most(threshold: f64) -> Self;
     /// The next smaller value.
     fn next_down(self) -> Self;
-    /// A place for a number of 32 bits in a node.
-    fn from_index(index: u32) -> Self;
-    /// What [`Value::from_index`] was given.
-    fn index(self) -> u32;
 
     /// The greatest value a test by order sends left, NaN where there is none.
     fn cut(test: Test) -> Self {
@@ -76,14 +72,6 @@ impl Value for f32 {
     fn next_down(self) -> Self {
         self.next_down()
     }
-
-    fn from_index(index: u32) -> Self {
-        Self::from_bits(index)
-    }
-
-    fn index(self) -> u32 {
-        self.to_bits()
-    }
 }
 
 impl Value for f64 {
@@ -103,14 +91,6 @@ impl Value for f64 {
 
     fn next_down(self) -> Self {
         self.next_down()
-    }
-
-    fn from_index(index: u32) -> Self {
-        Self::from_bits(index.into())
-    }
-
-    fn index(self) -> u32 {
-        self.to_bits() as u32
     }
 }
 

@@ -7,128 +7,181 @@ use crate::error::Result;
 
 /// Trees that a row walks side by side.
 const LANES: usize = 8;
+/// Levels all lanes take together before it is asked whether any has further to go.
+const TOGETHER: u32 = 8;
+/// Marks the place of a [`Special`] where other nodes have a column.
+const SPECIAL: u32 = 1 << 31;
 
-const MISSING_RIGHT: u32 = 1;
-const SPLIT: u32 = 2;
-/// What is asked is not just whether a number is above the cut.
-const SPECIAL: u32 = 4;
-const ZERO: u32 = 8;
-const NEVER: u32 = 16;
-const SET: u32 = 32;
-const IN: u32 = 64;
-const FLAG_BITS: u32 = 7;
-
-/// The right child follows the left one. A leaf's `next` is itself.
+/// The right child follows the left one. A leaf's `next` is itself, and no value is above its cut.
 #[derive(Clone, Copy)]
 struct Packed<T> {
-    /// The greatest value that goes left; a set's place; a leaf's number.
+    /// The greatest value that goes left.
     cut: T,
-    /// The column, and flags in the low bits.
+    /// Each feature has two columns: as it is, so that NaN goes right, and with what goes left for NaN.
     column: u32,
     next: u32,
+}
+
+/// A split that asks more than whether a number is above the cut.
+struct Special<T> {
+    column: u32,
+    missing_right: bool,
+    ask: Ask<T>,
+}
+
+enum Ask<T> {
+    /// What is in the set goes right, or what is not.
+    Set { set: Set, inside_right: bool },
+    /// By a cut, with other values missing than NaN.
+    Cut { cut: T, missing: Missing },
+}
+
+struct Root {
+    node: u32,
+    depth: u32,
 }
 
 /// All trees.
 pub(super) struct Forest<T> {
     nodes: Vec<Packed<T>>,
-    roots: Vec<u32>,
-    sets: Vec<Set>,
+    /// The number of each node that is a leaf.
+    leaves: Vec<u32>,
+    roots: Vec<Root>,
+    specials: Vec<Special<T>>,
 }
 
 impl<T: Value> Forest<T> {
     /// `first` are the trees' first leaves.
     pub(super) fn new<S>(trees: &[Tree<S>], first: &[u32], slots: &Slots<'_>) -> Result<Self> {
-        let mut forest = Self { nodes: Vec::new(), roots: Vec::with_capacity(trees.len()), sets: Vec::new() };
-        if slots.features.len() >= 1 << (32 - FLAG_BITS) {
-            return Err(malformed());
-        }
+        let mut forest =
+            Self { nodes: Vec::new(), leaves: Vec::new(), roots: Vec::with_capacity(trees.len()), specials: Vec::new() };
         for (tree, &first) in trees.iter().zip(first) {
-            let sets = forest.sets.len();
-            forest.sets.extend(tree.sets.iter().map(|set| Set::new(set)));
             let start = forest.nodes.len();
-            forest.roots.push(index(start)?);
-            // Level by level: places of the nodes that are next, in the tree.
-            let mut order = vec![0u32];
+            // Level by level; the tree's nodes that come next, and how deep they lie.
+            let mut order = vec![(0u32, 0u32)];
             let mut at = 0;
-            while let Some(&from) = order.get(at) {
-                let packed = match tree.nodes[from as usize] {
-                    Node::Leaf(number) => Packed { cut: T::from_index(first + number), column: 0, next: index(start + at)? },
-                    Node::Split { feature, test, missing, missing_left, left, right } => {
+            while let Some(&(from, depth)) = order.get(at) {
+                let (packed, leaf) = match tree.nodes[from as usize] {
+                    Node::Leaf(number) => {
+                        (Packed { cut: T::from_f64(f64::INFINITY), column: 1, next: index(start + at)? }, first + number)
+                    }
+                    split @ Node::Split { left, right, .. } => {
                         let next = index(start + order.len())?;
-                        order.extend([left, right]);
-                        let (cut, flags) = match test {
-                            Test::Less(_) | Test::AtMost(_) => match missing {
-                                Missing::Nan => (T::cut(test), 0),
-                                Missing::Zero => (T::cut(test), SPECIAL | ZERO),
-                                Missing::Never => (T::cut(test), SPECIAL | NEVER),
-                            },
-                            Test::In(set) => (T::from_index(index(sets + set as usize)?), SPECIAL | SET | IN),
-                            Test::NotIn(set) => (T::from_index(index(sets + set as usize)?), SPECIAL | SET),
-                        };
-                        let side = if missing_left { 0 } else { MISSING_RIGHT };
-                        Packed { cut, column: slots.of(feature) << FLAG_BITS | SPLIT | flags | side, next }
+                        order.extend([(left, depth + 1), (right, depth + 1)]);
+                        let (cut, column) = forest.question(tree, split, slots)?;
+                        (Packed { cut, column, next }, 0)
                     }
                 };
                 forest.nodes.push(packed);
+                forest.leaves.push(leaf);
                 at += 1;
             }
+            let depth = order.last().map_or(0, |&(_, depth)| depth);
+            forest.roots.push(Root { node: index(start)?, depth });
         }
         Ok(forest)
     }
 
+    /// The cut and the column of a split.
+    fn question<S>(&mut self, tree: &Tree<S>, split: Node, slots: &Slots<'_>) -> Result<(T, u32)> {
+        let Node::Split { feature, test, missing, missing_left, .. } = split else { return Err(malformed()) };
+        let column = slots.of(feature).checked_mul(2).filter(|&column| column < SPECIAL).ok_or_else(malformed)?;
+        let cut = T::cut(test);
+        let set = |set: u32| Set::new(&tree.sets[set as usize]);
+        let ask = match test {
+            Test::In(members) => Ask::Set { set: set(members), inside_right: false },
+            Test::NotIn(members) => Ask::Set { set: set(members), inside_right: true },
+            // What goes left for NaN does not where nothing is at most the cut.
+            _ if missing != Missing::Nan || (missing_left && cut.is_nan()) => Ask::Cut { cut, missing },
+            _ => return Ok((cut, column + u32::from(missing_left))),
+        };
+        self.specials.push(Special { column, missing_right: !missing_left, ask });
+        let place = index(self.specials.len() - 1)?;
+        if place >= SPECIAL { Err(malformed()) } else { Ok((T::NAN, SPECIAL | place)) }
+    }
+
     pub(super) fn memory(&self) -> usize {
-        size_of_val(&*self.nodes) + size_of_val(&*self.roots) + self.sets.iter().map(Set::memory).sum::<usize>()
+        let special = |special: &Special<T>| match &special.ask {
+            Ask::Set { set, .. } => set.memory(),
+            Ask::Cut { .. } => 0,
+        };
+        size_of_val(&*self.nodes)
+            + size_of_val(&*self.leaves)
+            + size_of_val(&*self.roots)
+            + size_of_val(&*self.specials)
+            + self.specials.iter().map(special).sum::<usize>()
     }
 
     /// Adds the leaves of some trees for the first rows of a block.
     pub(super) fn add<S: Sum>(&self, trees: Range<usize>, leaves: &Leaves<S>, columns: &[T], rows: usize, out: &mut [S]) {
+        // A leaf looks at the second column even where no split needs one.
+        let mut values = vec![T::ZERO; (columns.len() / BLOCK).max(1) * 2];
         for row in 0..rows {
+            for (pair, column) in values.chunks_exact_mut(2).zip(columns.chunks_exact(BLOCK)) {
+                let value = column[row];
+                pair.copy_from_slice(&[value, if value.is_nan() { T::from_f64(f64::NEG_INFINITY) } else { value }]);
+            }
             for start in trees.clone().step_by(LANES) {
                 let count = LANES.min(trees.end - start);
-                // Beyond the last tree the lanes repeat it.
-                let mut at: [u32; LANES] = std::array::from_fn(|lane| self.roots[start + lane.min(count - 1)]);
-                while at.iter_mut().fold(false, |any, at| any | self.step(at, columns, row)) {}
-                for (tree, at) in (start..start + count).zip(at) {
-                    let leaf = self.nodes[at as usize].cut.index();
+                let found = match self.specials.is_empty() {
+                    true => self.down(start, count, |node| u32::from(above(values[node.column as usize], node.cut))),
+                    false => self.down(start, count, |node| match node.column & SPECIAL {
+                        0 => u32::from(above(values[node.column as usize], node.cut)),
+                        _ => self.specials[(node.column & !SPECIAL) as usize].right(&values),
+                    }),
+                };
+                for (tree, leaf) in (start..start + count).zip(found) {
                     leaves.add([leaf], row, &mut out[leaves.outputs[tree] as usize * BLOCK..], |row| row);
                 }
             }
         }
     }
 
-    /// Goes one level down; whether there was one.
+    /// The leaves of some trees that follow one another.
     #[inline(always)]
-    fn step(&self, at: &mut u32, columns: &[T], row: usize) -> bool {
-        let node = self.nodes[*at as usize];
-        let split = node.column & SPLIT;
-        let value = columns.get((node.column >> FLAG_BITS) as usize * BLOCK + row).copied().unwrap_or(T::NAN);
-        let right = if node.column & SPECIAL != 0 {
-            self.special(node, value)
-        } else {
-            #[expect(clippy::neg_cmp_op_on_partial_ord, reason = "a cut that is NaN sends every number right")]
-            let right = !(value <= node.cut);
-            u32::from(right & !value.is_nan()) | (u32::from(value.is_nan()) & node.column & MISSING_RIGHT)
+    fn down(&self, start: usize, count: usize, right: impl Fn(Packed<T>) -> u32) -> [u32; LANES] {
+        // Beyond the last tree the lanes repeat it.
+        let mut at: [u32; LANES] = std::array::from_fn(|lane| self.roots[start + lane.min(count - 1)].node);
+        let depth = self.roots[start..start + count].iter().map(|root| root.depth).max().unwrap_or(0);
+        let step = |at: [u32; LANES]| -> [u32; LANES] {
+            std::array::from_fn(|lane| {
+                let node = self.nodes[at[lane] as usize];
+                node.next + right(node)
+            })
         };
-        *at = node.next + (right & (split / SPLIT));
-        split != 0
+        for _ in 0..depth.min(TOGETHER) {
+            at = step(at);
+        }
+        for _ in TOGETHER..depth {
+            let before = at;
+            at = step(at);
+            if at == before {
+                break;
+            }
+        }
+        at.map(|at| self.leaves[at as usize])
     }
+}
 
+impl<T: Value> Special<T> {
     #[inline(never)]
-    fn special(&self, node: Packed<T>, mut value: T) -> u32 {
-        let missing = node.column & MISSING_RIGHT;
-        if node.column & SET != 0 {
-            let inside = self.sets[node.cut.index() as usize].contains(value.double());
-            return if value.is_nan() { missing } else { u32::from(inside != (node.column & IN != 0)) };
-        }
-        if node.column & NEVER != 0 {
-            value = if value.is_nan() { T::ZERO } else { value };
-        } else if node.column & ZERO != 0 && is_zero(value) {
-            return missing;
-        }
-        #[expect(clippy::neg_cmp_op_on_partial_ord, reason = "a cut that is NaN sends every number right")]
-        let right = !(value <= node.cut);
-        u32::from(right)
+    fn right(&self, values: &[T]) -> u32 {
+        let value = values[self.column as usize];
+        u32::from(match &self.ask {
+            Ask::Set { .. } if value.is_nan() => self.missing_right,
+            Ask::Set { set, inside_right } => set.contains(value.double()) == *inside_right,
+            Ask::Cut { missing: Missing::Nan, .. } if value.is_nan() => self.missing_right,
+            Ask::Cut { missing: Missing::Zero, .. } if is_zero(value) => self.missing_right,
+            Ask::Cut { cut, .. } => above(if value.is_nan() { T::ZERO } else { value }, *cut),
+        })
     }
+}
+
+/// Whether a value goes right: NaN does, and so does everything where the cut is NaN.
+#[inline(always)]
+#[expect(clippy::neg_cmp_op_on_partial_ord, reason = "NaN on either side goes right")]
+fn above<T: Value>(value: T, cut: T) -> bool {
+    !(value <= cut)
 }
 
 /// Whether [`Missing::Zero`] takes a value as missing.
