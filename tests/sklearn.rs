@@ -4,7 +4,6 @@ use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
-    process::Command,
     sync::{Arc, OnceLock},
 };
 
@@ -15,41 +14,27 @@ use arrow::{
 };
 use mlflight::{
     error::Error,
-    flavors::{self, Engine, LoadOptions},
+    flavors,
     mlmodel::MlModel,
     score::{Context, Model, ScoreOptions, Scorer, SessionOptions},
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::support::{self, read_arrow, with_column};
+use crate::support::{self, native, read_arrow, with_column};
 
 /// The directory of the cases that `make_sklearn.py` makes, made on first use.
 fn cases() -> &'static Path {
     static CASES: OnceLock<PathBuf> = OnceLock::new();
-    CASES.get_or_init(|| {
-        let models = std::env::var_os("MLFLIGHT_TEST_MODELS");
-        let out = models.map_or_else(|| support::root().join("build/test-models"), PathBuf::from).join("sklearn");
-        let script = support::root().join("tests/make_sklearn.py");
-        let made_by = out.join(".made-by");
-        let text = fs::read(&script).unwrap();
-        if fs::read(&made_by).is_ok_and(|made_by| made_by == text) {
-            return out;
-        }
-        let output = Command::new(support::python()).arg(script).arg(&out).env("OMP_NUM_THREADS", "1").output().unwrap();
-        assert!(output.status.success(), "make_sklearn.py failed:\n{}", String::from_utf8_lossy(&output.stderr));
-        fs::write(made_by, text).unwrap();
-        out
-    })
+    CASES.get_or_init(|| native::made("sklearn"))
 }
 
 fn load(directory: &Path, method: &str) -> Result<Arc<dyn Model>, Error> {
-    let options = LoadOptions { engine: Engine::Native, predict_fn: Some(method.into()), ..Default::default() };
-    flavors::load(&MlModel::load(directory)?, directory, &options).map(|loaded| loaded.model)
+    native::load(directory, Some(method))
 }
 
 fn score(model: &dyn Model, batch: &RecordBatch) -> Result<RecordBatch, Error> {
-    model.session(&SessionOptions::default())?.score(batch, &Context::default())
+    native::score(model, json!({}), batch)
 }
 
 /// The columns of one method's answer.

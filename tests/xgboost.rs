@@ -3,14 +3,13 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::Command,
     sync::{Arc, OnceLock},
 };
 
 use arrow::{
-    array::{Array, ArrayRef, AsArray, Float64Array, RecordBatch, StringArray},
+    array::{Array, ArrayRef, Float64Array, RecordBatch, StringArray},
     compute::concat_batches,
-    datatypes::{DataType, Float32Type, Float64Type, Int32Type, Int64Type},
+    datatypes::DataType,
 };
 use mlflight::{
     error::{Error, Kind},
@@ -22,26 +21,15 @@ use mlflight::{
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-use crate::support::{self, read_arrow, with_column};
+use crate::support::{
+    native::{self, assert_same, score},
+    read_arrow, with_column,
+};
 
 /// The directory of the cases that `make_xgboost.py` makes, made on first use.
 fn cases() -> &'static Path {
     static CASES: OnceLock<PathBuf> = OnceLock::new();
-    CASES.get_or_init(|| {
-        let models = std::env::var_os("MLFLIGHT_TEST_MODELS");
-        let out = models.map_or_else(|| support::root().join("build/test-models"), PathBuf::from).join("xgboost");
-        let script = support::root().join("tests/make_xgboost.py");
-        // Python takes seconds to find out that nothing is to do: the script that made the cases lies beside them.
-        let made_by = out.join(".made-by");
-        let text = fs::read(&script).unwrap();
-        if fs::read(&made_by).is_ok_and(|made_by| made_by == text) {
-            return out;
-        }
-        let output = Command::new(support::python()).arg(script).arg(&out).output().unwrap();
-        assert!(output.status.success(), "make_xgboost.py failed:\n{}", String::from_utf8_lossy(&output.stderr));
-        fs::write(made_by, text).unwrap();
-        out
-    })
+    CASES.get_or_init(|| native::made("xgboost"))
 }
 
 struct Case {
@@ -52,9 +40,7 @@ struct Case {
 }
 
 fn load(directory: &Path) -> Result<Arc<dyn Model>, Error> {
-    let options = LoadOptions { engine: Engine::Native, ..Default::default() };
-    let mlmodel = MlModel::load(directory)?;
-    flavors::load(&mlmodel, directory, &options).map(|loaded| loaded.model)
+    native::load(directory, None)
 }
 
 fn case(name: &str) -> Case {
@@ -68,53 +54,10 @@ fn case(name: &str) -> Case {
     }
 }
 
-fn score(model: &dyn Model, params: Value, batch: &RecordBatch) -> Result<RecordBatch, Error> {
-    let Value::Object(params) = params else { panic!("params are an object") };
-    let options = SessionOptions { params, ..Default::default() };
-    model.session(&options)?.score(batch, &Context::default())
-}
-
-/// The bits of a column of numbers, and their type.
-fn bits(column: &ArrayRef) -> (DataType, Vec<u64>) {
-    assert_eq!(column.null_count(), 0);
-    let bits = match column.data_type() {
-        DataType::Float32 => column.as_primitive::<Float32Type>().values().iter().map(|v| u64::from(v.to_bits())).collect(),
-        DataType::Float64 => column.as_primitive::<Float64Type>().values().iter().map(|v| v.to_bits()).collect(),
-        DataType::Int32 => column.as_primitive::<Int32Type>().values().iter().map(|&v| v as u64).collect(),
-        DataType::Int64 => column.as_primitive::<Int64Type>().values().iter().map(|&v| v as u64).collect(),
-        other => panic!("an answer of {other}"),
-    };
-    (column.data_type().clone(), bits)
-}
-
-/// Compares the columns of an answer with those expected under a prefix.
-fn assert_same(name: &str, answer: &RecordBatch, expected: &RecordBatch, prefix: &str) {
-    let schema = expected.schema();
-    let wanted: Vec<&String> = schema
-        .fields()
-        .iter()
-        .map(|field| field.name())
-        .filter(|name| name.strip_prefix(prefix).is_some_and(|rest| rest.parse::<u32>().is_ok()))
-        .collect();
-    assert_eq!(answer.num_columns(), wanted.len(), "{name}: columns of the answer '{prefix}'");
-    for (at, wanted) in wanted.into_iter().enumerate() {
-        assert_eq!(answer.schema().field(at).name(), &at.to_string());
-        let (got_type, got) = bits(answer.column(at));
-        let (wanted_type, wanted_bits) = bits(expected.column_by_name(wanted).unwrap());
-        assert_eq!(got_type, wanted_type, "{name}: type of '{wanted}'");
-        let wrong = got.iter().zip(&wanted_bits).filter(|(a, b)| a != b).count();
-        assert_eq!(wrong, 0, "{name}: {wrong} of {} rows differ in '{wanted}'", got.len());
-    }
-}
-
 #[test]
 fn every_case_gives_xgboosts_own_bits() {
     let mut seen = 0;
-    for entry in fs::read_dir(cases()).unwrap() {
-        let name = entry.unwrap().file_name().into_string().unwrap();
-        if name == "vector_leaves" || name.starts_with("tmp") || name.starts_with('.') {
-            continue;
-        }
+    for name in native::names(cases()).into_iter().filter(|name| name != "vector_leaves") {
         let case = case(&name);
         let answer = score(&*case.model, json!({}), &case.input).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert_same(&name, &answer, &case.expected, "");
@@ -136,25 +79,15 @@ fn every_case_gives_xgboosts_own_bits() {
 #[test]
 fn the_portable_path_gives_the_same_bits() {
     cases();
-    let output = Command::new(std::env::current_exe().unwrap())
-        .args(["xgboost::every_case_gives_xgboosts_own_bits", "--exact"])
-        .env("MLFLIGHT_KERNEL", "portable")
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+    let (passed, text) = native::with_kernel("portable", "xgboost::every_case_gives_xgboosts_own_bits");
+    assert!(passed, "{text}");
 }
 
 #[test]
 fn an_unknown_path_is_refused() {
     cases();
-    let output = Command::new(std::env::current_exe().unwrap())
-        .args(["xgboost::every_case_gives_xgboosts_own_bits", "--exact"])
-        .env("MLFLIGHT_KERNEL", "quantum")
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-    assert!(!output.status.success() && text.contains("MLFLIGHT_KERNEL=quantum"), "{text}");
+    let (passed, text) = native::with_kernel("quantum", "xgboost::every_case_gives_xgboosts_own_bits");
+    assert!(!passed && text.contains("MLFLIGHT_KERNEL=quantum"), "{text}");
 }
 
 proptest! {
@@ -188,8 +121,7 @@ fn the_scorer_answers_with_one_column() {
     let input = case.input.project(&backwards).unwrap();
     let answer = scorer.open(&input.schema()).unwrap().score(&input, &Context::default()).unwrap();
     assert_eq!(answer.schema().field(0).name(), "prediction");
-    let expected = case.expected.project(&[0]).unwrap();
-    assert_eq!(bits(answer.column(0)), bits(expected.column(0)));
+    assert_eq!(answer.column(0).to_data(), case.expected.column(0).to_data());
 }
 
 #[test]

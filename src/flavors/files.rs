@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::{
     error::{Error, Kind, Result},
+    formats::{objects::Graph, pickle, skops},
     store,
 };
 
@@ -19,4 +20,11 @@ pub(super) fn read(directory: &Path, relative: &str) -> Result<Vec<u8>> {
         return Err(Error::new(Kind::ResourceExhausted, "MODEL_TOO_LARGE", message));
     }
     std::fs::read(&path).map_err(|error| Error::io(&path, error))
+}
+
+/// The objects in a file that MLflow saved with skops, or with pickle or cloudpickle: data, none of it run.
+pub(super) fn objects(directory: &Path, relative: &str, serialization_format: Option<&str>) -> Result<Graph> {
+    let bytes = read(directory, relative)?;
+    let read = if serialization_format == Some("skops") { skops::read } else { pickle::read };
+    read(&bytes).map_err(|error| error.context(relative))
 }

@@ -1,6 +1,8 @@
 //! Flavor loaders: an MLmodel and its directory become a [`Model`]. The registry decides native or Python, and says why.
 
 mod files;
+mod keys;
+mod obstacle;
 pub mod python_function;
 pub mod sklearn;
 pub mod xgboost;

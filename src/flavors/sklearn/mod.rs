@@ -44,44 +44,34 @@ mod wrap;
 use std::{path::Path, sync::Arc};
 
 use arrow::datatypes::{DataType, SchemaRef};
-use serde_yaml::Value;
 
-use super::{LoadOptions, NeedsPython, files, python_function};
+use super::{LoadOptions, NeedsPython, files, keys, obstacle::settle};
 use crate::{
     error::{Kind, Result},
-    formats::{objects::Graph, pickle, skops},
+    formats::{objects::Graph, pickle},
     kernels::block::{Block, Kind as ColumnKind},
     mlmodel::{MlModel, SchemaSpec},
     score::{Model, Session, SessionOptions},
 };
 use part::{Method, Shared, Work};
-use view::{Loader, Made, Obstacle, Symbols};
+use view::{Loader, Made, Symbols};
 
 /// Name of the flavor.
 pub const NAME: &str = "sklearn";
 
 /// Loads the flavor; see [`super::NativeLoader`].
 pub fn load(mlmodel: &MlModel, directory: &Path, options: &LoadOptions) -> Result<Result<Arc<dyn Model>, NeedsPython>> {
-    let asked = options.predict_fn.clone().or_else(|| {
-        let flavor = mlmodel.flavor(python_function::NAME)?;
-        flavor.get("predict_fn").and_then(Value::as_str).map(str::to_owned)
-    });
-    let asked = asked.as_deref().unwrap_or("predict");
-    let Some(method) = Method::from_name(asked) else { return Ok(Err(format!("predict_fn '{asked}' has no kernel"))) };
-    let graph = match graph(mlmodel, directory) {
-        Ok(graph) => graph,
-        // Python may read what is not read here; what is broken is broken there as well.
-        Err(error) if error.kind() == Kind::Unimplemented => return Ok(Err(error.message().to_owned())),
-        Err(error) => return Err(error),
-    };
+    settle(read(mlmodel, directory, options).map(|model| Arc::new(model) as Arc<dyn Model>))
+}
+
+fn read(mlmodel: &MlModel, directory: &Path, options: &LoadOptions) -> Made<SklearnModel> {
+    let asked = keys::predict_fn(mlmodel, options);
+    let Some(method) = Method::from_name(asked) else { return view::python(format!("predict_fn '{asked}' has no kernel")) };
+    let graph = graph(mlmodel, directory)?;
     if let Some(unknown) = graph.globals().find(|name| !registry::knows(name) && !pickle::is_data(name)) {
-        return Ok(Err(unknown.to_owned()));
+        return view::python(unknown);
     }
-    match build(&graph, mlmodel, method) {
-        Ok(model) => Ok(Ok(Arc::new(model))),
-        Err(Obstacle::Python(reason)) => Ok(Err(reason)),
-        Err(Obstacle::Broken(error)) => Err(error),
-    }
+    build(&graph, mlmodel, method)
 }
 
 /// Qualified names of every class and function the model's file refers to, sorted. Runs nothing.
@@ -90,11 +80,8 @@ pub fn globals(mlmodel: &MlModel, directory: &Path) -> Result<Vec<String>> {
 }
 
 fn graph(mlmodel: &MlModel, directory: &Path) -> Result<Graph> {
-    let text = |key: &str| mlmodel.flavor(NAME).and_then(|keys| keys.get(key)).and_then(Value::as_str);
-    let file = text("pickled_model").unwrap_or("model.pkl");
-    let bytes = files::read(directory, file)?;
-    let read = if text("serialization_format") == Some("skops") { skops::read } else { pickle::read };
-    read(&bytes).map_err(|error| error.context(file))
+    let text = |key: &str| keys::text(mlmodel, NAME, key);
+    files::objects(directory, text("pickled_model").unwrap_or("model.pkl"), text("serialization_format"))
 }
 
 fn build(graph: &Graph, mlmodel: &MlModel, method: Method) -> Made<SklearnModel> {

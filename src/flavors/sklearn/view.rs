@@ -6,29 +6,14 @@ use std::{
 };
 
 use crate::{
-    error::Error,
-    flavors::NeedsPython,
+    flavors::obstacle::Obstacle,
     formats::{
         npy::{Array, Data},
         objects::{Graph, Id, Value},
     },
 };
 
-/// Why an estimator was not built.
-pub(super) enum Obstacle {
-    /// It is scored in Python, for this reason.
-    Python(NeedsPython),
-    /// The file is broken.
-    Broken(Error),
-}
-
-impl From<Error> for Obstacle {
-    fn from(error: Error) -> Self {
-        Self::Broken(error)
-    }
-}
-
-pub(super) type Made<T> = Result<T, Obstacle>;
+pub(in crate::flavors) type Made<T> = Result<T, Obstacle>;
 
 /// An obstacle for a reason.
 pub(super) fn python<T>(reason: impl Into<String>) -> Made<T> {

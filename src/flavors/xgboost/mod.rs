@@ -8,9 +8,8 @@ mod session;
 use std::{path::Path, sync::Arc};
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use serde_yaml::Value;
 
-use super::{LoadOptions, NeedsPython, files};
+use super::{LoadOptions, NeedsPython, files, keys};
 use crate::{
     error::{Error, Kind, Result},
     formats::xgboost::{self as format, Booster, Categories},
@@ -29,7 +28,7 @@ pub const NAME: &str = "xgboost";
 
 /// Loads the flavor; see [`super::NativeLoader`].
 pub fn load(mlmodel: &MlModel, directory: &Path, options: &LoadOptions) -> Result<Result<Arc<dyn Model>, NeedsPython>> {
-    let text = |key: &str| mlmodel.flavor(NAME).and_then(|keys| keys.get(key)).and_then(Value::as_str);
+    let text = |key: &str| keys::text(mlmodel, NAME, key);
     if let Some(name) = options.predict_fn.as_deref().filter(|name| *name != "predict") {
         return Ok(Err(format!("predict_fn '{name}' is not the model's predict")));
     }
@@ -44,16 +43,8 @@ pub fn load(mlmodel: &MlModel, directory: &Path, options: &LoadOptions) -> Resul
     }
     let model = format::read(&bytes).map_err(|error| error.context(file))?;
     drop(bytes);
-    let version = text("xgb_version").map_or(model.version, parse_version);
+    let version = text("xgb_version").map_or(model.version, keys::version);
     Ok(XgbModel::new(model, class, version)?.map(|model| Arc::new(model) as Arc<dyn Model>))
-}
-
-fn parse_version(text: &str) -> [i64; 3] {
-    let mut parts = text.split('.').map(|part| {
-        let digits = part.find(|c: char| !c.is_ascii_digit()).map_or(part, |end| &part[..end]);
-        digits.parse().unwrap_or(0)
-    });
-    [(); 3].map(|()| parts.next().unwrap_or(0))
 }
 
 /// A loaded model.

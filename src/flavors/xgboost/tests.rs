@@ -1,10 +1,7 @@
 use super::*;
 
 #[test]
-fn versions_and_paths() {
-    assert_eq!(parse_version("3.4.1"), [3, 4, 1]);
-    assert_eq!(parse_version("3.5.0-dev"), [3, 5, 0]);
-    assert_eq!(parse_version("2.1"), [2, 1, 0]);
+fn paths_stay_inside_the_directory() {
     for outside in ["../model.ubj", "/etc/passwd", "a/../../b"] {
         assert_eq!(files::read(Path::new("/m"), outside).unwrap_err().kind(), Kind::InvalidModel);
     }

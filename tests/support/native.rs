@@ -1,0 +1,102 @@
+//! What the suites of native flavors share: cases made by the original library, and answers compared with its own.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::Arc,
+};
+
+use arrow::{
+    array::{Array, ArrayRef, AsArray, RecordBatch},
+    datatypes::{DataType, Float32Type, Float64Type},
+};
+use mlflight::{
+    error::Error,
+    flavors::{self, Engine, LoadOptions},
+    mlmodel::MlModel,
+    score::{Context, Model, SessionOptions},
+};
+use serde_json::Value;
+
+/// The directory of the cases that `tests/make_SUITE.py` makes, made where they are not there yet.
+pub fn made(suite: &str) -> PathBuf {
+    let models = std::env::var_os("MLFLIGHT_TEST_MODELS");
+    let out = models.map_or_else(|| super::root().join("build/test-models"), PathBuf::from).join(suite);
+    let script = super::root().join(format!("tests/make_{suite}.py"));
+    // Python takes seconds to find out that nothing is to do: the script that made the cases lies beside them.
+    let made_by = out.join(".made-by");
+    let text = fs::read(&script).unwrap();
+    if fs::read(&made_by).is_ok_and(|made_by| made_by == text) {
+        return out;
+    }
+    let output = Command::new(super::python()).arg(&script).arg(&out).env("OMP_NUM_THREADS", "1").output().unwrap();
+    assert!(output.status.success(), "{} failed:\n{}", script.display(), String::from_utf8_lossy(&output.stderr));
+    fs::write(made_by, text).unwrap();
+    out
+}
+
+/// The names of the cases in a directory.
+pub fn names(cases: &Path) -> Vec<String> {
+    let entries = fs::read_dir(cases).unwrap().map(|entry| entry.unwrap());
+    let names = entries.filter(|entry| entry.path().is_dir()).map(|entry| entry.file_name().into_string().unwrap());
+    names.filter(|name| !name.starts_with(['.', '_']) && !name.starts_with("tmp")).collect()
+}
+
+/// The model in a directory, natively or not at all. `method` is the `predict_fn`.
+pub fn load(directory: &Path, method: Option<&str>) -> Result<Arc<dyn Model>, Error> {
+    let options = LoadOptions { engine: Engine::Native, predict_fn: method.map(str::to_owned), ..Default::default() };
+    flavors::load(&MlModel::load(directory)?, directory, &options).map(|loaded| loaded.model)
+}
+
+/// Scores a batch with params.
+pub fn score(model: &dyn Model, params: Value, batch: &RecordBatch) -> Result<RecordBatch, Error> {
+    let Value::Object(params) = params else { panic!("params are an object") };
+    let options = SessionOptions { params, ..Default::default() };
+    model.session(&options)?.score(batch, &Context::default())
+}
+
+/// The bits of a column of floats, so that NaN equals itself and 0 is not -0.
+fn bits(column: &ArrayRef) -> Option<Vec<u64>> {
+    assert_eq!(column.null_count(), 0);
+    match column.data_type() {
+        DataType::Float32 => {
+            Some(column.as_primitive::<Float32Type>().values().iter().map(|value| u64::from(value.to_bits())).collect())
+        }
+        DataType::Float64 => Some(column.as_primitive::<Float64Type>().values().iter().map(|value| value.to_bits()).collect()),
+        _ => None,
+    }
+}
+
+/// Compares the columns of an answer with those expected under a prefix: their types, and their values to the last bit.
+pub fn assert_same(name: &str, answer: &RecordBatch, expected: &RecordBatch, prefix: &str) {
+    let schema = expected.schema();
+    let wanted: Vec<&String> = schema
+        .fields()
+        .iter()
+        .map(|field| field.name())
+        .filter(|name| name.strip_prefix(prefix).is_some_and(|rest| rest.parse::<u32>().is_ok()))
+        .collect();
+    assert_eq!(answer.num_columns(), wanted.len(), "{name}: columns of the answer '{prefix}'");
+    for (at, wanted) in wanted.into_iter().enumerate() {
+        assert_eq!(answer.schema().field(at).name(), &at.to_string());
+        let (got, expected) = (answer.column(at), expected.column_by_name(wanted).unwrap());
+        assert_eq!(got.data_type(), expected.data_type(), "{name}: type of '{wanted}'");
+        match bits(got).zip(bits(expected)) {
+            Some((got, expected)) => {
+                let wrong: Vec<usize> = (0..got.len()).filter(|&row| got[row] != expected[row]).collect();
+                let first = wrong.first().copied().unwrap_or_default();
+                assert!(wrong.is_empty(), "{name}: {} of {} rows differ in '{wanted}', first {first}", wrong.len(), got.len());
+            }
+            None => assert_eq!(got.to_data(), expected.to_data(), "{name}: '{wanted}'"),
+        }
+    }
+}
+
+/// Runs a test of this binary once more with another value of `MLFLIGHT_KERNEL`; whether it passed, and what it said.
+pub fn with_kernel(kernel: &str, test: &str) -> (bool, String) {
+    let output =
+        Command::new(std::env::current_exe().unwrap()).args([test, "--exact"]).env("MLFLIGHT_KERNEL", kernel).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    (output.status.success() && text.contains("1 passed"), text.into_owned())
+}
