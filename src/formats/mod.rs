@@ -4,6 +4,7 @@
 pub mod document;
 mod inflate;
 mod json;
+pub mod lightgbm;
 pub mod npy;
 pub mod objects;
 pub mod pickle;
