@@ -20,6 +20,8 @@ mod flight_local;
 #[cfg(feature = "flight")]
 mod flight_proto;
 mod layers;
+mod lightgbm;
+mod lightgbm_versions;
 mod mlmodel;
 mod python_environments;
 mod python_function;

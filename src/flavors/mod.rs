@@ -2,6 +2,7 @@
 
 mod files;
 mod keys;
+pub mod lightgbm;
 mod obstacle;
 pub mod python_function;
 pub mod sklearn;
@@ -98,7 +99,11 @@ pub type NativeLoader = fn(&MlModel, &Path, &LoadOptions) -> Result<Result<Arc<d
 
 /// The native flavors by name. One line a flavor.
 fn native() -> IndexMap<&'static str, NativeLoader> {
-    IndexMap::from([(xgboost::NAME, xgboost::load as NativeLoader), (sklearn::NAME, sklearn::load)])
+    IndexMap::from([
+        (xgboost::NAME, xgboost::load as NativeLoader),
+        (lightgbm::NAME, lightgbm::load),
+        (sklearn::NAME, sklearn::load),
+    ])
 }
 
 /// Loads the model in `directory`.
@@ -127,8 +132,9 @@ pub fn explain(mlmodel: &MlModel, directory: &Path) -> Result<(Engine, String)> 
 
 /// Qualified names of every class and function that the model's pickle or skops archive refers to, sorted. Runs none of its code.
 pub fn globals(mlmodel: &MlModel, directory: &Path) -> Vec<String> {
+    let read = if mlmodel.flavor(sklearn::NAME).is_some() { sklearn::globals } else { lightgbm::globals };
     // What cannot be read is said where the engine is.
-    mlmodel.flavor(sklearn::NAME).and_then(|_| sklearn::globals(mlmodel, directory).ok()).unwrap_or_default()
+    read(mlmodel, directory).unwrap_or_default()
 }
 
 /// The first native flavor that takes the model, or why none does.

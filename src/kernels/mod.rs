@@ -10,6 +10,7 @@ pub mod link;
 pub mod neighbors;
 pub mod pairs;
 mod path;
+pub mod response;
 pub mod solve;
 pub mod sparse;
 pub mod special;

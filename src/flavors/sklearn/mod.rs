@@ -20,6 +20,7 @@ mod expand;
 mod frame;
 mod gaussian;
 mod impute;
+pub(super) mod lightgbm;
 mod linear;
 mod local;
 mod multi;
@@ -53,6 +54,7 @@ use crate::{
     mlmodel::{MlModel, SchemaSpec},
     score::{Model, Session, SessionOptions},
 };
+pub(super) use part::Labels;
 use part::{Method, Shared, Work};
 use view::{Loader, Made, Symbols};
 

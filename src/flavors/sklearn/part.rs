@@ -187,7 +187,7 @@ impl Work {
 
 /// The names of the classes of a classifier.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Labels {
+pub(in crate::flavors) enum Labels {
     Ints { values: Vec<i64>, bytes: usize },
     Floats { values: Vec<f64>, single: bool },
     Bools(Vec<bool>),
@@ -209,7 +209,7 @@ impl Labels {
         })
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::flavors) fn len(&self) -> usize {
         match self {
             Self::Ints { values, .. } => values.len(),
             Self::Floats { values, .. } => values.len(),
@@ -246,7 +246,7 @@ impl Labels {
         (0..self.len()).map(place).collect()
     }
 
-    pub(super) fn data_type(&self) -> DataType {
+    pub(in crate::flavors) fn data_type(&self) -> DataType {
         match self {
             Self::Ints { bytes: 1, .. } => DataType::Int8,
             Self::Ints { bytes: 2, .. } => DataType::Int16,
@@ -260,7 +260,7 @@ impl Labels {
     }
 
     /// Class numbers as names. A number that is no class is an error of this crate.
-    pub(super) fn named(&self, numbers: &[f64]) -> Result<ArrayRef> {
+    pub(in crate::flavors) fn named(&self, numbers: &[f64]) -> Result<ArrayRef> {
         if numbers.iter().any(|&number| number as usize >= self.len()) {
             return Err(Error::new(ErrorKind::Internal, "NO_SUCH_CLASS", "a class's number is out of range"));
         }

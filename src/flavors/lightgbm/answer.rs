@@ -1,0 +1,94 @@
+//! LightGBM's Python classes, and what they make of a Booster's predictions.
+
+use std::sync::Arc;
+
+use arrow::{
+    array::{ArrayRef, Float64Array},
+    datatypes::DataType,
+};
+
+use crate::{
+    error::Result,
+    flavors::{NeedsPython, sklearn::Labels},
+};
+
+/// What a model answers.
+pub(super) enum Answer {
+    /// The predictions.
+    Values,
+    /// Names of the classes with the greatest probability.
+    Names(Labels, Given),
+    /// A classifier's probabilities, one a class.
+    Probabilities(Given),
+}
+
+/// What a classifier's Booster predicts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Given {
+    /// The probability of the second of two classes.
+    Second,
+    /// Those of so many classes.
+    Each(usize),
+}
+
+impl Given {
+    /// For a Booster of so many outputs and a classifier of so many classes, or why it is neither.
+    pub(super) fn new(outputs: usize, classes: usize, multiclass: bool) -> Result<Self, NeedsPython> {
+        match (multiclass, outputs) {
+            (false, 1) if classes == 2 => Ok(Self::Second),
+            (true, 2..) if classes == outputs => Ok(Self::Each(outputs)),
+            _ => Err(format!("its {classes} classes do not fit the Booster's {outputs} outputs")),
+        }
+    }
+
+    fn width(self) -> usize {
+        match self {
+            Self::Second => 2,
+            Self::Each(classes) => classes,
+        }
+    }
+
+    /// One column of probabilities a class.
+    fn probabilities(self, mut values: Vec<Vec<f64>>) -> Vec<Vec<f64>> {
+        if self == Self::Second {
+            let first = values[0].iter().map(|second| 1.0 - second).collect();
+            values.insert(0, first);
+        }
+        values
+    }
+}
+
+impl Answer {
+    /// Type and number of the answer's columns for a Booster of so many outputs.
+    pub(super) fn shape(&self, outputs: usize) -> (DataType, usize) {
+        match self {
+            Self::Values => (DataType::Float64, outputs),
+            Self::Names(labels, _) => (labels.data_type(), 1),
+            Self::Probabilities(given) => (DataType::Float64, given.width()),
+        }
+    }
+
+    /// Turns the Booster's columns into the answer's.
+    pub(super) fn columns(&self, values: Vec<Vec<f64>>) -> Result<Vec<ArrayRef>> {
+        let columns = match self {
+            Self::Values => values,
+            Self::Probabilities(given) => given.probabilities(values),
+            Self::Names(labels, given) => {
+                let values = given.probabilities(values);
+                let rows = values.first().map_or(0, Vec::len);
+                let classes: Vec<f64> = (0..rows).map(|row| greatest(&values, row) as f64).collect();
+                return Ok(vec![labels.named(&classes)?]);
+            }
+        };
+        Ok(columns.into_iter().map(|column| Arc::new(Float64Array::from(column)) as ArrayRef).collect())
+    }
+}
+
+/// numpy's `argmax`: the first greatest, or the first NaN.
+fn greatest(columns: &[Vec<f64>], row: usize) -> usize {
+    let better = |best: usize, at: usize| {
+        let (value, greatest) = (columns[at][row], columns[best][row]);
+        !greatest.is_nan() && (value > greatest || value.is_nan())
+    };
+    (1..columns.len()).fold(0, |best, at| if better(best, at) { at } else { best })
+}

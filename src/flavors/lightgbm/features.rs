@@ -1,0 +1,96 @@
+//! A batch's columns as features. LightGBM takes a table's columns by their places and never asks for their names.
+
+use std::{collections::HashMap, sync::Arc};
+
+use arrow::{
+    array::{Array, ArrayRef, AsArray, Float32Array, RecordBatch},
+    compute::{cast, take},
+    datatypes::DataType,
+};
+
+use crate::{
+    error::{Error, Kind as ErrorKind, Result},
+    kernels::{block::Kind, columns::Column},
+};
+
+/// The categories of one text column: each one's number.
+pub(super) type Codes = HashMap<String, f32>;
+
+/// The numbers of categories, which are their places.
+pub(super) fn codes(names: Vec<String>) -> Codes {
+    names.into_iter().enumerate().map(|(code, name)| (name, code as f32)).collect()
+}
+
+/// A batch's columns as numbers.
+pub(super) struct Features {
+    pub(super) columns: Vec<Column>,
+    kinds: Vec<Kind>,
+}
+
+fn mismatch(message: &str, expected: usize, found: usize) -> Error {
+    Error::new(ErrorKind::InvalidArgument, "FEATURE_MISMATCH", message).expected(expected).found(found)
+}
+
+impl Features {
+    /// The batch's text columns are the training data's category columns, in their order.
+    pub(super) fn new(batch: &RecordBatch, count: usize, categories: &[Codes]) -> Result<Self> {
+        if batch.num_columns() != count {
+            return Err(mismatch("wrong number of columns", count, batch.num_columns()));
+        }
+        let texts = batch.columns().iter().filter(|column| is_text(column.data_type())).count();
+        if texts != categories.len() {
+            let message = "the columns of text are not as many as the category columns in the training data";
+            return Err(mismatch(message, categories.len(), texts));
+        }
+        let mut features = Self { columns: Vec::with_capacity(count), kinds: Vec::with_capacity(count) };
+        let mut categories = categories.iter();
+        for (array, field) in batch.columns().iter().zip(batch.schema_ref().fields()) {
+            let codes = if is_text(array.data_type()) { categories.next() } else { None };
+            let (column, kind) = match codes {
+                Some(codes) => {
+                    let numbers = coded(codes, array)?;
+                    // The codes of a pandas column are bytes, in double precision where one is missing.
+                    (Column::new(&numbers), Some(if numbers.null_count() > 0 { Kind::Double } else { Kind::Short }))
+                }
+                None => (Column::new(array), None),
+            };
+            let column = column.ok_or_else(|| not_a_number(array).column(field.name()))?;
+            features.kinds.push(kind.unwrap_or_else(|| column.kind()));
+            features.columns.push(column);
+        }
+        Ok(features)
+    }
+
+    /// Whether LightGBM 2.3 to 3.3 rounds the table to single precision: unless pandas makes of its columns a matrix of floats. Truth
+    /// values beside numbers make it one of objects.
+    pub(super) fn were_rounded(&self) -> bool {
+        let floats = self.kinds.iter().any(|kind| matches!(kind, Kind::Single | Kind::Double));
+        let flags = self.kinds.iter().filter(|kind| **kind == Kind::Bool).count();
+        !floats || (flags > 0 && flags < self.kinds.len())
+    }
+}
+
+fn is_text(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => true,
+        DataType::Dictionary(_, values) => is_text(values),
+        _ => false,
+    }
+}
+
+/// The numbers of a text column's categories; null for what was not in the training data.
+fn coded(codes: &Codes, array: &ArrayRef) -> Result<ArrayRef> {
+    if let Some(dictionary) = array.as_any_dictionary_opt() {
+        return Ok(take(&coded(codes, dictionary.values())?, dictionary.keys(), None)?);
+    }
+    let texts = cast(array, &DataType::LargeUtf8)?;
+    let code = |text: Option<&str>| text.and_then(|text| codes.get(text).copied());
+    Ok(Arc::new(texts.as_string::<i64>().iter().map(code).collect::<Float32Array>()))
+}
+
+fn not_a_number(array: &ArrayRef) -> Error {
+    Error::new(ErrorKind::InvalidArgument, "TYPE_MISMATCH", "LightGBM takes numbers, truth values and text categories")
+        .expected("a number")
+        .found(array.data_type())
+        .remedy("cast the column")
+}

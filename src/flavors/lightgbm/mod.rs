@@ -1,0 +1,166 @@
+//! MLflow's `lightgbm` flavor: a Booster's text, or one of LightGBM's scikit-learn classes, scored by the kernels.
+
+mod answer;
+mod features;
+mod forest;
+mod objective;
+mod session;
+
+use std::{path::Path, sync::Arc};
+
+use arrow::datatypes::{DataType, SchemaRef};
+
+use super::{
+    LoadOptions, NeedsPython, files, keys,
+    obstacle::{Obstacle, settle},
+    sklearn,
+};
+use crate::{
+    error::{Error, Result},
+    formats::{
+        lightgbm::{self as format, Categories},
+        objects::Graph,
+    },
+    kernels::{Path as KernelPath, response::Response},
+    mlmodel::{MlModel, SchemaSpec},
+    score::{Model, Session, SessionOptions},
+};
+use answer::{Answer, Given};
+use features::Codes;
+use forest::Forest;
+
+/// Name of the flavor.
+pub const NAME: &str = "lightgbm";
+
+const BOOSTER: &str = "lightgbm.basic.Booster";
+/// LightGBM scores as it does today since this version, but for what is asked for by version below.
+const OLDEST: [i64; 3] = [2, 2, 3];
+/// Tables were rounded to single precision, some of them, in these versions.
+const ROUNDING: std::ops::Range<[i64; 3]> = [2, 3, 0]..[4, 0, 0];
+
+/// Loads the flavor; see [`super::NativeLoader`].
+pub fn load(mlmodel: &MlModel, directory: &Path, options: &LoadOptions) -> Result<Result<Arc<dyn Model>, NeedsPython>> {
+    settle(build(mlmodel, directory, options).map(|model| Arc::new(model) as Arc<dyn Model>))
+}
+
+/// Qualified names of every class and function that a scikit-learn class's file refers to, sorted. Runs nothing.
+pub fn globals(mlmodel: &MlModel, directory: &Path) -> Result<Vec<String>> {
+    match class(mlmodel) {
+        BOOSTER => Ok(Vec::new()),
+        _ => Ok(graph(mlmodel, directory)?.globals().map(str::to_owned).collect()),
+    }
+}
+
+/// The class that was saved; models of MLflow before 1.23 do not say and are Boosters.
+fn class(mlmodel: &MlModel) -> &str {
+    keys::text(mlmodel, NAME, "model_class").unwrap_or(BOOSTER)
+}
+
+fn file(mlmodel: &MlModel) -> &str {
+    keys::text(mlmodel, NAME, "data").unwrap_or("model.lgb")
+}
+
+fn graph(mlmodel: &MlModel, directory: &Path) -> Result<Graph> {
+    files::objects(directory, file(mlmodel), keys::text(mlmodel, NAME, "serialization_format"))
+}
+
+fn build(mlmodel: &MlModel, directory: &Path, options: &LoadOptions) -> Result<LgbModel, Obstacle> {
+    let method = keys::predict_fn(mlmodel, options);
+    if !matches!(method, "predict" | "predict_proba") {
+        return Err(format!("predict_fn '{method}' has no kernel").into());
+    }
+    if matches!(mlmodel.signature.inputs, Some(SchemaSpec::Tensors(_))) {
+        return Err("it takes tensors".to_owned().into());
+    }
+    let version = keys::version(keys::text(mlmodel, NAME, "lgb_version").unwrap_or_default());
+    if version < OLDEST {
+        return Err("it is a model of LightGBM before 2.2.3, or does not say of which".to_owned().into());
+    }
+    let (class, file) = (class(mlmodel), file(mlmodel));
+    let in_file = |error: Error| error.context(file);
+    if class == BOOSTER {
+        let model = format::read(&files::read(directory, file)?).map_err(in_file)?;
+        return match method {
+            "predict" => LgbModel::new(model, Answer::Values, None, version),
+            _ => Err("predict_fn 'predict_proba' is a classifier's".to_owned().into()),
+        };
+    }
+    if !sklearn::lightgbm::CLASSES.contains(&class) {
+        return Err(format!("its class {class} is not one of LightGBM's own").into());
+    }
+    let fitted = sklearn::lightgbm::fitted(&graph(mlmodel, directory)?)?;
+    let model = format::read(fitted.text.as_bytes()).map_err(|error| in_file(error.context("_Booster")))?;
+    let answer = match (fitted.labels, method) {
+        (None, "predict") => Answer::Values,
+        (None, _) => return Err("predict_fn 'predict_proba' is a classifier's".to_owned().into()),
+        (Some(labels), method) => {
+            let given = Given::new(model.outputs, labels.len(), fitted.multiclass)?;
+            if method == "predict" { Answer::Names(labels, given) } else { Answer::Probabilities(given) }
+        }
+    };
+    LgbModel::new(model, answer, fitted.best_iteration, version)
+}
+
+/// A loaded model.
+struct LgbModel(Arc<Inner>);
+
+/// What sessions share.
+struct Inner {
+    forest: Forest,
+    /// Iterations that count.
+    iterations: usize,
+    outputs: usize,
+    average_output: bool,
+    response: Response,
+    answer: Answer,
+    num_feature: usize,
+    categories: Vec<Codes>,
+    /// Whether its LightGBM rounds some tables.
+    rounds: bool,
+}
+
+impl LgbModel {
+    fn new(model: format::Model, answer: Answer, best: Option<usize>, version: [i64; 3]) -> Result<Self, Obstacle> {
+        let rounds = model.trees.len() / model.outputs;
+        let categories = match model.categories {
+            Categories::None => Vec::new(),
+            Categories::Texts(columns) => columns.into_iter().map(features::codes).collect(),
+            Categories::Other => return Err("the categories of its pandas columns are not all text".to_owned().into()),
+        };
+        Ok(Self(Arc::new(Inner {
+            response: objective::response(model.objective.as_deref(), model.outputs, version)?,
+            forest: Forest::new(model.trees, model.outputs, KernelPath::choose()?)?,
+            iterations: best.map_or(rounds, |best| best.min(rounds)),
+            outputs: model.outputs,
+            average_output: model.average_output,
+            answer,
+            num_feature: model.num_feature,
+            categories,
+            rounds: ROUNDING.contains(&version),
+        })))
+    }
+}
+
+impl Model for LgbModel {
+    fn input(&self) -> Option<SchemaRef> {
+        None
+    }
+
+    fn output(&self) -> Option<DataType> {
+        let (kind, width) = self.0.answer.shape(self.0.outputs);
+        Some(if width == 1 { kind } else { DataType::new_list(kind, true) })
+    }
+
+    fn memory(&self) -> usize {
+        let categories = self.0.categories.iter().flatten().map(|(name, _)| name.len() + 48).sum::<usize>();
+        self.0.forest.memory() + categories
+    }
+
+    fn session(&self, options: &SessionOptions) -> Result<Box<dyn Session>> {
+        for name in options.params.keys() {
+            // MLflow's wrapper hands none of them to LightGBM.
+            tracing::warn!(param = name, "MLflow's lightgbm flavor takes no params, ignored");
+        }
+        Ok(Box::new(session::LgbSession::new(self.0.clone())))
+    }
+}

@@ -1,0 +1,83 @@
+//! One stream of batches through a model.
+
+use std::sync::Arc;
+
+use arrow::{
+    array::{ArrayRef, RecordBatch},
+    datatypes::{Field, Schema},
+};
+
+use super::{Inner, features::Features, forest::Work};
+use crate::{
+    error::Result,
+    kernels::{BLOCK, block::round},
+    score::{Context, Session},
+};
+
+/// LightGBM's `kZeroThreshold`: what is no farther from zero it takes for zero when it copies a row.
+const ZERO: f64 = 1e-35f32 as f64;
+
+/// The scratch space of a stream.
+pub(super) struct LgbSession {
+    model: Arc<Inner>,
+    block: Vec<f64>,
+    work: Work,
+    out: Vec<f64>,
+}
+
+impl LgbSession {
+    pub(super) fn new(model: Arc<Inner>) -> Self {
+        let out = vec![0.0; model.outputs * BLOCK];
+        Self { model, block: Vec::new(), work: Work::default(), out }
+    }
+
+    /// Fills the block with the columns the trees read.
+    fn fill(&mut self, features: &Features, rounded: bool, start: usize, rows: usize) {
+        for ((feature, categorical), run) in self.model.forest.features().zip(self.block.chunks_exact_mut(BLOCK)) {
+            let run = &mut run[..rows];
+            features.columns[feature].fill(start..start + rows, run);
+            if rounded {
+                round(run);
+            }
+            run.iter_mut().filter(|value| value.abs() <= ZERO).for_each(|value| *value = 0.0);
+            if categorical {
+                // A cast to `int`: what lies between -1 and 0 is the first category.
+                run.iter_mut().for_each(|value| *value = value.trunc());
+            }
+        }
+    }
+
+    /// Scores and predictions of the rows in the block.
+    fn predict(&mut self, rows: usize) {
+        let model = &self.model;
+        model.forest.score(0..model.iterations * model.outputs, &self.block, rows, &mut self.work, &mut self.out);
+        if model.average_output {
+            let iterations = model.iterations as f64;
+            self.out.chunks_exact_mut(BLOCK).flat_map(|run| &mut run[..rows]).for_each(|value| *value /= iterations);
+        }
+        model.response.apply(&mut self.out, BLOCK, rows);
+    }
+}
+
+impl Session for LgbSession {
+    fn score(&mut self, batch: &RecordBatch, context: &Context) -> Result<RecordBatch> {
+        let (rows, outputs) = (batch.num_rows(), self.model.outputs);
+        let features = Features::new(batch, self.model.num_feature, &self.model.categories)?;
+        let rounded = self.model.rounds && features.were_rounded();
+        context.reserve(rows.saturating_mul(outputs + 2).saturating_mul(16))?;
+        // What stays of a block's end is never read, only passed over by vectors.
+        self.block.resize(self.model.forest.features().len() * BLOCK, 0.0);
+        let mut values: Vec<Vec<f64>> = (0..outputs).map(|_| Vec::with_capacity(rows)).collect();
+        for start in (0..rows).step_by(BLOCK) {
+            context.check()?;
+            let count = BLOCK.min(rows - start);
+            self.fill(&features, rounded, start, count);
+            self.predict(count);
+            values.iter_mut().zip(self.out.chunks_exact(BLOCK)).for_each(|(values, run)| values.extend_from_slice(&run[..count]));
+        }
+        let columns = self.model.answer.columns(values)?;
+        let field = |(at, column): (usize, &ArrayRef)| Field::new(at.to_string(), column.data_type().clone(), true);
+        let schema = Schema::new(columns.iter().enumerate().map(field).collect::<Vec<_>>());
+        Ok(RecordBatch::try_new(Arc::new(schema), columns)?)
+    }
+}
