@@ -145,6 +145,28 @@ def xgb_reg(path: Path) -> pa.Table:
 
 
 @model
+def lgb_kinds(path: Path) -> pa.Table:
+    """Boosted trees (``LGBMClassifier``, skops) with text labels, over doubles, some missing, and a column of categories."""
+    from lightgbm import LGBMClassifier
+
+    rng = np.random.default_rng(SEED + 3)
+    x = doubles(5)
+    x["kind"] = rng.integers(0, 40, ROWS)
+    score = x["f0"] * x["f1"] + np.sin(x["kind"] * 2.3) * 2 + rng.normal(size=ROWS) * 0.1
+    x = x.mask((rng.random(x.shape) < 0.05) & (x.columns != "kind"))
+    fitted = LGBMClassifier(n_estimators=20, num_leaves=15, min_data_per_group=5, random_state=SEED, n_jobs=1, verbose=-1)
+    fitted.fit(x, np.array(["low", "middle", "high"])[np.digitize(score, [-1, 1])], categorical_feature=["kind"])
+    mlflow.lightgbm.save_model(
+        fitted,
+        path,
+        signature=ModelSignature(infer_signature(x).inputs, Schema([ColSpec("string")])),
+        serialization_format="skops",
+        pip_requirements=["mlflow", "lightgbm", "scikit-learn", "skops"],
+    )
+    return pa.Table.from_pandas(x, preserve_index=False)
+
+
+@model
 def forest_words(path: Path) -> pa.Table:
     """A random forest with text labels, over doubles, some of them missing; as a pickle."""
     from sklearn.ensemble import RandomForestClassifier
