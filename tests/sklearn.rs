@@ -169,13 +169,8 @@ const SPLIT: [(&str, &str); 17] = [
 #[test]
 fn the_portable_path_gives_the_same_answers() {
     cases();
-    let output = Command::new(std::env::current_exe().unwrap())
-        .args(["sklearn::every_case_is_native_or_says_why_not", "--exact"])
-        .env("MLFLIGHT_KERNEL", "portable")
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+    let (passed, text) = native::with_kernel("portable", "sklearn::every_case_is_native_or_says_why_not");
+    assert!(passed, "{text}");
 }
 
 proptest! {
