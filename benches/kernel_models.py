@@ -39,7 +39,7 @@ class Subject:
             predict, x = make()
             predict(x[:100])
             self.peers[name] = (predict, x)
-        except Exception as error:  # noqa: BLE001 (a peer may fail in any way; the table says so)
+        except Exception as error:  # A peer may fail in any way; the table says so.
             self.missing[name] = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
         return self
 

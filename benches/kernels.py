@@ -1,9 +1,9 @@
 """Measure the tree kernels against the libraries' own predictions and their fastest peers, in turn in one run.
 
 ``kernels.py [--driver PATH] [--rounds N] [MODEL ...]`` trains the models of ``kernel_models.py`` and prints a table for each:
-nanoseconds of CPU a row on one thread by batch size, of wall clock on two, the median of the rounds, and the median of each round's
-ratio. Ours goes from Arrow columns of doubles through the model's signature to the Arrow column of answers; a peer takes the
-matrix it likes best. Without ``--driver`` it builds the driver.
+nanoseconds of CPU a row on one thread by batch size, of wall clock on two, the median of the rounds, and the median of each
+round's ratio. Ours goes from Arrow columns of doubles through the model's signature to the Arrow column of answers; a peer
+takes the matrix it likes best. Without ``--driver`` it builds the driver.
 """
 
 from __future__ import annotations
