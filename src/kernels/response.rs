@@ -44,9 +44,9 @@ fn signed_square(x: f64) -> f64 {
 }
 
 fn softmax(scores: &mut [f64], stride: usize, row: usize) {
-    let values = |scores: &[f64]| scores.iter().skip(row).step_by(stride).copied().collect::<Vec<f64>>();
+    let scores_of_row = scores.iter().skip(row).step_by(stride).copied();
     // A NaN replaces the greatest and is replaced, as in std::max.
-    let greatest = values(scores).into_iter().reduce(|greatest, x| if x < greatest { greatest } else { x }).unwrap_or(0.0);
+    let greatest = scores_of_row.reduce(|greatest, x| if x < greatest { greatest } else { x }).unwrap_or(0.0);
     let mut sum = 0.0;
     for value in scores.iter_mut().skip(row).step_by(stride) {
         *value = (*value - greatest).exp();
