@@ -54,6 +54,26 @@ SIGNATURES = {
 }
 
 
+SPLINES: dict[str, dict[str, Any]] = {
+    "constant": {"n_knots": 4, "knots": "quantile"},
+    "linear": {"extrapolation": "linear", "include_bias": False},
+    "linear.straight": {"extrapolation": "linear", "degree": 1},
+    "linear.steps": {"extrapolation": "linear", "degree": 0},
+    "continue": {"extrapolation": "continue", "degree": 2},
+    "periodic": {"extrapolation": "periodic", "n_knots": 6},
+    "error": {"extrapolation": "error"},
+    "sparse": {"sparse_output": True},
+    "missing": {"handle_missing": "zeros", "extrapolation": "linear"},
+}
+
+
+CODES: dict[str, dict[str, Any]] = {
+    "pursuit": {"transform_algorithm": "omp", "transform_n_nonzero_coefs": 4, "split_sign": True},
+    "threshold": {"transform_algorithm": "threshold", "transform_alpha": 0.3},
+    "positive": {"transform_algorithm": "threshold", "positive_code": True, "split_sign": True},
+}
+
+
 class LeftOut(Exception):
     """The estimator has nothing to score with, and why."""
 
@@ -314,6 +334,23 @@ def combinations() -> Iterator[tuple[str, BaseEstimator, pd.DataFrame]]:
     yield "stacking.passthrough", StackingClassifier(pair, passthrough=True).fit(i, k), i
 
 
+def transformations() -> Iterator[tuple[str, BaseEstimator, pd.DataFrame]]:
+    """Yield transformers with other options than the defaults, before a linear model."""
+    from sklearn.decomposition import SparseCoder
+    from sklearn.preprocessing import SplineTransformer, StandardScaler
+
+    x, y = table("breast_cancer")
+    for suffix, options in SPLINES.items():
+        # Half the rows leave room beyond the knots.
+        known = holes(x) if suffix == "missing" else x
+        fitted = make_pipeline(SplineTransformer(**options), Ridge()).fit(known.iloc[:300], y[:300])
+        yield f"SplineTransformer.{suffix}", fitted, known.iloc[:300] if suffix == "error" else known
+    atoms = np.linalg.qr(np.random.default_rng(SEED).normal(size=(16, 16)))[0][:12]
+    for suffix, options in CODES.items():
+        coder = make_pipeline(StandardScaler(), SparseCoder(atoms + 0.1, **options), Ridge())
+        yield f"SparseCoder.{suffix}", coder.fit(x, y), x
+
+
 def neighborhoods() -> Iterator[tuple[str, BaseEstimator, pd.DataFrame]]:
     """Yield estimators of nearest rows, some of rows among which many are at one distance."""
     from sklearn.impute import KNNImputer
@@ -403,7 +440,7 @@ def documents() -> Iterator[tuple[str, BaseEstimator, pd.DataFrame]]:
     """Yield vectorizers of texts, each before what is often put after it."""
     from sklearn.calibration import CalibratedClassifierCV
     from sklearn.compose import ColumnTransformer
-    from sklearn.decomposition import TruncatedSVD
+    from sklearn.decomposition import LatentDirichletAllocation, TruncatedSVD
     from sklearn.ensemble import RandomForestClassifier
     from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer, TfidfTransformer, TfidfVectorizer
     from sklearn.feature_selection import SelectKBest, chi2
@@ -462,6 +499,8 @@ def documents() -> Iterator[tuple[str, BaseEstimator, pd.DataFrame]]:
     yield "text.chosen", alone(TfidfVectorizer(), SelectKBest(chi2, k=200), logistic).fit(x, labels), x
     yield "text.svd", alone(TfidfVectorizer(), TruncatedSVD(10, random_state=SEED), logistic).fit(x, labels), x
     yield "text.forest", alone(TfidfVectorizer(max_features=500), RandomForestClassifier(10, random_state=SEED)).fit(x, labels), x
+    topics = LatentDirichletAllocation(5, random_state=SEED)
+    yield "text.topics", alone(CountVectorizer(min_df=2), topics, logistic).fit(x, labels), x
     yield "text.svc", alone(TfidfVectorizer(max_features=500), SVC()).fit(x, labels), x
     yield "text.rest", alone(TfidfVectorizer(), OneVsRestClassifier(LinearSVC())).fit(x, labels), x
     yield "text.calibrated", alone(TfidfVectorizer(), CalibratedClassifierCV(LinearSVC(), cv=2)).fit(x, labels), x
@@ -605,7 +644,7 @@ def main(arguments: list[str]) -> None:
     for name, kind in all_estimators():
         if not wanted or any(case.split(".")[0] == name for case in wanted):
             keep(name, lambda name=name, kind=kind: fitted(name, kind))
-    for group in (combinations, neighborhoods, documents):
+    for group in (combinations, transformations, neighborhoods, documents):
         if not wanted or any(not case[0].isupper() for case in wanted):
             keep(group.__name__, group)
     (out / "left-out.json").write_text(json.dumps(left_out, indent=1, sort_keys=True))

@@ -146,7 +146,7 @@ fn every_case_is_native_or_says_why_not() {
 }
 
 /// Cases whose rows are scored in pieces as well, and by which method.
-const SPLIT: [(&str, &str); 17] = [
+const SPLIT: [(&str, &str); 23] = [
     ("mixed.logistic", "predict_proba"),
     ("mixed.forest", "predict_proba"),
     ("mixed.hist", "predict_proba"),
@@ -164,6 +164,12 @@ const SPLIT: [(&str, &str); 17] = [
     ("text.anything.unicode.char_wb", "predict"),
     ("text.hashed.binary", "predict_proba"),
     ("text.tensor", "predict_proba"),
+    ("text.topics", "predict_proba"),
+    ("text.svc", "predict"),
+    ("RandomTreesEmbedding", "predict_proba"),
+    ("SparseRandomProjection", "predict_proba"),
+    ("SplineTransformer.linear", "predict"),
+    ("SparseCoder.pursuit", "predict"),
 ];
 
 #[test]

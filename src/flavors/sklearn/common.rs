@@ -82,8 +82,12 @@ pub(super) struct Step<T> {
 impl<T: Transform + 'static> Step<T> {
     /// `allow` says which values pass; `None` takes texts as well.
     pub(super) fn shared(view: View<'_>, allow: Option<Allow>, inner: T) -> Made<Shared> {
-        let step = Self { name: view.name().into(), frame: frame(view), width: width(view)?, allow, inner };
-        Ok(Arc::new(step))
+        Self::of_width(view, width(view)?, allow, inner)
+    }
+
+    /// The same where another attribute says how many columns it takes.
+    pub(super) fn of_width(view: View<'_>, width: usize, allow: Option<Allow>, inner: T) -> Made<Shared> {
+        Ok(Arc::new(Self { name: view.name().into(), frame: frame(view), width, allow, inner }))
     }
 }
 

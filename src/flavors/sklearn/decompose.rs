@@ -73,12 +73,9 @@ pub(super) fn independent(view: View<'_>) -> Made<Shared> {
     centered(view, "components_", mean.then_some("mean_"), None)
 }
 
-/// `TruncatedSVD`, `NeighborhoodComponentsAnalysis`, and random projections that are dense.
+/// `TruncatedSVD`, `NeighborhoodComponentsAnalysis`, and random projections.
 pub(super) fn plain(view: View<'_>) -> Made<Shared> {
-    match view.get("components_")?.array() {
-        Ok(_) => centered(view, "components_", None, None),
-        Err(_) => python(format!("{}: its components are a sparse matrix", view.name())),
-    }
+    centered(view, "components_", None, None)
 }
 
 /// The map `(X - mean) @ weights.T` of weights that are solved for: `gram` times them are `sides`.

@@ -1,10 +1,10 @@
 //! The estimators that have a kernel, one line each.
 
 use super::{
-    alike, bayes, boosting, calibrate, centroid, cluster, compose, decompose, donors, dummy, encode, ensemble, expand, gaussian,
-    impute, linear, local, multi, neighbors, neural, outlier,
+    alike, bayes, boosting, calibrate, centroid, cluster, codes, compose, csr, decompose, donors, dummy, encode, ensemble,
+    expand, gaussian, impute, leaves, linear, local, multi, neighbors, neural, outlier,
     part::Shared,
-    power, quadratic, quantile, scale, select, stack, svm, text, tree,
+    power, quadratic, quantile, scale, select, splines, stack, svm, text, topics, tree,
     view::{Made, View, python},
     wrap,
 };
@@ -28,12 +28,16 @@ const ESTIMATORS: &[(&str, Build)] = &[
     ("cross_decomposition.CCA", decompose::partial_least_squares),
     ("cross_decomposition.PLSCanonical", decompose::partial_least_squares),
     ("cross_decomposition.PLSRegression", decompose::partial_least_squares),
+    ("decomposition.DictionaryLearning", codes::learned),
     ("decomposition.FactorAnalysis", decompose::factors),
     ("decomposition.FastICA", decompose::independent),
     ("decomposition.IncrementalPCA", decompose::principal),
     ("decomposition.KernelPCA", alike::components),
+    ("decomposition.LatentDirichletAllocation", topics::allocation),
+    ("decomposition.MiniBatchDictionaryLearning", codes::learned),
     ("decomposition.MiniBatchSparsePCA", decompose::sparse),
     ("decomposition.PCA", decompose::principal),
+    ("decomposition.SparseCoder", codes::coder),
     ("decomposition.SparsePCA", decompose::sparse),
     ("decomposition.TruncatedSVD", decompose::plain),
     ("discriminant_analysis.LinearDiscriminantAnalysis", linear::discriminant),
@@ -53,6 +57,7 @@ const ESTIMATORS: &[(&str, Build)] = &[
     ("ensemble.IsolationForest", outlier::isolation),
     ("ensemble.RandomForestClassifier", tree::forest_classifier),
     ("ensemble.RandomForestRegressor", tree::forest_regressor),
+    ("ensemble.RandomTreesEmbedding", leaves::embedding),
     ("ensemble.StackingClassifier", stack::stacked),
     ("ensemble.StackingRegressor", stack::stacked),
     ("ensemble.VotingClassifier", ensemble::voting),
@@ -162,6 +167,7 @@ const ESTIMATORS: &[(&str, Build)] = &[
     ("preprocessing.PowerTransformer", power::power),
     ("preprocessing.QuantileTransformer", quantile::places),
     ("preprocessing.RobustScaler", scale::robust),
+    ("preprocessing.SplineTransformer", splines::bases),
     ("preprocessing.StandardScaler", scale::standard),
     ("preprocessing.TargetEncoder", encode::target),
     ("random_projection.GaussianRandomProjection", decompose::plain),
@@ -246,6 +252,8 @@ pub(super) fn knows(name: &str) -> bool {
     name.starts_with("_loss.")
         || name == "numpy.mean"
         || name == "functools.partial"
+        || csr::CLASSES.contains(&name)
+        || splines::CLASSES.contains(&name)
         || scale::is_function(name)
         || find(name).is_some()
         || HELPERS.iter().any(|entry| helper(entry))

@@ -37,9 +37,6 @@ pub(super) struct Machine {
 }
 
 fn likeness(view: View<'_>) -> Made<Likeness> {
-    if view.flag("_sparse") {
-        return python(format!("{}: it was fitted on a sparse matrix", view.name()));
-    }
     let (gamma, offset) = (view.float_of("_gamma")?, view.float_of("coef0")?);
     Ok(match view.word("kernel") {
         "linear" => Likeness::Linear,

@@ -5,6 +5,7 @@ use std::{
     collections::HashMap,
 };
 
+use super::csr;
 use crate::{
     flavors::obstacle::Obstacle,
     formats::{
@@ -268,9 +269,21 @@ impl<'a> View<'a> {
         }
     }
 
-    /// A matrix and its number of rows and columns; a vector is one row.
+    /// Whole numbers: an array of any shape, or a list of them.
+    pub(super) fn ints(self) -> Made<Vec<i64>> {
+        let found = match self.value() {
+            Value::Array(array) => array.ints(),
+            _ => self.items().into_iter().map(View::int).collect(),
+        };
+        found.map_or_else(|| self.wrong("whole numbers"), Ok)
+    }
+
+    /// A matrix and its number of rows and columns; a vector is one row. A sparse matrix is given with its zeros.
     pub(super) fn matrix_of(self, name: &str) -> Made<(Vec<f64>, usize, usize)> {
         let found = self.get(name)?;
+        if csr::CLASSES.contains(&found.class()) {
+            return csr::spread(found);
+        }
         let array = found.array()?;
         let (rows, columns) = match *array.shape.as_slice() {
             [columns] => (1, columns),
@@ -280,9 +293,11 @@ impl<'a> View<'a> {
         Ok((found.floats()?, rows, columns))
     }
 
-    /// Whether an attribute is an array of single precision.
+    /// Whether an attribute is an array of single precision, or a sparse matrix of such.
     pub(super) fn is_single(self, name: &str) -> bool {
-        matches!(self.find(name).map(View::value), Some(Value::Array(array)) if array.dtype.size == 4 && matches!(array.data, Data::Floats(_)))
+        let found = self.find(name);
+        let values = found.filter(|found| csr::CLASSES.contains(&found.class())).and_then(|matrix| matrix.find("data")).or(found);
+        matches!(values.map(View::value), Some(Value::Array(array)) if array.dtype.size == 4 && matches!(array.data, Data::Floats(_)))
     }
 
     /// Texts of an array or list of nothing else.

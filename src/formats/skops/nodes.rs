@@ -88,6 +88,12 @@ impl Reader<'_> {
                 }
                 other => return Err(invalid(format!("an array of type '{other}'"))),
             },
+            "SparseMatrixNode" => {
+                let matrix = self.entry(node)?.into_owned();
+                let state = self.sparse(&matrix)?;
+                self.noted(class()?);
+                object(class()?, None, Some(state))
+            }
             "DTypeNode" => match self.child(node, "content").map(|id| self.graph.get(id))? {
                 Value::Array(array) => Value::Dtype(array.dtype.clone()),
                 _ => Value::Dtype(Dtype::from_code("O")?),
@@ -131,7 +137,7 @@ impl Reader<'_> {
                 self.noted("functools.partial".into());
                 object("functools.partial".into(), Some(args), None)
             }
-            // Methods, operators, sparse and masked arrays, and whatever comes later: known by name only.
+            // Methods, operators, masked arrays, and whatever comes later: known by name only.
             _ => return self.graph.global(class()?),
         };
         self.graph.push(value)
@@ -205,9 +211,27 @@ impl Reader<'_> {
 
     fn entry(&mut self, node: &Node) -> Result<std::borrow::Cow<'_, [u8]>> {
         let content = self.archive.read(text(node, "file")?)?;
-        let left = self.budget.checked_sub(content.len());
-        self.budget = left.ok_or_else(|| invalid("its values take many times the size of the file"))?;
+        self.spend(content.len())?;
         Ok(content)
+    }
+
+    /// The parts of a matrix that `scipy.sparse.save_npz` wrote, an archive of its own, by the names they have in a pickle.
+    fn sparse(&mut self, matrix: &[u8]) -> Result<Id> {
+        let archive = Archive::open(matrix)?;
+        let mut entries = Vec::new();
+        for (part, name) in [("shape", "_shape"), ("indptr", "indptr"), ("indices", "indices"), ("data", "data")] {
+            let content = archive.read(&format!("{part}.npy"))?;
+            self.spend(content.len())?;
+            let array = self.graph.push(Value::Array(Box::new(Array::read(&content)?)))?;
+            entries.push((self.graph.push(Value::Text(name.into()))?, array));
+        }
+        self.graph.push(Value::Dict(entries))
+    }
+
+    fn spend(&mut self, bytes: usize) -> Result<()> {
+        let left = self.budget.checked_sub(bytes);
+        self.budget = left.ok_or_else(|| invalid("its values take many times the size of the file"))?;
+        Ok(())
     }
 
     fn shape(&self, id: Id) -> Result<Vec<usize>> {
