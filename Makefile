@@ -14,15 +14,15 @@ REQUIREMENTS := tests/requirements.txt tests/requirements-tools.txt
 MVN := mvn -q -B -f jvm/pom.xml -Dmlflight.native.dir=$(BUILT)
 TESTED := MLFLIGHT_TEST_PYTHON=$(CURDIR)/$(VENV)/bin/python MLFLIGHT_TEST_MODELS=$(CURDIR)/build/test-models MLFLIGHT_TEST_NATIVE=$(BUILT)
 
-.PHONY: help demo test test-rust test-jvm test-python test-spark35 test-spark42 test-wheel fast lint wheel fuzz bench tools venv build jars jars-all dev-wheel installed models smoke clean
+.PHONY: help demo test test-rust test-jvm test-python test-spark35 test-spark42 test-wheel fast lint wheel fuzz bench tools venv build jars jars-all dev-wheel lines-wheel installed models clean
 
 help: ## Lists the targets.
-	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | expand -t 14
+	@sed -n 's/^\([a-z0-9 -]*\):.*## /\1\t/p' Makefile | expand -t 28
 
 demo: installed ## Trains a scikit-learn model, scores a million rows with Spark and with batch-score, compares.
 	$(WHEEL_VENV)/bin/python examples/demo.py
 
-test: test-rust test-jvm test-python test-spark35 ## Runs every suite: Rust, JVM, Python.
+test: test-rust test-jvm test-python test-spark35 test-spark42 ## Runs every suite: Rust, JVM, Python.
 
 test-rust: venv models ## The Rust suite.
 	$(TESTED) cargo test --workspace
@@ -34,18 +34,15 @@ test-python: installed models ## The Python suites, from the installed wheel.
 	$(TESTED) $(WHEEL_VENV)/bin/python -m pytest -q -p no:cacheprovider --ignore tests/python/spark_lines --ignore tests/python/clean tests/python
 
 test-spark35: LINE := 3.5
-test-spark35: smoke ## A smoke test on Spark 3.5.
-
 test-spark42: LINE := 4.2
-test-spark42: smoke ## A smoke test on Spark 4.2, whose classes the JVM suite runs with too.
-
 # An environment of each line's own, with one wheel that has the jars of all lines.
-smoke: SMOKE = .venv-spark$(subst .,,$(LINE))
-smoke: build jars-all models
+test-spark35 test-spark42: test-spark%: lines-wheel models ## A smoke test on another line of Spark than the suites run with.
+	.ci/venv .venv-spark$* tests/requirements-spark$*.txt tests/requirements-tools.txt
+	build/tools/bin/uv pip install -q --python .venv-spark$*/bin/python --reinstall --no-deps build/wheel-lines/mlflight-*.whl
+	$(TESTED) MLFLIGHT_TEST_SPARK=$(LINE) .venv-spark$*/bin/python -m pytest -q -p no:cacheprovider tests/python/spark_lines
+
+lines-wheel: build jars-all venv
 	$(VENV)/bin/python python/build_wheel.py dev --out build/wheel-lines
-	.ci/venv $(SMOKE) tests/requirements-spark$(subst .,,$(LINE)).txt tests/requirements-tools.txt
-	build/tools/bin/uv pip install -q --python $(SMOKE)/bin/python --reinstall --no-deps build/wheel-lines/mlflight-*.whl
-	$(TESTED) MLFLIGHT_TEST_SPARK=$(LINE) $(SMOKE)/bin/python -m pytest -q -p no:cacheprovider tests/python/spark_lines
 
 test-wheel: wheel models ## The published wheel in a clean environment with PySpark.
 	@.ci/venv $(CLEAN_VENV) tests/requirements-clean.txt tests/requirements-tools.txt
