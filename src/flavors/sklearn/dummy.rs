@@ -1,10 +1,10 @@
-//! `sklearn.dummy`
+//! `sklearn.dummy`, and what stands in for a classifier that saw one class.
 
 use std::sync::Arc;
 
 use super::{
     common::{Classify, frame, labels},
-    part::{Frame, Method, Part, Shared, Work},
+    part::{Frame, Labels, Method, Part, Shared, Work},
     view::{Made, View, python},
 };
 use crate::{
@@ -81,5 +81,52 @@ impl Classify for Prior {
 
     fn memory(&self) -> usize {
         self.probabilities.len() * 8
+    }
+}
+
+/// One of two classes for every row, and its number as the decision.
+struct Certain {
+    frame: Frame,
+    number: f64,
+    labels: Labels,
+}
+
+/// What `OneVsRestClassifier` and `OutputCodeClassifier` hold for a split with one class alone.
+pub(super) fn certain(view: View<'_>) -> Made<Shared> {
+    let number = view.float_of("y_")?;
+    let labels = Labels::Ints { values: vec![0, 1], bytes: 8 };
+    Ok(Arc::new(Certain { frame: frame(view), number, labels }))
+}
+
+impl Part for Certain {
+    fn has(&self, method: Method) -> bool {
+        matches!(method, Method::Predict | Method::Decision | Method::Proba)
+    }
+
+    fn run(&self, method: Method, input: &Block, _: &mut Work, out: &mut Block) -> Result<()> {
+        let (values, kind) = match method {
+            Method::Proba => (&[1.0 - self.number, self.number][..], Kind::Double),
+            Method::Decision => (&[self.number][..], Kind::Double),
+            _ => (&[f64::from(u8::from(self.number > 0.0))][..], Kind::Class),
+        };
+        out.reset(input.rows(), values.len(), kind);
+        values.iter().enumerate().for_each(|(column, value)| out.column_mut(column).fill(*value));
+        Ok(())
+    }
+
+    fn labels(&self) -> &[Labels] {
+        std::slice::from_ref(&self.labels)
+    }
+
+    fn frame(&self) -> Frame {
+        self.frame.clone()
+    }
+
+    fn takes_sparse(&self) -> bool {
+        true
+    }
+
+    fn memory(&self) -> usize {
+        size_of::<Self>()
     }
 }

@@ -135,6 +135,7 @@ const ESTIMATORS: &[(&str, Build)] = &[
     ("multiclass.OneVsOneClassifier", multi::one_vs_one),
     ("multiclass.OneVsRestClassifier", multi::one_vs_rest),
     ("multiclass.OutputCodeClassifier", multi::output_codes),
+    ("multiclass._ConstantPredictor", dummy::certain),
     ("multioutput.MultiOutputClassifier", multi::outputs),
     ("multioutput.MultiOutputRegressor", multi::outputs),
     ("multioutput.RegressorChain", multi::chain),
