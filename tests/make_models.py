@@ -7,6 +7,7 @@ answer's columns named ``0``, ``1``, ... A model that is already there is left a
 
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
 import sys
@@ -236,6 +237,66 @@ def pyfunc_struct(path: Path) -> pa.Table:
     signature = ModelSignature(schema([("double", "a"), ("double", "b")]), schema([("string", "label"), ("double", "score")]))
     mlflow.pyfunc.save_model(path, python_model=Judged(), signature=signature, pip_requirements=["mlflow", "pandas"])
     return table
+
+
+#: An estimator of every family that no model above is of: module, class, arguments, type of what it answers.
+FAMILIES: dict[str, tuple[str, str, dict[str, Any], str]] = {
+    "hist_boosting": ("ensemble", "HistGradientBoostingClassifier", {"max_iter": 15}, "string"),
+    "support_vectors": ("svm", "SVC", {}, "string"),
+    "neighbors": ("neighbors", "KNeighborsClassifier", {"weights": "distance", "algorithm": "kd_tree"}, "string"),
+    "bayes": ("naive_bayes", "GaussianNB", {}, "string"),
+    "network": ("neural_network", "MLPClassifier", {"max_iter": 40, "random_state": SEED}, "string"),
+    "discriminant": ("discriminant_analysis", "QuadraticDiscriminantAnalysis", {}, "string"),
+    "clusters": ("cluster", "KMeans", {"n_clusters": 3, "random_state": SEED}, "integer"),
+    "mixture": ("mixture", "GaussianMixture", {"n_components": 3, "random_state": SEED}, "long"),
+}
+
+
+def family(name: str) -> Builder:
+    """Return what saves one of them, behind a scaler."""
+
+    def build(path: Path) -> pa.Table:
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+
+        module, kind, arguments, answer = FAMILIES[name]
+        x = doubles(4)
+        y = np.array(["high", "low", "middle"])[(x["f0"] > 0.5).to_numpy() + (x["f1"] * x["f2"] > 0).to_numpy().astype(int)]
+        estimator = getattr(importlib.import_module(f"sklearn.{module}"), kind)(**arguments)
+        signature = ModelSignature(infer_signature(x).inputs, Schema([ColSpec(answer)]))
+        fitted = make_pipeline(StandardScaler(), estimator).fit(x, y)
+        # In a skops archive some of these are types that MLflow wants to be told to trust.
+        mlflow.sklearn.save_model(
+            fitted, path, signature=signature, serialization_format="pickle", pip_requirements=["mlflow", "scikit-learn"]
+        )
+        return pa.Table.from_pandas(x, preserve_index=False)
+
+    return build
+
+
+BUILDERS.update({name: family(name) for name in FAMILIES})
+
+
+@model
+def documents(path: Path) -> pa.Table:
+    """Logistic regression over the words of a text and a number."""
+    from sklearn.compose import ColumnTransformer
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+
+    rng = np.random.default_rng(SEED)
+    words = np.array(["Ärger", "bahn", "kaffee", "late", "on", "ok", "時間", "train", "waiting", "x"])
+    x = pd.DataFrame({
+        "text": [" ".join(words[rng.integers(0, len(words), rng.integers(0, 12))]) for _ in range(ROWS)],
+        "length": rng.normal(size=ROWS),
+    })
+    y = np.where(x["text"].str.contains("late|waiting") & (x["length"] > -0.5), "complaint", "other")
+    split = ColumnTransformer([("words", TfidfVectorizer(), "text"), ("length", "passthrough", ["length"])])
+    fitted = make_pipeline(split, LogisticRegression()).fit(x, y)
+    signature = ModelSignature(schema([("string", "text"), ("double", "length")]), Schema([ColSpec("string")]))
+    mlflow.sklearn.save_model(fitted, path, signature=signature, pip_requirements=["mlflow", "scikit-learn"])
+    return pa.Table.from_pandas(x, preserve_index=False)
 
 
 def expected(path: Path, table: pa.Table) -> pa.Table:
