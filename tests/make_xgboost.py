@@ -170,6 +170,77 @@ def named_categories() -> tuple[Any, pd.DataFrame, str]:
     return fitted, frame, "ubj"
 
 
+def numbered_categories(estimator: bool) -> Case:
+    """Return a model trained on categories that are whole numbers, in no order; a Booster with words beside them."""
+
+    def make() -> tuple[Any, pd.DataFrame, str]:
+        frame = table(3)
+        rng = np.random.default_rng(SEED + 4)
+        numbers = np.array([7, 0, -3, 40, 1000, 2])
+        drawn = rng.integers(0, 6, ROWS)
+        frame["number"] = pd.Categorical(numbers[drawn], categories=numbers).set_categories(numbers)
+        frame.loc[rng.random(ROWS) < 0.1, "number"] = None
+        y = target(table(3)) + np.sin(drawn * 2.0) * 4
+        if estimator:
+            model = xgb.XGBRegressor(n_estimators=10, max_depth=5, n_jobs=1, max_cat_to_onehot=1).fit(frame, y)
+        else:
+            words = np.array(["x", "y", "z"])[rng.integers(0, 3, ROWS)]
+            frame["word"] = pd.Categorical(words, categories=["z", "x", "y"])
+            model = xgb.train({"max_depth": 5, "nthread": 1, "max_cat_to_onehot": 9}, xgb.DMatrix(frame, y + (words == "y")), 10)
+        frame["number"] = frame["number"].cat.set_categories(sorted(numbers))
+        return model, frame, "ubj"
+
+    return make
+
+
+def codes() -> tuple[Any, pd.DataFrame, str]:
+    """Return a Booster trained on categories that are whole numbers, scored with their codes, as a plain column holds them."""
+    model, frame, suffix = numbered_categories(estimator=False)()
+    numbers, words = pd.Index([7, 0, -3, 40, 1000, 2]), pd.Index(["z", "x", "y"])
+    frame["number"] = pd.Series(numbers.get_indexer(frame["number"]), dtype="float64").replace(-1.0, np.nan)
+    frame["word"] = words.get_indexer(frame["word"]).astype("int64")
+    return model, frame, suffix
+
+
+def vectors(objective: str, rounds: int = 8, **params: Any) -> Case:
+    """Return a Booster whose leaves hold a number an output."""
+
+    def make() -> tuple[Any, pd.DataFrame, str]:
+        frame = table(3)
+        frame["kind"] = np.random.default_rng(SEED + 5).integers(0, 9, ROWS).astype("float64")
+        y = target(table(3)) + np.sin(frame["kind"] * 2)
+        targets = np.stack([y, -y, y * y], 1) if objective.startswith("reg:") else labels(objective, y)
+        types = ["float"] * 3 + ["int", "float", "i", "c"]
+        data = xgb.DMatrix(frame, targets, feature_types=types, enable_categorical=True)
+        settings = {"objective": objective, "max_depth": 5, "nthread": 1, "seed": SEED, "multi_strategy": "multi_output_tree"}
+        return xgb.train(settings | params, data, rounds), frame, "ubj"
+
+    return make
+
+
+def sketched() -> tuple[Any, pd.DataFrame, str]:
+    """Return a Booster trained on a ``QuantileDMatrix``, with a number that is missing and an objective of our own."""
+    frame = table()
+    y = target(frame)
+
+    def objective(predictions: np.ndarray, data: xgb.DMatrix) -> tuple[np.ndarray, np.ndarray]:
+        return predictions - data.get_label(), np.ones(len(predictions))
+
+    data = xgb.QuantileDMatrix(frame.fillna(-999.0), y, missing=-999.0)
+    return xgb.train({"max_depth": 5, "nthread": 1}, data, 10, obj=objective), frame, "ubj"
+
+
+def many(**params: Any) -> Case:
+    """Return a Booster of three targets."""
+
+    def make() -> tuple[Any, pd.DataFrame, str]:
+        frame = table()
+        y = target(frame)
+        return xgb.train({"nthread": 1, **params}, xgb.DMatrix(frame, np.stack([y, -y, y * y], 1)), 8), frame, "json"
+
+    return make
+
+
 def deep(**params: Any) -> Case:
     """Return deep and unbalanced trees with more thresholds than a byte counts."""
 
@@ -241,13 +312,31 @@ case("classifier_stopped", fit(xgb.XGBClassifier, stop=True))
 case("ranker", fit(xgb.XGBRanker))
 case("forest_regressor", fit(xgb.XGBRFRegressor))
 case("forest_classifier", fit(xgb.XGBRFClassifier))
-case("vector_leaves", fit(xgb.XGBRegressor, multi=3, multi_strategy="multi_output_tree"))
+case("regressor_dart", fit(xgb.XGBRegressor, booster="dart", rate_drop=0.4, base_score=0.3))
+case("regressor_missing", fit(xgb.XGBRegressor, missing=-1.0))
+case("regressor_vectors", fit(xgb.XGBRegressor, multi=3, multi_strategy="multi_output_tree"))
+case("classifier_vectors", binary(xgb.XGBClassifier, objective="multi:softprob", num_class=2, multi_strategy="multi_output_tree"))
+case("booster_vectors", vectors("reg:squarederror"))
+case("booster_vectors_softprob", vectors("multi:softprob", num_class=4))
+case("booster_vectors_forest", vectors("reg:squarederror", num_parallel_tree=3, subsample=0.6, rounds=3))
+case("booster_vectors_dart", vectors("reg:squarederror", booster="dart", rate_drop=0.5, rounds=12))
+case("booster_targets", many(base_score=[0.5, -1.0, 2.0]))
+case("booster_linear_targets", many(booster="gblinear"))
+case("booster_linear_poisson", train("count:poisson", booster="gblinear"))
+case("booster_old_name", train("reg:linear"))
+case("booster_quantile_one", train("reg:quantileerror", quantile_alpha=0.7))
+case("booster_dart_softprob", train("multi:softprob", booster="dart", rate_drop=0.4, num_class=4))
+case("booster_sketched", sketched)
+case("booster_numbered", numbered_categories(estimator=False))
+case("booster_codes", codes)
+case("regressor_numbered", numbered_categories(estimator=True))
 
 #: Params of a second answer.
 RANGES = {
     "booster_softprob": {"iteration_range": [2, 7], "output_margin": True},
     "booster_binary_logistic": {"iteration_range": [3, 0]},
     "regressor_stopped": {"iteration_range": [0, 3]},
+    "booster_vectors_forest": {"iteration_range": [1, 3]},
     "booster_dart": {"iteration_range": [1, 9], "output_margin": True},
 }
 

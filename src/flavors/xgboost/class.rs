@@ -7,6 +7,7 @@ use arrow::{
     datatypes::DataType,
 };
 
+use super::state::Labels;
 use crate::{flavors::NeedsPython, kernels::link::Link};
 
 /// The class a model was saved as.
@@ -47,11 +48,14 @@ impl Class {
         }
     }
 
-    /// What `predict` answers for a model of so many outputs.
-    pub(super) fn answer(self, link: Link, outputs: usize, num_class: usize) -> Answer {
+    /// What `predict` of a version answers for a model of so many outputs.
+    pub(super) fn answer(self, link: Link, outputs: usize, num_class: usize, version: [i64; 3]) -> Answer {
         let width = link.width(outputs);
         if self != Self::Classifier {
             return Answer::Values(width);
+        }
+        if version < [1, 6, 0] {
+            return if width > 1 { Answer::Class(width) } else { Answer::Binary };
         }
         // XGBClassifier's own cases, its treatment of two-column answers included.
         let classes = if num_class < 2 { 2 } else { num_class };
@@ -66,7 +70,14 @@ impl Class {
 
 impl Answer {
     /// Type and number of the answer's columns.
-    pub(super) fn shape(self) -> (DataType, usize) {
+    pub(super) fn shape(self, labels: Option<&Labels>) -> (DataType, usize) {
+        match (self, labels) {
+            (Self::Class(_) | Self::Binary, Some(labels)) => (labels.of(std::iter::empty()).data_type().clone(), 1),
+            (answer, _) => answer.plain_shape(),
+        }
+    }
+
+    fn plain_shape(self) -> (DataType, usize) {
         match self {
             Self::Values(width) => (DataType::Float32, width),
             Self::Class(_) | Self::Binary => (DataType::Int64, 1),
@@ -76,14 +87,18 @@ impl Answer {
     }
 
     /// Turns the link's columns into the answer's.
-    pub(super) fn columns(self, mut values: Vec<Vec<f32>>) -> Vec<ArrayRef> {
+    pub(super) fn columns(self, mut values: Vec<Vec<f32>>, labels: Option<&Labels>) -> Vec<ArrayRef> {
         let above = |values: &[f32]| values.iter().map(|&value| value > 0.5).collect::<Vec<bool>>();
+        // Classes by name where the estimator knows them.
+        let named = |classes: Vec<usize>| match labels {
+            Some(labels) => labels.of(classes.into_iter()),
+            None => Arc::new(Int64Array::from_iter_values(classes.into_iter().map(|class| class as i64))) as ArrayRef,
+        };
         match self {
             Self::Values(_) => values.into_iter().map(|column| Arc::new(Float32Array::from(column)) as ArrayRef).collect(),
             Self::Class(_) => {
                 let rows = values.first().map_or(0, Vec::len);
-                let class = |row| greatest(&values, row);
-                vec![Arc::new(Int64Array::from_iter_values((0..rows).map(class)))]
+                vec![named((0..rows).map(|row| greatest(&values, row)).collect())]
             }
             Self::Labels(_) => {
                 let labels = |column: &Vec<f32>| {
@@ -94,7 +109,7 @@ impl Answer {
             }
             Self::Binary => {
                 let column = values.swap_remove(0);
-                vec![Arc::new(Int64Array::from_iter_values(above(&column).into_iter().map(i64::from)))]
+                vec![named(above(&column).into_iter().map(usize::from).collect())]
             }
             Self::Softmax => {
                 let column = values.swap_remove(0);
@@ -105,7 +120,7 @@ impl Answer {
 }
 
 /// numpy's `argmax`: the first greatest, or the first NaN.
-fn greatest(columns: &[Vec<f32>], row: usize) -> i64 {
+fn greatest(columns: &[Vec<f32>], row: usize) -> usize {
     let mut best = 0;
     for (at, column) in columns.iter().enumerate().skip(1) {
         let (value, greatest) = (column[row], columns[best][row]);
@@ -113,5 +128,5 @@ fn greatest(columns: &[Vec<f32>], row: usize) -> i64 {
             best = at;
         }
     }
-    best as i64
+    best
 }

@@ -1,10 +1,13 @@
 //! Which column of a batch is which feature, and its values as numbers.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    fmt::Display,
+};
 
 use arrow::{
     array::{Array, ArrayRef, AsArray, RecordBatch},
-    datatypes::{DataType, Schema},
+    datatypes::{DataType, Float64Type, Schema},
 };
 
 use super::{Inner, class::Class};
@@ -56,6 +59,12 @@ pub(super) fn places(model: &Inner, schema: &Schema, validate: bool) -> Result<V
 pub(super) fn column(model: &Inner, batch: &RecordBatch, feature: usize, place: usize) -> Result<Column> {
     let array = batch.column(place);
     let name = || batch.schema_ref().field(place).name().clone();
+    let dictionary = matches!(array.data_type(), DataType::Dictionary(..));
+    if let (Some(Categories::Ints(names)), Some(true)) = (model.categories.get(feature), model.named.get(feature))
+        && (dictionary || model.class != Class::Booster)
+    {
+        return whole_codes(names, array).map_err(|error| error.column(name()));
+    }
     if let Some(column) = Column::new(array) {
         return Ok(column);
     }
@@ -89,11 +98,33 @@ fn codes(names: &[String], array: &ArrayRef) -> Result<Column> {
     };
     let value = |(row, text): (usize, Option<&str>)| match text {
         None => Ok(f32::NAN),
-        Some(text) => code.get(text).copied().ok_or_else(|| {
-            Error::new(Kind::InvalidArgument, "UNKNOWN_CATEGORY", format!("the category '{text}' was not in the training data"))
-                .row(row as u64)
-        }),
+        Some(text) => code.get(text).copied().ok_or_else(|| unknown(text, row)),
     };
     let values = texts.as_string::<i64>().iter().enumerate().map(value).collect::<Result<Vec<f32>>>()?;
     Ok(Column::from_values(values))
+}
+
+/// Categories that are whole numbers become their codes in the training data. Doubles hold all of them exactly.
+fn whole_codes(names: &[i64], array: &ArrayRef) -> Result<Column> {
+    let numeric = match array.data_type() {
+        DataType::Dictionary(_, values) => values.is_numeric(),
+        other => other.is_numeric(),
+    };
+    if !numeric {
+        return Err(not_a_number(array));
+    }
+    let code: HashMap<u64, f32> = names.iter().enumerate().map(|(code, &name)| ((name as f64).to_bits(), code as f32)).collect();
+    let numbers = arrow::compute::cast(array, &DataType::Float64)?;
+    let value = |(row, number): (usize, Option<f64>)| match number.filter(|number| !number.is_nan()) {
+        None => Ok(f32::NAN),
+        // Zero has one sign among the names.
+        Some(number) => code.get(&(number + 0.0).to_bits()).copied().ok_or_else(|| unknown(number, row)),
+    };
+    let values = numbers.as_primitive::<Float64Type>().iter().enumerate().map(value).collect::<Result<Vec<f32>>>()?;
+    Ok(Column::from_values(values))
+}
+
+fn unknown(category: impl Display, row: usize) -> Error {
+    Error::new(Kind::InvalidArgument, "UNKNOWN_CATEGORY", format!("the category '{category}' was not in the training data"))
+        .row(row as u64)
 }

@@ -1,50 +1,51 @@
 //! MLflow's `xgboost` flavor: a Booster, or one of XGBoost's scikit-learn classes, scored by the kernels.
 
 mod class;
+mod ensemble;
 mod features;
 mod options;
 mod session;
+mod state;
 
 use std::{path::Path, sync::Arc};
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
-use super::{LoadOptions, NeedsPython, files, keys};
+use super::{
+    LoadOptions, NeedsPython, files, keys,
+    obstacle::{Obstacle, settle},
+};
 use crate::{
     error::{Error, Kind, Result},
     formats::xgboost::{self as format, Booster, Categories},
-    kernels::{
-        Path as KernelPath,
-        link::Link,
-        trees::{Ensemble, Missing, Node, Test, Tree},
-    },
+    kernels::{Path as KernelPath, link::Link, trees::Ensemble},
     mlmodel::MlModel,
     score::{Model, Session, SessionOptions},
 };
-use class::Class;
+use class::{Answer, Class};
+use ensemble::{Sums, Ways};
+use state::State;
 
 /// Name of the flavor.
 pub const NAME: &str = "xgboost";
 
 /// Loads the flavor; see [`super::NativeLoader`].
 pub fn load(mlmodel: &MlModel, directory: &Path, options: &LoadOptions) -> Result<Result<Arc<dyn Model>, NeedsPython>> {
+    settle(read(mlmodel, directory, options).map(|model| Arc::new(model) as Arc<dyn Model>))
+}
+
+fn read(mlmodel: &MlModel, directory: &Path, options: &LoadOptions) -> Result<XgbModel, Obstacle> {
     let text = |key: &str| keys::text(mlmodel, NAME, key);
     if let Some(name) = options.predict_fn.as_deref().filter(|name| *name != "predict") {
-        return Ok(Err(format!("predict_fn '{name}' is not the model's predict")));
+        return Err(format!("predict_fn '{name}' is not the model's predict").into());
     }
-    let class = match Class::from_name(text("model_class")) {
-        Ok(class) => class,
-        Err(reason) => return Ok(Err(reason)),
-    };
+    let class = Class::from_name(text("model_class"))?;
     let file = text("data").unwrap_or("model.xgb");
     let bytes = files::read(directory, file)?;
-    if !format::is_document(&bytes) {
-        return Ok(Err("the model file is in XGBoost's deprecated binary format; saving it again as ubj makes it native".into()));
-    }
     let model = format::read(&bytes).map_err(|error| error.context(file))?;
     drop(bytes);
     let version = text("xgb_version").map_or(model.version, keys::version);
-    Ok(XgbModel::new(model, class, version)?.map(|model| Arc::new(model) as Arc<dyn Model>))
+    XgbModel::new(model, class, version)
 }
 
 /// A loaded model.
@@ -59,49 +60,62 @@ struct Inner {
     num_feature: usize,
     feature_names: Vec<String>,
     categories: Vec<Categories>,
+    /// Features whose whole numbers may be names of categories.
+    named: Vec<bool>,
     engine: Engine,
+    /// The version of XGBoost whose answers these are.
+    version: [i64; 3],
+    state: State,
+    /// Whether it refuses infinity.
+    finite: bool,
     /// Iterations that count by default.
     default_iterations: usize,
 }
 
 #[expect(clippy::large_enum_variant, reason = "there is one a model")]
 enum Engine {
-    Trees { ensemble: Ensemble<f32, f32>, base: Vec<f32>, iterations: Vec<usize> },
+    Trees { ensemble: Ensemble<f32, f32>, base: Vec<f32>, sums: Sums, iterations: Vec<usize> },
     Linear { weights: Vec<f32>, base: Vec<f32> },
 }
 
 impl XgbModel {
-    fn new(model: format::Model, class: Class, version: [i64; 3]) -> Result<Result<Self, NeedsPython>> {
-        let link = match link(&model, version) {
-            Ok(link) => link,
-            Err(reason) => return Ok(Err(reason)),
-        };
+    fn new(model: format::Model, class: Class, version: [i64; 3]) -> Result<Self, Obstacle> {
+        let link = link(&model, version)?;
         let mut base = model.base_score.clone();
         base.resize(model.outputs, model.base_score[0]);
         link.to_margin(&mut base);
+        let state = match class != Class::Booster && version < [2, 0, 0] {
+            true => State::read(&model)?,
+            false => State::new(),
+        };
         let best = model.attribute("best_iteration").and_then(|text| text.parse::<usize>().ok());
-        let mut categories = Vec::new();
+        // All estimators but linear ones can predict without a `DMatrix`, which refuses infinity, since there is such a way.
+        let linear = matches!(model.booster, Booster::Linear(_));
+        let inplace = class != Class::Booster && !linear && version >= [1, 4, 0] && !state.predictor;
+        let (mut categories, mut named) = (Vec::new(), Vec::new());
         let (engine, rounds) = match model.booster {
             Booster::Linear(weights) => (Engine::Linear { weights, base }, 0),
             Booster::Trees(trees) => {
-                if let Some(reason) = obstacle(&trees, version) {
-                    return Ok(Err(reason));
-                }
-                let ensemble = Ensemble::new(&scaled(&trees), 1, KernelPath::choose()?)?;
+                named = self::named(&trees.categories)?;
+                let ways = Ways::new(&trees, version, inplace);
+                let kernel = ways.trees(&trees, &base)?;
+                let ensemble = Ensemble::new(&kernel, trees.width, KernelPath::choose()?)?;
                 categories = trees.categories;
                 let rounds = trees.iterations.len() - 1;
-                (Engine::Trees { ensemble, base, iterations: trees.iterations }, rounds)
+                (Engine::Trees { ensemble, base, sums: ways.sums, iterations: trees.iterations }, rounds)
             }
         };
         let default_iterations = match best.filter(|_| class != Class::Booster && rounds > 0) {
+            // A ranker took all trees then.
+            _ if version < [1, 4, 0] => state.rounds.filter(|&known| class != Class::Ranker && known < rounds).unwrap_or(rounds),
             Some(best) if best < rounds => best + 1,
             Some(best) => {
                 let message = format!("best_iteration is {best}, but there are {rounds} iterations");
-                return Err(Error::new(Kind::InvalidModel, "MODEL_FILE_INVALID", message));
+                return Err(Error::new(Kind::InvalidModel, "MODEL_FILE_INVALID", message).into());
             }
             None => rounds,
         };
-        Ok(Ok(Self(Arc::new(Inner {
+        let model = Inner {
             class,
             link,
             outputs: model.outputs,
@@ -109,9 +123,31 @@ impl XgbModel {
             num_feature: model.num_feature,
             feature_names: model.feature_names,
             categories,
+            named,
             engine,
+            version,
+            // XGBoost looks since 1.4, and not where infinity is what is missing.
+            finite: !inplace && version >= [1, 4, 0] && !state.missing.is_infinite(),
+            state,
             default_iterations,
-        }))))
+        };
+        match (&model.state.labels, model.answer()) {
+            (Some(labels), Answer::Class(least)) if labels.count() < least => Err(few_labels(labels.count(), least)),
+            (Some(labels), Answer::Binary) if labels.count() < 2 => Err(few_labels(labels.count(), 2)),
+            _ => Ok(Self(Arc::new(model))),
+        }
+    }
+}
+
+fn few_labels(found: usize, least: usize) -> Obstacle {
+    let message = format!("scikit_learn: names of {found} classes, there are {least}");
+    Error::new(Kind::InvalidModel, "MODEL_FILE_INVALID", message).into()
+}
+
+impl Inner {
+    /// What `predict` answers.
+    fn answer(&self) -> Answer {
+        self.class.answer(self.link, self.outputs, self.num_class, self.version)
     }
 }
 
@@ -140,55 +176,33 @@ fn link(model: &format::Model, version: [i64; 3]) -> Result<Link, NeedsPython> {
     })
 }
 
-/// What in an ensemble the kernels cannot do.
-fn obstacle(trees: &format::Trees, version: [i64; 3]) -> Option<NeedsPython> {
-    if trees.vector_leaves {
-        return Some("its trees have vector leaves (multi_strategy=\"multi_output_tree\")".into());
-    }
-    if !trees.weights.is_empty() && version < [3, 4, 0] {
-        return Some("it is a DART model of XGBoost before 3.4, which sums in another order".into());
-    }
+/// Whether each feature's whole numbers are names of categories, and not codes.
+///
+/// XGBoost goes by names where a column is a pandas category, which here is a dictionary. In any other column its Booster takes codes,
+/// and its estimators refuse.
+fn named(categories: &[Categories]) -> Result<Vec<bool>, Obstacle> {
     let named = |categories: &Categories| match categories {
-        Categories::Ints(names) => names.iter().enumerate().any(|(code, &name)| code as i64 != name),
-        _ => false,
+        Categories::Others => Err("its categories are no whole numbers".to_owned().into()),
+        Categories::Ints(names) if names.iter().any(|name| name.unsigned_abs() > 1 << 53) => {
+            Err("its categories are known by numbers that no double holds".to_owned().into())
+        }
+        Categories::Ints(names) => Ok(names.iter().enumerate().any(|(code, &name)| code as i64 != name)),
+        Categories::None | Categories::Texts(_) => Ok(false),
     };
-    // A plain column of whole numbers does not say whether it holds names or codes.
-    trees.categories.iter().any(named).then(|| "its integer categories are known by name".into())
-}
-
-/// The trees in the kernel's form, DART's weights multiplied into the leaves as XGBoost does when it adds one.
-fn scaled(trees: &format::Trees) -> Vec<Tree<f32>> {
-    let one = |(index, tree): (usize, &format::Tree)| {
-        let weight = trees.weights.get(index).copied().unwrap_or(1.0);
-        let mut values = Vec::new();
-        let node = |node: &format::Node| match *node {
-            format::Node::Leaf(value) => {
-                values.push(value * weight);
-                Node::Leaf(values.len() as u32 - 1)
-            }
-            format::Node::Split { feature, test, missing_left, left, right } => {
-                let test = match test {
-                    format::Test::Less(threshold) => Test::Less(threshold.into()),
-                    format::Test::NotIn(set) => Test::NotIn(set),
-                };
-                Node::Split { feature, test, missing: Missing::Nan, missing_left, left, right }
-            }
-        };
-        let nodes = tree.nodes.iter().map(node).collect();
-        Tree { nodes, sets: tree.sets.clone(), values, output: trees.groups[index] }
-    };
-    trees.trees.iter().enumerate().map(one).collect()
+    categories.iter().map(named).collect()
 }
 
 impl Model for XgbModel {
     fn input(&self) -> Option<SchemaRef> {
         let inner = &self.0;
-        if inner.feature_names.is_empty() {
+        // No one type stands for codes and for names.
+        if inner.feature_names.is_empty() || (inner.class == Class::Booster && inner.named.contains(&true)) {
             return None;
         }
         let field = |(feature, name): (usize, &String)| {
             let kind = match inner.categories.get(feature) {
                 Some(Categories::Texts(_)) => DataType::Utf8,
+                _ if inner.named.get(feature) == Some(&true) => DataType::Int64,
                 _ => DataType::Float64,
             };
             Field::new(name, kind, true)
@@ -197,7 +211,7 @@ impl Model for XgbModel {
     }
 
     fn output(&self) -> Option<DataType> {
-        let (kind, width) = self.0.class.answer(self.0.link, self.0.outputs, self.0.num_class).shape();
+        let (kind, width) = self.0.answer().shape(self.0.state.labels.as_ref());
         Some(if width == 1 { kind } else { DataType::new_list(kind, true) })
     }
 

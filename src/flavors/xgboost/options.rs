@@ -46,7 +46,12 @@ impl Asked {
         for (name, value) in params {
             match name.as_str() {
                 "output_margin" => asked.margin = truth(name, value)?,
-                "iteration_range" => range = iteration_range(name, value)?,
+                "iteration_range" if model.version >= [1, 4, 0] => range = iteration_range(name, value)?,
+                "ntree_limit" if model.version < [2, 0, 0] => match value.as_u64() {
+                    None if value.is_null() => {}
+                    Some(0) => {}
+                    _ => return Err(unsupported(name)),
+                },
                 "base_margin" if !booster && value.is_null() => {}
                 "base_margin" if !booster => return Err(unsupported(name)),
                 "validate_features" if booster => {

@@ -7,12 +7,7 @@ use arrow::{
     datatypes::{Field, Schema, SchemaRef},
 };
 
-use super::{
-    Engine, Inner,
-    class::{Answer, Class},
-    features,
-    options::Asked,
-};
+use super::{Engine, Inner, class::Answer, ensemble::Sums, features, options::Asked};
 use crate::{
     error::{Error, Kind, Result},
     kernels::{BLOCK, columns::Column, linear, trees::Scratch},
@@ -35,7 +30,7 @@ impl XgbSession {
         Self { model, asked, places: None, block: Vec::new(), out, scratch: Scratch::default() }
     }
 
-    /// The columns the engine reads, in its order. A Booster refuses infinity in any column, read or not.
+    /// The columns the engine reads, in its order. Where infinity is refused, it is in any column, read or not.
     fn columns(&mut self, batch: &RecordBatch) -> Result<Vec<Option<Column>>> {
         let schema = batch.schema();
         let places = match self.places.take() {
@@ -53,7 +48,7 @@ impl XgbSession {
                     let column = one(feature)?;
                     if unread.next_if_eq(&feature).is_some() {
                         columns.push(column);
-                    } else if let Some(column) = column.filter(|_| self.refuses_infinity()) {
+                    } else if let Some(column) = column.filter(|_| self.model.finite) {
                         refuse_infinity_in(&column, batch, place)?;
                     }
                 }
@@ -64,11 +59,6 @@ impl XgbSession {
         Ok(columns)
     }
 
-    /// A DMatrix refuses infinity; the scikit-learn classes predict past it, but for linear boosters.
-    fn refuses_infinity(&self) -> bool {
-        self.model.class == Class::Booster || matches!(self.model.engine, Engine::Linear { .. })
-    }
-
     fn fill(&mut self, columns: &[Option<Column>], start: usize, rows: usize) -> Result<()> {
         let mut infinite = false;
         for (column, run) in columns.iter().zip(self.block.chunks_exact_mut(BLOCK)) {
@@ -76,8 +66,11 @@ impl XgbSession {
                 Some(column) => column.fill(start..start + rows, run),
                 None => run[..rows].fill(f32::NAN),
             }
+            if !self.model.state.missing.is_nan() {
+                run[..rows].iter_mut().filter(|value| **value == self.model.state.missing).for_each(|value| *value = f32::NAN);
+            }
         }
-        if self.refuses_infinity() {
+        if self.model.finite {
             for run in self.block.chunks_exact(BLOCK) {
                 infinite |= run[..rows].iter().fold(false, |any, value| any | value.is_infinite());
             }
@@ -123,7 +116,7 @@ impl Session for XgbSession {
         let rows = batch.num_rows();
         let answer = match self.asked.margin {
             true => Answer::Values(self.model.outputs),
-            false => self.model.class.answer(self.model.link, self.model.outputs, self.model.num_class),
+            false => self.model.answer(),
         };
         let width = if self.asked.margin { self.model.outputs } else { self.model.link.width(self.model.outputs) };
         let columns = self.columns(batch)?;
@@ -136,9 +129,14 @@ impl Session for XgbSession {
             let count = BLOCK.min(rows - start);
             self.fill(&columns, start, count)?;
             match &self.model.engine {
-                Engine::Trees { ensemble, base, .. } => {
-                    self.out.chunks_exact_mut(BLOCK).zip(base).for_each(|(sums, &base)| sums.fill(base));
+                Engine::Trees { ensemble, base, sums, .. } => {
+                    let apart = *sums == Sums::Apart;
+                    self.out.chunks_exact_mut(BLOCK).zip(base).for_each(|(out, &base)| out.fill(if apart { 0.0 } else { base }));
                     ensemble.add(self.asked.trees.clone(), &self.block, count, &mut self.scratch, &mut self.out);
+                    if apart {
+                        let outputs = self.out.chunks_exact_mut(BLOCK).zip(base);
+                        outputs.for_each(|(out, base)| out.iter_mut().for_each(|sum| *sum += base));
+                    }
                 }
                 Engine::Linear { weights, base } => {
                     linear::margins(weights, base, &self.block, BLOCK, count, &mut self.out);
@@ -151,7 +149,7 @@ impl Session for XgbSession {
                 values.extend_from_slice(&run[..count]);
             }
         }
-        let columns = answer.columns(values);
+        let columns = answer.columns(values, self.model.state.labels.as_ref());
         let field = |(at, column): (usize, &arrow::array::ArrayRef)| Field::new(at.to_string(), column.data_type().clone(), true);
         let schema = Schema::new(columns.iter().enumerate().map(field).collect::<Vec<_>>());
         Ok(RecordBatch::try_new(Arc::new(schema), columns)?)

@@ -1,9 +1,11 @@
-//! XGBoost's model files, JSON and UBJSON, of version 1.0 to 3.4.
+//! XGBoost's model files: JSON and UBJSON of version 1.0 to 3.4, the binary format of version 1.0 to 3.0.
 
+mod binary;
+mod nodes;
 mod read;
 mod trees;
 
-use super::{document, invalid};
+use super::{document, invalid, unread};
 use crate::error::Result;
 
 /// How many features a model may have.
@@ -54,8 +56,8 @@ pub struct Trees {
     pub iterations: Vec<usize>,
     /// DART's weight of each tree; empty when all weigh one.
     pub weights: Vec<f32>,
-    /// Whether leaves hold one value an output (`multi_strategy="multi_output_tree"`); such trees are not read.
-    pub vector_leaves: bool,
+    /// Numbers a leaf holds: one, or one an output (`multi_strategy="multi_output_tree"`).
+    pub width: usize,
     /// Category names by feature, where the file knows them.
     pub categories: Vec<Categories>,
 }
@@ -69,6 +71,8 @@ pub enum Categories {
     Texts(Vec<String>),
     /// Whole numbers.
     Ints(Vec<i64>),
+    /// Other numbers, which are read in no precision that tells them apart.
+    Others,
 }
 
 /// One tree. Children lie inside it, no node is reached twice from the root, every feature exists.
@@ -78,13 +82,15 @@ pub struct Tree {
     pub nodes: Vec<Node>,
     /// The categories of each categorical split, sorted.
     pub sets: Vec<Vec<u32>>,
+    /// What the leaves add, by number of the leaf; [`Trees::width`] numbers each.
+    pub leaves: Vec<f32>,
 }
 
 /// One node.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Node {
-    /// The value added.
-    Leaf(f32),
+    /// A leaf, by its number in [`Tree::leaves`].
+    Leaf(u32),
     /// A split.
     Split {
         /// The feature looked at.
@@ -109,11 +115,13 @@ pub enum Test {
     NotIn(u32),
 }
 
-/// Reads a model.
+/// Reads a model of any of the formats.
 pub fn read(bytes: &[u8]) -> Result<Model> {
-    // Statistics of the training are most of a file and no use here.
-    let wanted = |key: &str| !matches!(key, "base_weights" | "loss_changes" | "sum_hessian" | "parents" | "sorted_idx");
-    read::model(&document::read(bytes, wanted)?)
+    // The binary format's first bytes are a mark, or the intercept.
+    match bytes.first() {
+        Some(b'{' | b' ' | b'\t' | b'\r' | b'\n') => read::document(bytes),
+        _ => binary::model(bytes),
+    }
 }
 
 impl Model {
@@ -121,11 +129,6 @@ impl Model {
     pub fn attribute(&self, name: &str) -> Option<&str> {
         self.attributes.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
-}
-
-/// Whether the bytes can be a model this reader knows; the binary format of XGBoost 1.x and 2.x is none.
-pub fn is_document(bytes: &[u8]) -> bool {
-    bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{')
 }
 
 #[cfg(test)]

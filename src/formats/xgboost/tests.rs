@@ -31,7 +31,7 @@ fn reads_a_tree_with_a_categorical_split() {
     let [tree] = trees.trees.as_slice() else { panic!("one tree") };
     assert_eq!(tree.sets, [[1, 3]]);
     assert_eq!(tree.nodes[0], Node::Split { feature: 0, test: Test::Less(0.5), missing_left: true, left: 1, right: 2 });
-    assert_eq!(tree.nodes[1], Node::Leaf(1.5));
+    assert_eq!((tree.nodes[1], tree.leaves.as_slice()), (Node::Leaf(0), [1.5, 2.5, -1.0].as_slice()));
     assert_eq!(tree.nodes[2], Node::Split { feature: 1, test: Test::NotIn(0), missing_left: false, left: 3, right: 4 });
 }
 
@@ -53,7 +53,36 @@ fn a_graph_that_is_no_tree_is_refused_and_its_place_named() {
 fn deleted_nodes_may_hold_anything() {
     let text = file(&tree("[-1,77,3,-1,-1]", "[-1,99,4,-1,-1]", "[0,4294967295,9,0,0]"));
     let Booster::Trees(trees) = read(text.as_bytes()).unwrap().booster else { panic!("trees") };
-    assert_eq!(trees.trees[0].nodes[0], Node::Leaf(0.5));
+    assert_eq!((trees.trees[0].nodes[0], trees.trees[0].leaves.as_slice()), (Node::Leaf(0), [0.5].as_slice()));
+}
+
+/// A model of two outputs with a tree whose leaves hold both; `values` says where.
+fn vectors(right: &str, values: &str) -> String {
+    let tree = tree("[1,-1,3,-1,-1]", right, "[0,0,1,0,0]").replacen(r#""size_leaf_vector":"1""#, r#""size_leaf_vector":"2""#, 1);
+    let tree = tree.replacen('{', &format!("{{{values},"), 1);
+    file(&tree).replacen(r#""num_target":"1""#, r#""num_target":"2""#, 1)
+}
+
+#[test]
+fn leaves_of_several_numbers_are_read_in_both_ages() {
+    let numbered = vectors("[2,2,4,0,1]", r#""leaf_weights":[1,2,3,4,5,6.5]"#);
+    let by_node = vectors("[2,-1,4,-1,-1]", r#""base_weights":[9,9,5,6.5,9,9,1,2,3,4]"#);
+    for text in [numbered, by_node] {
+        let Booster::Trees(trees) = read(text.as_bytes()).unwrap().booster else { panic!("trees") };
+        assert_eq!(
+            (trees.width, trees.groups.as_slice(), trees.trees[0].leaves.as_slice()),
+            (2, [0].as_slice(), [5.0, 6.5, 1.0, 2.0, 3.0, 4.0].as_slice())
+        );
+    }
+    let beyond = message(&vectors("[2,3,4,0,1]", r#""leaf_weights":[1,2,3,4,5,6.5]"#));
+    assert!(beyond.contains("node 1: its values lie outside the list"), "{beyond}");
+    let negative = message(&vectors("[2,-1,4,0,1]", r#""leaf_weights":[1,2,3,4,5,6.5]"#));
+    assert!(negative.contains("node 1: its values lie outside the list"), "{negative}");
+    let three = vectors("[2,2,4,0,1]", r#""leaf_weights":[1,2]"#).replacen(r#""num_target":"2""#, r#""num_target":"3""#, 1);
+    assert!(message(&three).contains("leaves of 2 numbers for 3 outputs"));
+    let huge =
+        vectors("[2,2,4,0,1]", r#""leaf_weights":[1,2]"#).replacen(r#"_vector":"2""#, r#"_vector":"18446744073709551615""#, 1);
+    assert!(message(&huge).contains("leaves of 18446744073709551615 numbers for 2 outputs"));
 }
 
 #[test]

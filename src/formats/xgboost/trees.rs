@@ -1,6 +1,11 @@
-//! The trees of a model.
+//! The trees of a document.
 
-use super::{Categories, Node, Test, Tree, Trees, document::Value, invalid};
+use super::{
+    Categories, Tree, Trees,
+    document::Value,
+    invalid,
+    nodes::{self, Raw, Sets},
+};
 use crate::error::Result;
 
 /// Categories a split may know: XGBoost's own limit, the largest whole number a float counts to.
@@ -10,13 +15,19 @@ const MAX_CATEGORIES: u32 = 1 << 24;
 pub(super) fn read(booster: &Value, weights: Option<&Value>, num_feature: usize, outputs: usize) -> Result<Trees> {
     booster
         .get("model", |model| {
+            let mut width = 1;
             let trees = model.get("trees", |list| {
+                let list = list.list()?;
+                width = list.first().map_or(Ok(1), self::width)?;
+                if width != 1 && width != outputs {
+                    return Err(invalid(format!("leaves of {width} numbers for {outputs} outputs")));
+                }
                 let read = |(index, tree): (usize, &Value)| {
-                    self::tree(tree, num_feature).map_err(|error| error.context(format!("trees[{index}]")))
+                    self::tree(tree, num_feature, width).map_err(|error| error.context(format!("trees[{index}]")))
                 };
-                list.list()?.iter().enumerate().map(read).collect::<Result<Vec<Tree>>>()
+                list.iter().enumerate().map(read).collect::<Result<Vec<Tree>>>()
             })?;
-            let groups = model.get("tree_info", |value| groups(value, trees.len(), outputs))?;
+            let groups = model.get("tree_info", |value| groups(&value.ints()?, trees.len(), outputs / width))?;
             let iterations = iterations(model, &groups)?;
             let weights = match weights.or_else(|| booster.find("weight_drop")).or_else(|| model.find("weight_drop")) {
                 None => Vec::new(),
@@ -29,14 +40,28 @@ pub(super) fn read(booster: &Value, weights: Option<&Value>, num_feature: usize,
                 None => Vec::new(),
                 Some(value) => categories(value).map_err(|error| error.context("cats"))?,
             };
-            let vector_leaves = trees.iter().any(|tree| tree.nodes.is_empty());
-            Ok(Trees { vector_leaves, trees, groups, iterations, weights, categories })
+            Ok(Trees { trees, groups, iterations, weights, width, categories })
         })
         .map_err(|error| error.context("gradient_booster"))
 }
 
-fn groups(value: &Value, trees: usize, outputs: usize) -> Result<Vec<u32>> {
-    let groups = value.ints()?;
+/// Whether leaves hold several numbers, and these only stand among the weights of all nodes: XGBoost 2.0 to 3.1.
+pub(super) fn need_base_weights(root: &Value) -> bool {
+    let mut value = Some(root);
+    for key in ["learner", "gradient_booster", "model", "trees"] {
+        value = value.and_then(|value| value.find(key));
+    }
+    let first = value.and_then(|trees| trees.list().ok()?.first());
+    first.is_some_and(|tree| width(tree).is_ok_and(|width| width > 1) && tree.find("leaf_weights").is_none())
+}
+
+/// Numbers a leaf of a tree holds.
+fn width(tree: &Value) -> Result<usize> {
+    tree.get("tree_param", |param| param.find("size_leaf_vector").map_or(Ok(1), Value::count).map(|width| width.max(1)))
+}
+
+/// The output each tree adds to.
+pub(super) fn groups(groups: &[i64], trees: usize, outputs: usize) -> Result<Vec<u32>> {
     if groups.len() != trees {
         return Err(invalid(format!("{} entries for {trees} trees", groups.len())));
     }
@@ -60,9 +85,7 @@ fn iterations(model: &Value, groups: &[u32]) -> Result<Vec<usize>> {
             let parallel = model.get("gbtree_model_param", |param| {
                 param.find("num_parallel_tree").map_or(Ok(1), Value::count).map(|count| count.max(1))
             })?;
-            let outputs = groups.iter().max().map_or(1, |&group| group as usize + 1);
-            let step = parallel.saturating_mul(outputs);
-            (0..=trees / step).map(|iteration| iteration * step).collect()
+            alike(groups, parallel)
         }
     };
     if bounds.first() != Some(&0) || bounds.last() != Some(&trees) || bounds.windows(2).any(|pair| pair[0] > pair[1]) {
@@ -71,12 +94,22 @@ fn iterations(model: &Value, groups: &[u32]) -> Result<Vec<usize>> {
     Ok(bounds)
 }
 
+/// Where iterations begin when all are alike: for each output as many trees as grow in parallel.
+pub(super) fn alike(groups: &[u32], parallel: usize) -> Vec<usize> {
+    let outputs = groups.iter().max().map_or(1, |&group| group as usize + 1);
+    let step = parallel.saturating_mul(outputs);
+    (0..=groups.len() / step).map(|iteration| iteration * step).collect()
+}
+
 fn categories(value: &Value) -> Result<Vec<Categories>> {
     let Some(features) = value.find("enc") else { return Ok(Vec::new()) };
     features
         .list()?
         .iter()
         .map(|feature| {
+            if feature.find("values").is_some_and(|values| matches!(values, Value::Floats(_))) {
+                return Ok(Categories::Others);
+            }
             let values = feature.get("values", Value::ints)?;
             let Some(offsets) = feature.find("offsets") else {
                 return Ok(if values.is_empty() { Categories::None } else { Categories::Ints(values) });
@@ -95,16 +128,12 @@ fn categories(value: &Value) -> Result<Vec<Categories>> {
         .collect()
 }
 
-fn tree(tree: &Value, num_feature: usize) -> Result<Tree> {
-    let vector = tree.get("tree_param", |param| param.find("size_leaf_vector").map_or(Ok(1), Value::count))?;
-    if vector > 1 {
-        return Ok(Tree { nodes: Vec::new(), sets: Vec::new() });
+fn tree(tree: &Value, num_feature: usize, width: usize) -> Result<Tree> {
+    if self::width(tree)? != width {
+        return Err(invalid("its leaves hold another number of values than those of other trees"));
     }
     let left = tree.get("left_children", Value::ints)?;
     let count = left.len();
-    if count == 0 || count > i32::MAX as usize {
-        return Err(invalid(format!("a tree of {count} nodes")));
-    }
     let same = |key: &str, length: usize| match length == count {
         true => Ok(()),
         false => Err(invalid(format!("{key}: {length} entries for {count} nodes"))),
@@ -117,42 +146,37 @@ fn tree(tree: &Value, num_feature: usize) -> Result<Tree> {
     same("split_indices", features.len())?;
     same("split_conditions", conditions.len())?;
     same("default_left", default_left.len())?;
-    let (set_of, sets) = sets(tree, count)?;
-
-    // Only what the root reaches counts: pruned trees keep deleted nodes full of markers.
-    let mut nodes = vec![Node::Leaf(0.0); count];
-    let mut seen = vec![false; count];
-    let mut open = vec![0usize];
-    while let Some(at) = open.pop() {
-        if std::mem::replace(&mut seen[at], true) {
-            return Err(invalid(format!("node {at}: reached twice, so this is no tree")));
+    let sets = sets(tree, count)?;
+    // By number of the leaf since XGBoost 3.2, by node before.
+    let (vectors, numbered) = match (width, tree.find("leaf_weights")) {
+        (1, _) => (Vec::new(), false),
+        (_, Some(values)) => (values.floats().map_err(|error| error.context("leaf_weights"))?, true),
+        (_, None) => (tree.get("base_weights", Value::floats)?, false),
+    };
+    let node = |at: usize| Raw {
+        left: left[at],
+        right: right[at],
+        feature: features[at],
+        condition: conditions[at],
+        missing_left: default_left[at] == 1,
+    };
+    let leaf = |at: usize, raw: &Raw, leaves: &mut Vec<f32>| {
+        if width == 1 {
+            leaves.push(raw.condition);
+            return Ok(());
         }
-        if left[at] == -1 {
-            nodes[at] = Node::Leaf(conditions[at]);
-            continue;
-        }
-        let child = |child: i64| match usize::try_from(child) {
-            Ok(child) if child < count => Ok(child),
-            _ => Err(invalid(format!("node {at}: no node {child} to go to"))),
-        };
-        let (left, right) = (child(left[at])?, child(right[at])?);
-        let feature = match u32::try_from(features[at]) {
-            Ok(feature) if (feature as usize) < num_feature => feature,
-            _ => return Err(invalid(format!("node {at}: feature {} of {num_feature}", features[at]))),
-        };
-        let test = set_of[at].map_or(Test::Less(conditions[at]), Test::NotIn);
-        nodes[at] = Node::Split { feature, test, missing_left: default_left[at] == 1, left: left as u32, right: right as u32 };
-        open.extend([right, left]);
-    }
-    Ok(Tree { nodes, sets })
+        let number = if numbered { usize::try_from(raw.right).ok() } else { Some(at) };
+        let start = number.and_then(|number| number.checked_mul(width));
+        let values = start.and_then(|start| vectors.get(start..start.checked_add(width)?));
+        leaves.extend_from_slice(values.ok_or_else(|| invalid("its values lie outside the list"))?);
+        Ok(())
+    };
+    nodes::tree(count, num_feature, sets, node, leaf)
 }
 
-/// Which set decides which node, and the sets.
-type Sets = (Vec<Option<u32>>, Vec<Vec<u32>>);
-
 fn sets(tree: &Value, count: usize) -> Result<Sets> {
-    let mut set_of = vec![None; count];
-    let Some(nodes) = tree.find("categories_nodes") else { return Ok((set_of, Vec::new())) };
+    let Some(nodes) = tree.find("categories_nodes") else { return Ok(Sets::default()) };
+    let mut of = vec![None; count];
     let nodes = nodes.ints()?;
     let starts = tree.get("categories_segments", Value::ints)?;
     let sizes = tree.get("categories_sizes", Value::ints)?;
@@ -168,7 +192,7 @@ fn sets(tree: &Value, count: usize) -> Result<Sets> {
             .and_then(|(start, size)| all.get(start..start.checked_add(size)?))
             .filter(|members| !members.is_empty())
             .ok_or_else(|| invalid(format!("node {node}: its categories lie outside the list")))?;
-        let slot = usize::try_from(node).ok().and_then(|node| set_of.get_mut(node));
+        let slot = usize::try_from(node).ok().and_then(|node| of.get_mut(node));
         *slot.ok_or_else(|| invalid(format!("categories_nodes: no node {node}")))? = Some(sets.len() as u32);
         let member = |&category: &i64| match u32::try_from(category) {
             Ok(category) if category < MAX_CATEGORIES => Ok(category),
@@ -178,5 +202,5 @@ fn sets(tree: &Value, count: usize) -> Result<Sets> {
         members.sort_unstable();
         sets.push(members);
     }
-    Ok((set_of, sets))
+    Ok(Sets { of, sets })
 }

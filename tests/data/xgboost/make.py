@@ -1,15 +1,21 @@
 """Write small models of one old XGBoost, with what it predicts itself: ``make.py`` in that XGBoost's own environment.
 
-Makes ``VERSION/CASE.json`` (and ``.ubj`` where that XGBoost writes it) beside this script, and for each model what it
-predicts for ``rows()`` as ``VERSION/CASE.expected``: a JSON object of the answers ``predict`` and ``margin``, lists of rows,
-whose decimals are single floats in full. Versions 1.0.2 and 1.5.2 ran on Python 3.8, 1.6.2, 1.7.6, 2.1.4 and 3.0.5 on 3.10,
-up to 1.7 with NumPy 1.23.
+Makes ``VERSION/CASE.json`` beside this script (``.ubj`` where that XGBoost writes it), ``VERSION/CASE.bin`` (the binary format,
+where it writes that), and for each model what it predicts for ``rows()`` as ``VERSION/CASE.expected``: a JSON object of the
+answers ``predict`` and ``margin``, lists of rows, whose decimals are single floats in full; of a scikit-learn class also its name
+as ``class``. These are answers of the model that was read from the file again, as MLflow reads it.
+
+Versions 1.0.2 to 1.5.2 ran on Python 3.8 with NumPy 1.23, pandas 1.5 and scikit-learn 1.0, 1.6.2 and 1.7.6 on 3.10 with
+NumPy 1.23, pandas 1.5 or 2.0 and scikit-learn 1.2, 2.1.4 to 3.2.0 on 3.10 with NumPy 2.0, pandas 2.3 and scikit-learn 1.5.
 """
 
 import json
 import os
+import shutil
+import warnings
 
 import numpy as np
+import pandas as pd
 import xgboost as xgb
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -31,37 +37,129 @@ def target(x):
     return f[:, 0] + np.sin(f[:, 1]) * 3 - np.abs(f[:, 2])
 
 
-def cases():
-    """Yield names, settings and labels."""
+def boosters():
+    """Yield names, settings and labels of Boosters."""
     y = target(rows(200))
+    kinds = np.digitize(y, [-4.0, 0.0]).astype(float)
     yield "squarederror", {"objective": "reg:squarederror"}, y
     yield "logistic", {"objective": "binary:logistic", "base_score": 0.3}, (y > 0).astype(float)
-    yield "softprob", {"objective": "multi:softprob", "num_class": 3}, np.digitize(y, [-4.0, 0.0]).astype(float)
+    yield "softprob", {"objective": "multi:softprob", "num_class": 3}, kinds
     yield "poisson", {"objective": "count:poisson"}, np.round(np.abs(y))
-    yield "dart", {"objective": "reg:squarederror", "booster": "dart", "rate_drop": 0.5, "seed": 7}, y
+    dart = {"booster": "dart", "rate_drop": 0.5, "seed": 7}
+    yield "dart", dict(dart, objective="reg:squarederror"), y
+    yield "dart_softprob", dict(dart, objective="multi:softprob", num_class=3), kinds
     yield "linear", {"objective": "reg:squarederror", "booster": "gblinear"}, y
+    yield "linear_softprob", {"objective": "multi:softprob", "num_class": 3, "booster": "gblinear"}, kinds
+    if VERSION >= (2, 0):
+        yield "vectors", {"objective": "reg:squarederror", "multi_strategy": "multi_output_tree"}, np.stack([y, -y, y * y], 1)
 
 
-def answers(booster, data):
-    """Return what the model predicts, every number as the double that a single float is."""
-    found = {"predict": booster.predict(data), "margin": booster.predict(data, output_margin=True)}
-    return {name: np.asarray(values, dtype=float).reshape(len(values), -1).tolist() for name, values in found.items()}
+def categories():
+    """Return a Booster whose last feature is a category, by number."""
+    x, y = rows(200), target(rows(200))
+    x[:, 4] = np.floor(np.abs(x[:, 4]) * 6)
+    y = y + np.nan_to_num(np.sin(x[:, 4] * 2)) * 4
+    train = xgb.DMatrix(x, label=y, feature_names=FEATURES, feature_types=["q"] * 4 + ["c"], enable_categorical=True)
+    return xgb.train({"max_depth": 4, "nthread": 1, "tree_method": "approx", "max_cat_to_onehot": 2}, train, 4)
+
+
+def estimators():
+    """Yield names and fitted scikit-learn classes."""
+    x = table(200)
+    y = target(rows(200))
+    kinds = np.digitize(y, [-4.0, 0.0])
+    options = {"n_estimators": 4, "max_depth": 3, "n_jobs": 1, "random_state": 1}
+    yield "regressor_dart", xgb.XGBRegressor(booster="dart", rate_drop=0.5, base_score=0.3, **options).fit(x, y)
+    # Read again it takes -1 for missing, or not, as its version remembers.
+    yield "regressor_missing", xgb.XGBRegressor(missing=-1.0, **options).fit(x.fillna(-1.0), y)
+    named = np.array([7, 3, 5])[kinds] if VERSION < (1, 6) else kinds
+    few = dict(options, n_estimators=2)
+    yield "classifier", xgb.XGBClassifier(**few).fit(x, named)
+    named = np.array(["no", "yes"])[(y > -4).astype(int)] if VERSION < (1, 6) else (y > -4).astype(int)
+    yield "classifier_two", xgb.XGBClassifier(**options).fit(x, named)
+    yield "forest", xgb.XGBRFClassifier(**few).fit(x, kinds)
+    early = {"early_stopping_rounds": 2}
+    options["n_estimators"] = 30
+    noise = {"eval_set": [(x, np.random.RandomState(9).permutation(y))], "verbose": False}
+    if VERSION >= (1, 6):
+        yield "stopped", xgb.XGBRegressor(**early, **options).fit(x, y, **noise)
+    else:
+        yield "stopped", xgb.XGBRegressor(**options).fit(x, y, **early, **noise)
+
+
+def table(count):
+    """Return the rows as MLflow hands them over."""
+    return pd.DataFrame(rows(count), columns=FEATURES)
+
+
+def saved(model, name):
+    """Write a model in every format of this version and yield the files."""
+    formats = ["ubj" if VERSION >= (1, 6) else "json"]
+    # The binary format holds neither.
+    if VERSION < (3, 1) and name not in {"vectors", "categories"}:
+        formats.append("bin")
+    for suffix in formats:
+        path = os.path.join(HERE, xgb.__version__, f"{name}.{suffix}")
+        # What is no known suffix was the binary format at first; later this one was.
+        first = path.replace(".bin", ".deprecated")
+        model.save_model(first)
+        shutil.move(first, path)
+        with open(path, "rb") as file:
+            assert (file.read(1) == b"{") == (suffix != "bin"), path
+        yield path
+
+
+def answers(predict):
+    """Return what a model predicts, every number as the double that a single float is."""
+    found = {"predict": predict(), "margin": predict(output_margin=True)}
+    return {name: plain(np.asarray(values)) for name, values in found.items()}
+
+
+def booster_answers(file, scored):
+    """Return what the Booster in a file predicts."""
+    booster = xgb.Booster(model_file=file)
+    return answers(lambda **options: booster.predict(xgb.DMatrix(scored), validate_features=True, **options))
+
+
+def estimator_answers(kind, file):
+    """Return what the estimator in a file predicts."""
+    model = kind()
+    model.load_model(file)
+    found = answers(lambda **options: model.predict(table(24), validate_features=True, **options))
+    return dict(found, **{"class": kind.__name__})
+
+
+def plain(values):
+    """Return an array as lists of rows."""
+    values = values.reshape(len(values), -1)
+    return (values if values.dtype.kind in "US" else values.astype(float)).tolist()
+
+
+def write(name, found):
+    """Write what every file of a case predicts, which is one answer."""
+    assert all(answer == found[0] for answer in found), (name, found)
+    with open(os.path.join(HERE, xgb.__version__, name + ".expected"), "w") as file:
+        json.dump(found[0], file)
 
 
 def main():
     """Write the models of the XGBoost that runs this."""
-    out = os.path.join(HERE, xgb.__version__)
-    os.makedirs(out, exist_ok=True)
-    data = xgb.DMatrix(rows(24), feature_names=FEATURES)
-    formats = ["json", "ubj"] if tuple(map(int, xgb.__version__.split(".")[:2])) >= (1, 6) else ["json"]
-    for name, settings, y in cases():
-        x = np.nan_to_num(rows(200)) if name == "linear" else rows(200)
+    os.makedirs(os.path.join(HERE, xgb.__version__), exist_ok=True)
+    for name, settings, y in boosters():
+        x = np.nan_to_num(rows(200)) if "linear" in name else rows(200)
         train = xgb.DMatrix(x, label=y, feature_names=FEATURES)
-        booster = xgb.train(dict(settings, nthread=1, **({} if name == "linear" else {"max_depth": 3})), train, 3)
-        for suffix in formats:
-            booster.save_model(os.path.join(out, f"{name}.{suffix}"))
-        with open(os.path.join(out, name + ".expected"), "w") as file:
-            json.dump(answers(booster, data), file)
+        depth = {} if "linear" in name else {"max_depth": 3}
+        rounds = {"dart": 6, "dart_softprob": 3}.get(name, 3)
+        booster = xgb.train(dict(settings, nthread=1, **depth), train, rounds)
+        write(name, [booster_answers(file, table(24)) for file in saved(booster, name)])
+    if VERSION >= (1, 6):
+        # Codes of all kinds: negative ones, halves, and more than the training saw.
+        scored = table(24).assign(f4=lambda frame: frame["f4"] * 9)
+        write("categories", [booster_answers(file, scored) for file in saved(categories(), "categories")])
+    for name, model in estimators():
+        write(name, [estimator_answers(type(model), file) for file in saved(model, name)])
 
 
+VERSION = tuple(map(int, xgb.__version__.split(".")[:2]))
+warnings.simplefilter("ignore")
 main()

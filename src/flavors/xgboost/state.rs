@@ -1,0 +1,103 @@
+//! What an estimator of XGBoost before 2.0 remembers of itself: the attribute `scikit_learn` of its file. Later ones remember nothing
+//! that matters here.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, BooleanArray, Float64Array, Int64Array, StringArray};
+
+use crate::{
+    error::Result,
+    flavors::obstacle::Obstacle,
+    formats::{
+        document::{self, Value},
+        xgboost::Model,
+    },
+};
+
+/// The state of an estimator.
+#[derive(Debug, PartialEq)]
+pub(super) struct State {
+    /// The number that counts as missing, beside NaN.
+    pub(super) missing: f32,
+    /// What the classes were called in training, where they were encoded by the estimator.
+    pub(super) labels: Option<Labels>,
+    /// How many iterations count, before XGBoost 1.4.
+    pub(super) rounds: Option<usize>,
+    /// Whether it was told by which predictor to predict, which makes it score as a Booster does.
+    pub(super) predictor: bool,
+}
+
+/// Names of classes, by number of the class.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Labels {
+    Ints(Vec<i64>),
+    Floats(Vec<f64>),
+    Bools(Vec<bool>),
+    Texts(Vec<String>),
+}
+
+impl State {
+    /// The state of an estimator that remembers none.
+    pub(super) fn new() -> Self {
+        Self { missing: f32::NAN, labels: None, rounds: None, predictor: false }
+    }
+
+    /// Reads the state in a model.
+    pub(super) fn read(model: &Model) -> Result<Self, Obstacle> {
+        let mut state = Self::new();
+        let Some(text) = model.attribute("scikit_learn") else { return Ok(state) };
+        let root = document::read(text.as_bytes(), |_| true).map_err(|error| error.context("scikit_learn"))?;
+        match root.find("missing") {
+            None => {}
+            Some(Value::Float(missing)) => state.missing = *missing,
+            Some(Value::Int(missing)) => state.missing = *missing as f32,
+            Some(other) => return Err(format!("its value for missing is {}", other.kind()).into()),
+        }
+        state.rounds = match root.find("best_ntree_limit") {
+            Some(Value::Int(trees)) => usize::try_from(*trees).ok().filter(|&trees| trees > 0),
+            _ => None,
+        };
+        state.predictor = root.find("predictor").is_some_and(|predictor| predictor.text().is_ok_and(|name| name != "auto"));
+        let encoder = root.find("_le").and_then(|encoder| encoder.find("classes_"));
+        state.labels = encoder.map(labels).transpose()?;
+        Ok(state)
+    }
+}
+
+fn labels(value: &Value) -> Result<Labels, Obstacle> {
+    // Numbers are read in single precision: whole ones this far are what they were.
+    let whole = |value: &f32| value.fract() == 0.0 && value.abs() < 16_777_216.0;
+    Ok(match value {
+        Value::Ints(values) => Labels::Ints(values.clone()),
+        Value::Floats(values) if values.iter().all(whole) => Labels::Floats(values.iter().map(|&value| value.into()).collect()),
+        Value::List(values) if values.iter().all(|value| matches!(value, Value::Bool(_))) => {
+            Labels::Bools(values.iter().map(|value| *value == Value::Bool(true)).collect())
+        }
+        Value::List(_) => {
+            Labels::Texts(value.texts().map_err(|_| Obstacle::Python("its classes are neither texts nor numbers".into()))?)
+        }
+        _ => return Err(Obstacle::Python("its classes are no whole numbers".into())),
+    })
+}
+
+impl Labels {
+    /// How many classes there are.
+    pub(super) fn count(&self) -> usize {
+        match self {
+            Self::Ints(names) => names.len(),
+            Self::Floats(names) => names.len(),
+            Self::Bools(names) => names.len(),
+            Self::Texts(names) => names.len(),
+        }
+    }
+
+    /// The names of classes by their numbers, null where there is no such class.
+    pub(super) fn of(&self, classes: impl Iterator<Item = usize>) -> ArrayRef {
+        match self {
+            Self::Ints(names) => Arc::new(classes.map(|class| names.get(class).copied()).collect::<Int64Array>()),
+            Self::Floats(names) => Arc::new(classes.map(|class| names.get(class).copied()).collect::<Float64Array>()),
+            Self::Bools(names) => Arc::new(classes.map(|class| names.get(class).copied()).collect::<BooleanArray>()),
+            Self::Texts(names) => Arc::new(classes.map(|class| names.get(class)).collect::<StringArray>()),
+        }
+    }
+}
