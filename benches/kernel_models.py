@@ -1,4 +1,4 @@
-"""The tree ensembles that ``kernels.py`` scores, with the libraries that score them beside us."""
+"""The models that ``kernels.py`` scores, with the libraries that score them beside us."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ ROWS = 100_000
 TRAINED = 30_000
 FEATURES = 28
 
-Predict = Callable[[np.ndarray], Any]
+#: Named with every model, so that MLflow does not load it to find them.
+REQUIREMENTS = ["mlflow"]
+#: Takes a slice of a matrix, or of a table where columns are not all numbers.
+Predict = Callable[[Any], Any]
 
 
 @dataclass
@@ -25,15 +28,17 @@ class Subject:
 
     title: str
     save: Callable[[Path], None]
-    #: The table as the library itself takes it.
-    x: np.ndarray
-    #: The library's own method comes first; then peers, each with its matrix.
-    peers: dict[str, tuple[Predict, np.ndarray]]
+    #: What is scored here.
+    table: pd.DataFrame
+    #: The library's own method comes first; then peers, each with the matrix or table it takes.
+    peers: dict[str, tuple[Predict, Any]]
     method: str = "predict"
+    #: Whether to show, too, what only reading the numbers takes.
+    read: bool = False
     #: Peers that could not be had, and why.
     missing: dict[str, str] = field(default_factory=dict)
 
-    def add(self, name: str, make: Callable[[], tuple[Predict, np.ndarray]]) -> Subject:
+    def add(self, name: str, make: Callable[[], tuple[Predict, Any]]) -> Subject:
         """Add a peer, or note why it is not there."""
         try:
             predict, x = make()
@@ -90,8 +95,9 @@ def xgboost(x: np.ndarray, score: np.ndarray) -> Subject:
     booster.set_param({"nthread": 1})
     single = x.astype("float32")
     own = lambda rows: booster.inplace_predict(rows, validate_features=False)  # noqa: E731
-    save = lambda path: mlflow.xgboost.save_model(booster, path, signature=infer_signature(frame(x[:9])))  # noqa: E731
-    subject = Subject("XGBoost, 500 trees of depth 6", save, x, {"xgboost": (own, single)})
+    named = {"signature": infer_signature(frame(x[:9])), "pip_requirements": REQUIREMENTS}
+    save = lambda path: mlflow.xgboost.save_model(booster, path, **named)  # noqa: E731
+    subject = Subject("XGBoost, 500 trees of depth 6", save, frame(x), {"xgboost": (own, single)})
     return subject.add("oneDAL", lambda: onedal(booster, single))
 
 
@@ -102,31 +108,71 @@ def lightgbm(x: np.ndarray, score: np.ndarray) -> Subject:
     params = {"objective": "regression", "num_leaves": 31, "learning_rate": 0.1, "num_threads": 1, "verbosity": -1}
     booster = lgb.train(params, lgb.Dataset(frame(x[:TRAINED]), score[:TRAINED]), 500)
     own = lambda rows: booster.predict(rows, num_threads=1, validate_features=False)  # noqa: E731
-    save = lambda path: mlflow.lightgbm.save_model(booster, path, signature=infer_signature(frame(x[:9])))  # noqa: E731
-    subject = Subject("LightGBM, 500 trees of 31 leaves", save, x, {"lightgbm": (own, x)})
+    named = {"signature": infer_signature(frame(x[:9])), "pip_requirements": REQUIREMENTS}
+    save = lambda path: mlflow.lightgbm.save_model(booster, path, **named)  # noqa: E731
+    subject = Subject("LightGBM, 500 trees of 31 leaves", save, frame(x), {"lightgbm": (own, x)})
     return subject.add("oneDAL", lambda: onedal(booster, x))
 
 
-def sklearn(title: str, model: Any, x: np.ndarray, y: np.ndarray, method: str = "predict") -> Subject:
-    """Fit a scikit-learn estimator."""
+def pickled(model: Any, path: Path, example: pd.DataFrame) -> None:
+    """Save a scikit-learn model as a pickle."""
+    signature = infer_signature(example)
+    mlflow.sklearn.save_model(model, path, serialization_format="cloudpickle", signature=signature, pip_requirements=REQUIREMENTS)
+
+
+def sklearn(title: str, model: Any, x: np.ndarray, y: np.ndarray, method: str = "predict", *, read: bool = False) -> Subject:
+    """Fit a scikit-learn estimator on a matrix."""
     model.fit(frame(x[:TRAINED]), y[:TRAINED])
     # Without names there is no check of names.
     del model.feature_names_in_
-    # Its trees take single precision as it is; histogram boosting takes double.
-    taken = x if "Hist" in type(model).__name__ else x.astype("float32")
+    # Its trees take single precision as it is; histogram boosting and linear models take double.
+    taken = x if hasattr(model, "coef_") or "Hist" in type(model).__name__ else x.astype("float32")
 
     def save(path: Path) -> None:
         model.feature_names_in_ = np.array(frame(x[:1]).columns, dtype=object)
-        mlflow.sklearn.save_model(model, path, serialization_format="cloudpickle", signature=infer_signature(frame(x[:9])))
+        pickled(model, path, frame(x[:9]))
         del model.feature_names_in_
 
-    subject = Subject(title, save, x, {"sklearn": (getattr(model, method), taken)}, method)
+    subject = Subject(title, save, frame(x), {"sklearn": (getattr(model, method), taken)}, method, read)
     return subject.add("onnxruntime", lambda: onnx(model, x, 1 if method == "predict_proba" else 0))
+
+
+def mixed() -> Subject:
+    """Fit a pipeline on six columns of numbers and five of texts, nulls among them."""
+    from sklearn.compose import ColumnTransformer
+    from sklearn.impute import SimpleImputer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+    rng = np.random.default_rng(1)
+    numbers = {f"n{i}": rng.normal(size=ROWS) * 10**i for i in range(6)}
+    texts = {f"t{i}": rng.choice([f"text {word}" for word in range(4 * i + 4)], ROWS) for i in range(5)}
+    table = pd.DataFrame(numbers | texts)
+    table = table.mask(rng.random(table.shape) < 0.05)
+    label = (numbers["n0"] + (texts["t0"] == "text 1") + rng.normal(size=ROWS) > 0.5).astype(int)
+    scaled = make_pipeline(SimpleImputer(strategy="median"), StandardScaler())
+    lit = make_pipeline(SimpleImputer(strategy="constant", fill_value="none"), OneHotEncoder(handle_unknown="ignore"))
+    columns = ColumnTransformer([("numbers", scaled, [*numbers]), ("texts", lit, [*texts])])
+    model = make_pipeline(columns, LogisticRegression(max_iter=200)).fit(table[:TRAINED], label[:TRAINED])
+    save = lambda path: pickled(model, path, table[:TRAINED])  # noqa: E731
+    title = "ColumnTransformer: impute and scale 6 columns, impute and one-hot 5 of texts; LogisticRegression"
+    return Subject(title, save, table, {"sklearn": (model.predict_proba, table)}, "predict_proba")
+
+
+def large_forest() -> Subject:
+    """Fit as many nodes as make a file of some 100 MB."""
+    from sklearn.ensemble import RandomForestRegressor
+
+    x, score = table()
+    model = RandomForestRegressor(30, max_features=1, random_state=0)
+    return sklearn("RandomForestRegressor, 30 trees", model, x, score)
 
 
 def subjects() -> dict[str, Callable[[], Subject]]:
     """Return what makes each model."""
     from sklearn.ensemble import GradientBoostingRegressor, HistGradientBoostingRegressor, RandomForestClassifier
+    from sklearn.linear_model import LinearRegression
 
     x, score = table()
     forest = lambda depth: RandomForestClassifier(100, max_depth=depth, random_state=0)  # noqa: E731
@@ -148,4 +194,6 @@ def subjects() -> dict[str, Callable[[], Subject]]:
         ),
         "rf10": lambda: sklearn("RandomForestClassifier, 100 trees of depth 10", forest(10), x, label, "predict_proba"),
         "rf20": lambda: sklearn("RandomForestClassifier, 100 trees of depth 20", forest(20), x, label, "predict_proba"),
+        "mixed": mixed,
+        "linear": lambda: sklearn("LinearRegression of 20 columns", LinearRegression(), x[:, :20].copy(), score, read=True),
     }

@@ -1,109 +1,87 @@
-"""Measure the tree kernels against the libraries' own predictions and their fastest peers, in turn in one run.
+"""Measure the kernels against the libraries' own predictions and their fastest peers, in turn in one run.
 
 ``kernels.py [--driver PATH] [--rounds N] [MODEL ...]`` trains the models of ``kernel_models.py`` and prints a table for each:
 nanoseconds of CPU a row on one thread by batch size, of wall clock on two, the median of the rounds, and the median of each
-round's ratio. Ours goes from Arrow columns of doubles through the model's signature to the Arrow column of answers; a peer
-takes the matrix it likes best. Without ``--driver`` it builds the driver.
+round's ratio. Ours goes from Arrow columns through the model's signature to the Arrow column of answers; a peer takes the
+matrix it likes best. Below stands what a batch allocates. Without ``--driver`` it builds the driver.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 os.environ["OMP_NUM_THREADS"] = "1"
 
 import numpy as np
-import pyarrow as pa
-from kernel_models import ROWS, Predict, Subject, frame, subjects
+from driver import PATHS, Driver, arguments, build
+from kernel_models import ROWS, Predict, Subject, subjects
 from measure import machine
 
 #: Batch size, rows of one run, threads.
 RUNS = [(1, 2_000, 1), (100, 20_000, 1), (10_000, 100_000, 1), (100_000, 100_000, 1), (50_000, 100_000, 2)]
-PATHS = ["portable", "avx2"]
+#: A slow peer scores fewer rows than asked, as many as take so many nanoseconds.
+PATIENCE = 1_500_000_000
 
 
-def build() -> Path:
-    """Build the driver and return its path."""
-    command = ["cargo", "bench", "--bench", "kernels", "--no-default-features", "--no-run", "--message-format=json"]
-    output = subprocess.run(command, check=True, stdout=subprocess.PIPE, cwd=Path(__file__).parent.parent).stdout
-    for line in output.splitlines():
-        message = json.loads(line)
-        if message.get("executable") and message["target"]["name"] == "kernels":
-            return Path(message["executable"])
-    sys.exit("cargo built no driver")
-
-
-class Driver:
-    """The Rust side: one process for all rounds, on one kernel path."""
-
-    def __init__(self, program: Path, model: Path, table: Path, method: str, path: str) -> None:
-        self.process = subprocess.Popen(
-            [program, model, table, method],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=os.environ | {"MLFLIGHT_KERNEL": path},
-        )
-        assert self.process.stdout is not None
-        #: Why the model cannot be scored, if so.
-        self.refusal = self.process.stdout.readline().strip().removeprefix("ready")
-
-    def ask(self, line: str) -> str:
-        """Send a line and return the answer."""
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.write(line + "\n")
-        self.process.stdin.flush()
-        answer = self.process.stdout.readline()
-        if not answer:
-            sys.exit("the driver ended")
-        return answer.strip()
-
-    def nanoseconds(self, batch: int, rows: int, threads: int) -> float:
-        """Return what a row takes: CPU time on one thread, wall time on more."""
-        cpu, wall = map(int, self.ask(f"{batch} {rows} {threads}").split())
-        return (cpu if threads == 1 else wall) / rows
-
-
-def peer(predict: Predict, x: np.ndarray, batch: int, rows: int, threads: int) -> float:
-    """Return what a row takes a peer, as `Driver.nanoseconds` does."""
+def peer(predict: Predict, x: Any, batch: int, rows: int, threads: int) -> float:
+    """Return what a row takes a peer, as `Driver.score` does."""
     slices = [x[at % ROWS : at % ROWS + batch] for at in range(0, rows, batch)]
     predict(slices[0])
+    start = time.perf_counter_ns()
+    predict(slices[0])
+    slices = slices[: max(threads, PATIENCE // (time.perf_counter_ns() - start))]
     clock = time.process_time_ns if threads == 1 else time.perf_counter_ns
     with ThreadPoolExecutor(threads) as pool:
         start = clock()
         # One thread is this one: handing calls over would count as the peer's.
         list(map(predict, slices) if threads == 1 else pool.map(predict, slices))
-        return (clock() - start) / rows
+        return (clock() - start) / (batch * len(slices))
 
 
 def measure(subject: Subject, drivers: dict[str, Driver], rounds: int) -> Iterator[str]:
     """Yield the lines of a table."""
-    yield "| batch | " + " | ".join([*subject.peers, *PATHS, *(f"avx2: x {name}" for name in subject.peers)]) + " |"
-    yield "|" + " --- |" * (1 + 2 * len(subject.peers) + len(PATHS))
-    for batch, rows, threads in RUNS:
-        times: dict[str, list[float]] = {name: [] for name in [*subject.peers, *PATHS]}
+    candidates: dict[str, Callable[[int, int, int], float]] = {}
+    for name, (predict, x) in subject.peers.items():
+        candidates[name] = lambda *run, predict=predict, x=x: peer(predict, x, *run)
+    for path, driver in drivers.items():
+        candidates[path] = driver.score
+    ours, driver = list(drivers.items())[-1]
+    others = [*subject.peers]
+    if subject.read:
+        candidates["reading"] = driver.read
+        others.append("reading")
+    yield "| batch | " + " | ".join([*candidates, *(f"{ours}: x {name}" for name in others)]) + " |"
+    yield "|" + " --- |" * (1 + len(candidates) + len(others))
+    for run in RUNS:
+        times: dict[str, list[float]] = {name: [] for name in candidates}
         for _ in range(rounds):
-            for name, (predict, x) in subject.peers.items():
-                times[name].append(peer(predict, x, batch, rows, threads))
-            for path, driver in drivers.items():
-                times[path].append(driver.nanoseconds(batch, rows, threads))
+            for name, candidate in candidates.items():
+                times[name].append(candidate(*run))
+        batch, _, threads = run
         cells = [f"{batch:,}" if threads == 1 else f"{batch:,} on each of {threads} threads, wall"]
-        cells += [f"{statistics.median(values):,.0f}" for values in times.values()]
-        for name in subject.peers:
-            ratios = [theirs / ours for theirs, ours in zip(times[name], times["avx2"], strict=True)]
-            cells.append(f"{statistics.median(ratios):.1f} ({min(ratios):.1f} to {max(ratios):.1f})")
+        # What is only measured on one thread is no number on two.
+        known = {name: statistics.median(values) for name, values in times.items() if not np.isnan(values).any()}
+        cells += [f"{known[name]:,.{0 if known[name] > 99 else 1}f}" if name in known else "-" for name in times]
+        for name in others:
+            ratios = [theirs / own for theirs, own in zip(times[name], times[ours], strict=True)]
+            cells.append(f"{statistics.median(ratios):.1f} ({min(ratios):.1f} to {max(ratios):.1f})" if name in known else "-")
         yield "| " + " | ".join(cells) + " |"
+
+
+def difference(got: np.ndarray, wanted: np.ndarray) -> str:
+    """Say how predictions differ from the library's."""
+    bits = np.count_nonzero(got.view("u8") != wanted.view("u8"))
+    if not bits:
+        return f"all {len(wanted):,} predictions equal the library's in every bit"
+    return f"{bits:,} of {len(wanted):,} predictions differ from the library's, by at most {np.abs(got - wanted).max():.1e}"
 
 
 def main() -> None:
@@ -120,26 +98,23 @@ def main() -> None:
         subject = known[name]()
         print(f"\n### {subject.title}\n")
         with tempfile.TemporaryDirectory() as directory:
-            model, table = Path(directory, "model"), Path(directory, "table.arrow")
-            subject.save(model)
-            content = pa.Table.from_pandas(frame(subject.x), preserve_index=False)
-            with pa.OSFile(str(table), "wb") as file, pa.ipc.new_file(file, content.schema) as writer:
-                writer.write_table(content)
-            drivers = {path: Driver(program, model, table, subject.method, path) for path in PATHS}
-            if refusal := drivers["avx2"].refusal:
+            called = arguments(subject, Path(directory))
+            drivers = {path: Driver(program, called, path) for path in PATHS}
+            if refusal := next(iter(drivers.values())).refusal:
                 print(f"Not measured: {refusal}")
                 continue
             predict, x = next(iter(subject.peers.values()))
             wanted = np.asarray(predict(x), "float64").ravel()
             for path, driver in drivers.items():
                 driver.ask(f"save {directory}/{path}")
-                got = np.fromfile(f"{directory}/{path}", "float64")
-                differ = np.count_nonzero(got.view("u8") != wanted.view("u8"))
-                print(f"{path}: {differ:,} of {len(wanted):,} predictions differ from the library's in a bit.")
+                print(f"{path}: {difference(np.fromfile(f'{directory}/{path}', 'float64'), wanted)}.")
             print(*(f"No {peer}: {why}." for peer, why in subject.missing.items()), "", sep="\n")
             for line in measure(subject, drivers, options.rounds):
                 print(line, flush=True)
-        print(f"\nRounds, in turn: {options.rounds}; {machine([*load, os.getloadavg()[0]])}.")
+            print("\nOne batch:\n", *(f"- {driver.memory(batch)}." for batch in (100, 10_000, 100_000)), sep="\n")
+            for driver in drivers.values():
+                driver.end()
+        print(f"\nRounds, in turn: {options.rounds}; {machine([*load, os.getloadavg()[0]])}.", flush=True)
 
 
 if __name__ == "__main__":
