@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use super::{BLOCK, Missing, Node, Slots, Test, Tree, Value, index, malformed, set::Set, walk::is_zero};
+use super::{BLOCK, Missing, Node, Slots, Test, Tree, Value, index, lines::Lines, malformed, set::Set, walk::is_zero};
 use crate::error::Result;
 
 /// Cuts looked at in one step.
@@ -35,7 +35,7 @@ impl Width {
 #[derive(Default)]
 pub(super) struct Bins {
     /// A run of [`BLOCK`] for each column, flipped so that they compare signed.
-    pub(super) bytes: Vec<i8>,
+    pub(super) bytes: Lines<i8>,
     /// Row by row: a walk looks at many columns of one row.
     pub(super) words: Vec<u16>,
     /// Words of a row.
@@ -105,8 +105,10 @@ impl<T: Value> Cuts<T> {
     /// How many cuts lie below each value; none below NaN. `below` counts those of a run.
     #[inline(always)]
     fn count(&self, values: &[T], counts: &mut [u32], below: &impl Fn(&[T; RUN], T) -> u32) {
-        counts.fill(0);
-        for level in &self.levels {
+        let Some((top, levels)) = self.levels.split_first() else { return counts.fill(0) };
+        // The first level is one run, which stays in registers.
+        counts.iter_mut().zip(values).for_each(|(at, &value)| *at = below(&top[0], value));
+        for level in levels {
             for (at, &value) in counts.iter_mut().zip(values) {
                 *at = *at * RUN as u32 + below(&level[*at as usize], value);
             }
@@ -134,7 +136,7 @@ impl<T: Value> Quantiser<T> {
     #[inline(always)]
     pub(super) fn fill_by(&self, columns: &[T], rows: usize, bins: &mut Bins, below: impl Fn(&[T; RUN], T) -> u32) {
         // A filled up tree may look at column 0 even where no split needs one.
-        bins.bytes.resize(self.bytes.max(1) * BLOCK, 0);
+        bins.bytes.reset(self.bytes.max(1) * BLOCK);
         bins.width = self.words.max(1);
         bins.words.resize(bins.width * BLOCK, 0);
         let (mut counts, mut adjusted) = ([0u32; BLOCK], [0u32; BLOCK]);

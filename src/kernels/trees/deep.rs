@@ -143,7 +143,7 @@ impl Walk<'_> {
                 break;
             }
         }
-        at.map(|at| self.forest.leaves[at as usize])
+        std::array::from_fn(|lane| self.forest.leaves[at[lane] as usize])
     }
 }
 

@@ -9,6 +9,8 @@ use crate::error::Result;
 const LANES: usize = 8;
 /// Levels all lanes take together before it is asked whether any has further to go.
 const TOGETHER: u32 = 8;
+/// Columns of a feature.
+const READINGS: usize = 3;
 /// Marks the place of a [`Special`] where other nodes have a column.
 const SPECIAL: u32 = 1 << 31;
 
@@ -17,7 +19,7 @@ const SPECIAL: u32 = 1 << 31;
 struct Packed<T> {
     /// The greatest value that goes left.
     cut: T,
-    /// Each feature has two columns: as it is, so that NaN goes right, and with what goes left for NaN.
+    /// Each feature has [`READINGS`] columns: as it is, so that NaN goes right, with what goes left for NaN, and with zero for it.
     column: u32,
     next: u32,
 }
@@ -85,12 +87,13 @@ impl<T: Value> Forest<T> {
     /// The cut and the column of a split.
     fn question<S>(&mut self, tree: &Tree<S>, split: Node, slots: &Slots<'_>) -> Result<(T, u32)> {
         let Node::Split { feature, test, missing, missing_left, .. } = split else { return Err(malformed()) };
-        let column = slots.of(feature).checked_mul(2).filter(|&column| column < SPECIAL).ok_or_else(malformed)?;
+        let column = slots.of(feature).checked_mul(READINGS as u32).filter(|&column| column < SPECIAL).ok_or_else(malformed)?;
         let cut = T::cut(test);
         let set = |set: u32| Set::new(&tree.sets[set as usize]);
         let ask = match test {
             Test::In(members) => Ask::Set { set: set(members), inside_right: false },
             Test::NotIn(members) => Ask::Set { set: set(members), inside_right: true },
+            _ if missing == Missing::Never => return Ok((cut, column + 2)),
             // What goes left for NaN does not where nothing is at most the cut.
             _ if missing != Missing::Nan || (missing_left && cut.is_nan()) => Ask::Cut { cut, missing },
             _ => return Ok((cut, column + u32::from(missing_left))),
@@ -115,11 +118,11 @@ impl<T: Value> Forest<T> {
     /// Adds the leaves of some trees for the first rows of a block.
     pub(super) fn add<S: Sum>(&self, trees: Range<usize>, leaves: &Leaves<S>, columns: &[T], rows: usize, out: &mut [S]) {
         // A leaf looks at the second column even where no split needs one.
-        let mut values = vec![T::ZERO; (columns.len() / BLOCK).max(1) * 2];
+        let mut values = vec![T::ZERO; (columns.len() / BLOCK).max(1) * READINGS];
         for row in 0..rows {
-            for (pair, column) in values.chunks_exact_mut(2).zip(columns.chunks_exact(BLOCK)) {
+            for (readings, column) in values.as_chunks_mut::<READINGS>().0.iter_mut().zip(columns.chunks_exact(BLOCK)) {
                 let value = column[row];
-                pair.copy_from_slice(&[value, if value.is_nan() { T::from_f64(f64::NEG_INFINITY) } else { value }]);
+                *readings = if value.is_nan() { [value, T::from_f64(f64::NEG_INFINITY), T::ZERO] } else { [value; READINGS] };
             }
             for start in trees.clone().step_by(LANES) {
                 let count = LANES.min(trees.end - start);
@@ -159,7 +162,7 @@ impl<T: Value> Forest<T> {
                 break;
             }
         }
-        at.map(|at| self.leaves[at as usize])
+        std::array::from_fn(|lane| self.leaves[at[lane] as usize])
     }
 }
 
@@ -172,7 +175,7 @@ impl<T: Value> Special<T> {
             Ask::Set { set, inside_right } => set.contains(value.double()) == *inside_right,
             Ask::Cut { missing: Missing::Nan, .. } if value.is_nan() => self.missing_right,
             Ask::Cut { missing: Missing::Zero, .. } if is_zero(value) => self.missing_right,
-            Ask::Cut { cut, .. } => above(if value.is_nan() { T::ZERO } else { value }, *cut),
+            Ask::Cut { cut, .. } => above(value, *cut),
         })
     }
 }

@@ -11,11 +11,12 @@ pub trait Add: Sized {
     /// One byte of a value.
     fn plane(self, plane: usize) -> u8;
 
-    /// Adds the values of 32 rows' numbers, looked up in `RUNS` times [`Add::PLANES`] tables, to as many sums in the order of `place`.
+    /// Adds the values of rows' numbers, looked up in `RUNS` times [`Add::PLANES`] tables, to as many sums in the order of `place`; a
+    /// multiple of 32 of them.
     ///
     /// # Safety
-    /// The CPU has AVX2; there are that many tables and sums.
-    unsafe fn add<const RUNS: usize>(tables: &[[u8; 16]], numbers: __m256i, sums: &mut [Self]);
+    /// The CPU has AVX2; there are that many tables.
+    unsafe fn add<const RUNS: usize>(tables: &[[u8; 16]], numbers: &[u8], sums: &mut [Self]);
 }
 
 /// One byte of each row's value.
@@ -52,19 +53,23 @@ impl Add for f32 {
 
     #[target_feature(enable = "avx2")]
     #[inline]
-    unsafe fn add<const RUNS: usize>(tables: &[[u8; 16]], numbers: __m256i, sums: &mut [Self]) {
-        // SAFETY: the caller vouches for four tables a run.
-        let plane = |plane: usize| unsafe { look::<RUNS>(tables, 4, plane, numbers) };
-        let pairs =
-            [(plane(0), plane(1)), (plane(2), plane(3))].map(|(a, b)| [_mm256_unpacklo_epi8(a, b), _mm256_unpackhi_epi8(a, b)]);
-        let to = sums.as_mut_ptr();
-        for part in 0..4 {
-            let (low, high) = (pairs[0][part / 2], pairs[1][part / 2]);
-            let word = if part % 2 == 0 { _mm256_unpacklo_epi16(low, high) } else { _mm256_unpackhi_epi16(low, high) };
-            // SAFETY: eight of the 32 sums.
-            unsafe {
-                let to = to.add(part * 8);
-                _mm256_storeu_ps(to, _mm256_add_ps(_mm256_loadu_ps(to), _mm256_castsi256_ps(word)));
+    unsafe fn add<const RUNS: usize>(tables: &[[u8; 16]], numbers: &[u8], sums: &mut [Self]) {
+        for (numbers, sums) in numbers.as_chunks::<32>().0.iter().zip(sums.as_chunks_mut::<32>().0) {
+            // SAFETY: 32 bytes.
+            let numbers = unsafe { _mm256_loadu_si256(numbers.as_ptr().cast()) };
+            // SAFETY: the caller vouches for four tables a run.
+            let plane = |plane: usize| unsafe { look::<RUNS>(tables, 4, plane, numbers) };
+            let pairs = [(plane(0), plane(1)), (plane(2), plane(3))]
+                .map(|(a, b)| [_mm256_unpacklo_epi8(a, b), _mm256_unpackhi_epi8(a, b)]);
+            let to = sums.as_mut_ptr();
+            for part in 0..4 {
+                let (low, high) = (pairs[0][part / 2], pairs[1][part / 2]);
+                let word = if part % 2 == 0 { _mm256_unpacklo_epi16(low, high) } else { _mm256_unpackhi_epi16(low, high) };
+                // SAFETY: eight of the 32 sums.
+                unsafe {
+                    let to = to.add(part * 8);
+                    _mm256_storeu_ps(to, _mm256_add_ps(_mm256_loadu_ps(to), _mm256_castsi256_ps(word)));
+                }
             }
         }
     }
@@ -79,25 +84,29 @@ impl Add for f64 {
 
     #[target_feature(enable = "avx2")]
     #[inline]
-    unsafe fn add<const RUNS: usize>(tables: &[[u8; 16]], numbers: __m256i, sums: &mut [Self]) {
-        // SAFETY: the caller vouches for eight tables a run.
-        let plane = |plane: usize| unsafe { look::<RUNS>(tables, 8, plane, numbers) };
-        let pairs = [0, 2, 4, 6].map(|at| {
-            let (a, b) = (plane(at), plane(at + 1));
-            [_mm256_unpacklo_epi8(a, b), _mm256_unpackhi_epi8(a, b)]
-        });
-        let to = sums.as_mut_ptr();
-        for part in 0..4 {
-            let quads = [0, 2].map(|pair| {
-                let (low, high) = (pairs[pair][part / 2], pairs[pair + 1][part / 2]);
-                if part % 2 == 0 { _mm256_unpacklo_epi16(low, high) } else { _mm256_unpackhi_epi16(low, high) }
+    unsafe fn add<const RUNS: usize>(tables: &[[u8; 16]], numbers: &[u8], sums: &mut [Self]) {
+        for (numbers, sums) in numbers.as_chunks::<32>().0.iter().zip(sums.as_chunks_mut::<32>().0) {
+            // SAFETY: 32 bytes.
+            let numbers = unsafe { _mm256_loadu_si256(numbers.as_ptr().cast()) };
+            // SAFETY: the caller vouches for eight tables a run.
+            let plane = |plane: usize| unsafe { look::<RUNS>(tables, 8, plane, numbers) };
+            let pairs = [0, 2, 4, 6].map(|at| {
+                let (a, b) = (plane(at), plane(at + 1));
+                [_mm256_unpacklo_epi8(a, b), _mm256_unpackhi_epi8(a, b)]
             });
-            let words = [_mm256_unpacklo_epi32(quads[0], quads[1]), _mm256_unpackhi_epi32(quads[0], quads[1])];
-            for (half, word) in words.into_iter().enumerate() {
-                // SAFETY: four of the 32 sums.
-                unsafe {
-                    let to = to.add(part * 8 + half * 4);
-                    _mm256_storeu_pd(to, _mm256_add_pd(_mm256_loadu_pd(to), _mm256_castsi256_pd(word)));
+            let to = sums.as_mut_ptr();
+            for part in 0..4 {
+                let quads = [0, 2].map(|pair| {
+                    let (low, high) = (pairs[pair][part / 2], pairs[pair + 1][part / 2]);
+                    if part % 2 == 0 { _mm256_unpacklo_epi16(low, high) } else { _mm256_unpackhi_epi16(low, high) }
+                });
+                let words = [_mm256_unpacklo_epi32(quads[0], quads[1]), _mm256_unpackhi_epi32(quads[0], quads[1])];
+                for (half, word) in words.into_iter().enumerate() {
+                    // SAFETY: four of the 32 sums.
+                    unsafe {
+                        let to = to.add(part * 8 + half * 4);
+                        _mm256_storeu_pd(to, _mm256_add_pd(_mm256_loadu_pd(to), _mm256_castsi256_pd(word)));
+                    }
                 }
             }
         }

@@ -11,6 +11,7 @@ use super::{
     BLOCK, Leaves, Scratch, Sum, Value,
     bins::Quantiser,
     deep::LANES,
+    lines::Lines,
     masks::{Forest, Form, Then},
 };
 pub use add::Add;
@@ -32,7 +33,7 @@ pub(super) struct Block<'a, T, S> {
 #[derive(Default)]
 pub(super) struct Vectors<S> {
     /// Sums in the order of [`place`].
-    sums: Vec<S>,
+    sums: Lines<S>,
     slots: Vec<[__m256i; 2]>,
 }
 
@@ -56,13 +57,14 @@ fn run<T: Value, S: Sum>(block: &Block<'_, T, S>, trees: Range<usize>, scratch: 
     let Scratch { bins: space, vectors: Vectors { sums, slots } } = scratch;
     // SAFETY: this function has what `look` needs.
     bins.fill_by(columns, rows, space, |run, value| unsafe { T::look(run, value) });
-    sums.resize(out.len(), S::default());
+    sums.reset(out.len());
     for (sums, out) in sums.chunks_exact_mut(BLOCK).zip(out.chunks_exact(BLOCK)) {
         out[..rows].iter().enumerate().for_each(|(row, &sum)| sums[place::<S>(row)] = sum);
     }
     pass::prepare(slots, forest.slots);
     let walk = forest.deep.walk(space);
     let padded = rows.next_multiple_of(ROWS);
+    let mut numbers = pass::Numbers([0; BLOCK]);
     for tree in trees {
         let sums = &mut sums[leaves.outputs[tree] as usize * BLOCK..][..leaves.width * BLOCK];
         let (first, then) = match forest.trees[tree] {
@@ -74,30 +76,26 @@ fn run<T: Value, S: Sum>(block: &Block<'_, T, S>, trees: Range<usize>, scratch: 
                 continue;
             }
         };
-        for start in (0..padded).step_by(ROWS) {
-            let numbers = pass::numbers(forest, first, &space.bytes, start, slots);
-            match then {
-                Then::Tables { table, runs } => {
-                    let size = usize::from(runs) * S::PLANES;
-                    let tables = forest.tables[table as usize..][..size * leaves.width].chunks_exact(size);
-                    for (tables, sums) in tables.zip(sums.chunks_exact_mut(BLOCK)) {
-                        for (half, sums) in numbers.into_iter().zip(sums[start..start + ROWS].chunks_exact_mut(32)) {
-                            // SAFETY: this function has what `add` needs; there are 32 sums and `runs` times PLANES tables.
-                            unsafe {
-                                match runs {
-                                    1 => S::add::<1>(tables, half, sums),
-                                    2 => S::add::<2>(tables, half, sums),
-                                    _ => S::add::<4>(tables, half, sums),
-                                }
-                            }
+        pass::numbers(forest, first, &space.bytes, padded, slots, &mut numbers);
+        let numbers = &numbers.0[..padded];
+        match then {
+            Then::Tables { table, runs } => {
+                let size = usize::from(runs) * S::PLANES;
+                let tables = forest.tables[table as usize..][..size * leaves.width].chunks_exact(size);
+                for (tables, sums) in tables.zip(sums.chunks_exact_mut(BLOCK)) {
+                    // SAFETY: this function has what `add` needs; there are `runs` times PLANES tables.
+                    unsafe {
+                        match runs {
+                            1 => S::add::<1>(tables, numbers, sums),
+                            2 => S::add::<2>(tables, numbers, sums),
+                            _ => S::add::<4>(tables, numbers, sums),
                         }
                     }
                 }
-                Then::Leaves { start: list } => {
-                    let places = &forest.places[list as usize..];
-                    let found = pass::bytes(numbers).into_iter().map(|number| places[usize::from(number)]);
-                    leaves.add(found, start, sums, place::<S>);
-                }
+            }
+            Then::Leaves { start: list } => {
+                let places = &forest.places[list as usize..];
+                leaves.add(numbers.iter().map(|&number| places[usize::from(number)]), 0, sums, place::<S>);
             }
         }
     }

@@ -11,6 +11,10 @@ use super::{
     ROWS,
 };
 
+/// A number for each row of a block.
+#[repr(align(32))]
+pub(super) struct Numbers(pub(super) [u8; BLOCK]);
+
 /// Fills the slots that stand for the numbers themselves.
 #[target_feature(enable = "avx2")]
 pub(super) fn prepare(slots: &mut Vec<[__m256i; 2]>, count: usize) {
@@ -20,36 +24,45 @@ pub(super) fn prepare(slots: &mut Vec<[__m256i; 2]>, count: usize) {
     }
 }
 
-/// The numbers of 64 rows from `row` on.
+/// The numbers of the first rows of a block, as many as are a multiple of [`ROWS`].
 #[target_feature(enable = "avx2")]
-#[inline]
-pub(super) fn numbers(forest: &Forest, first: First, bytes: &[i8], row: usize, slots: &mut [[__m256i; 2]]) -> [__m256i; 2] {
-    assert!(row + ROWS <= BLOCK);
+pub(super) fn numbers(
+    forest: &Forest,
+    first: First,
+    bytes: &[i8],
+    rows: usize,
+    slots: &mut [[__m256i; 2]],
+    numbers: &mut Numbers,
+) {
+    let chunks = numbers.0[..rows].as_chunks_mut::<ROWS>().0;
     match first {
-        First::Nothing => [_mm256_setzero_si256(); 2],
+        First::Nothing => chunks.as_flattened_mut().fill(0),
         First::Full { depth, node } => {
             let nodes = (1usize << depth) - 1;
             let columns = &forest.node_columns[node as usize..][..nodes];
             let cuts = &forest.node_cuts[node as usize..][..nodes];
-            // SAFETY: every entry of `node_columns` begins a column of BLOCK bytes inside `bytes`, and `row + ROWS <= BLOCK`.
-            let (low, high) = unsafe { full(depth, columns, cuts, bytes.as_ptr().add(row)) };
-            [low, high]
+            for (at, chunk) in chunks.iter_mut().enumerate() {
+                // SAFETY: every entry of `node_columns` begins a column of BLOCK bytes inside `bytes`, and `chunks` are of one block.
+                unsafe { full(depth, columns, cuts, bytes.as_ptr().add(at * ROWS), chunk) }
+            }
         }
-        First::Steps { step, count } => in_steps(&forest.steps[step as usize..][..count as usize], &bytes[row..], slots),
+        First::Steps { step, count } => {
+            let steps = &forest.steps[step as usize..][..count as usize];
+            for (at, chunk) in chunks.iter_mut().enumerate() {
+                store(in_steps(steps, &bytes[at * ROWS..], slots), chunk);
+            }
+        }
     }
 }
 
-/// The numbers, one by one.
 #[target_feature(enable = "avx2")]
 #[inline]
-pub(super) fn bytes(numbers: [__m256i; 2]) -> [u8; ROWS] {
-    let mut bytes = [0u8; ROWS];
-    // SAFETY: 64 bytes into an array of 64.
+fn store(numbers: [__m256i; 2], to: &mut [u8; ROWS]) {
+    // SAFETY: twice 32 bytes into an array of 64.
     unsafe {
-        _mm256_storeu_si256(bytes.as_mut_ptr().cast(), numbers[0]);
-        _mm256_storeu_si256(bytes.as_mut_ptr().add(32).cast(), numbers[1]);
+        _mm256_storeu_si256(to.as_mut_ptr().cast(), numbers[0]);
+        _mm256_storeu_si256(to.as_mut_ptr().add(32).cast(), numbers[1]);
     }
-    bytes
 }
 
 /// The row comparisons of one node: all ones where a row goes left.
@@ -81,14 +94,17 @@ macro_rules! leaf_under {
 
 /// Numbers of 64 rows in a tree filled up to `depth` levels.
 ///
+/// Never part of a loop: all that is the same for the next rows would be kept in memory, which takes longer than making it again.
+///
 /// # Safety
 /// `bytes` is readable for 64 bytes beyond each of `node_columns`; there are `2^depth - 1` of these and of `cuts`.
 #[target_feature(enable = "avx2")]
-unsafe fn full(depth: u8, node_columns: &[u32], cuts: &[i8], bytes: *const i8) -> (__m256i, __m256i) {
+#[inline(never)]
+unsafe fn full(depth: u8, node_columns: &[u32], cuts: &[i8], bytes: *const i8, to: &mut [u8; ROWS]) {
     let columns = (node_columns.as_ptr(), bytes);
     let cuts = cuts.as_ptr();
     // SAFETY: the caller vouches for the columns; node numbers stay below 2^depth - 1.
-    unsafe {
+    let (low, high) = unsafe {
         match depth {
             1 => leaf_under!(0, 0, columns, cuts,),
             2 => leaf_under!(0, 0, columns, cuts, 1),
@@ -97,7 +113,8 @@ unsafe fn full(depth: u8, node_columns: &[u32], cuts: &[i8], bytes: *const i8) -
             5 => leaf_under!(0, 0, columns, cuts, 1 1 1 1),
             _ => leaf_under!(0, 0, columns, cuts, 1 1 1 1 1),
         }
-    }
+    };
+    store([low, high], to);
 }
 
 /// Numbers of 64 rows in a tree of any shape. `bytes` begin with the first of the rows.
