@@ -48,14 +48,23 @@ fn made(view: View<'_>, exponential: bool) -> Made<Shared> {
     Ok(Arc::new(Regressor { name: view.name().into(), affine: affine(view)?, exponential, frame: frame(view) }))
 }
 
+/// A linear map of a block whose values must be finite: looked at one by one only where a sum is not, as a value that is not makes it so.
+fn mapped(name: &str, affine: &Affine, input: &Block, out: &mut Block) -> Result<()> {
+    validate(name, input, affine.inputs(), Allow::All)?;
+    affine.apply(input, out);
+    match out.columns().next().is_some_and(|sums| sums.iter().all(|sum| sum.is_finite())) {
+        true => Ok(()),
+        false => validate(name, input, affine.inputs(), Allow::Finite),
+    }
+}
+
 impl Part for Regressor {
     fn has(&self, method: Method) -> bool {
         method == Method::Predict
     }
 
     fn run(&self, _: Method, input: &Block, _: &mut Work, out: &mut Block) -> Result<()> {
-        validate(&self.name, input, self.affine.inputs(), Allow::Finite)?;
-        self.affine.apply(input, out);
+        mapped(&self.name, &self.affine, input, out)?;
         if self.exponential {
             out.map(f64::exp);
         }
@@ -208,18 +217,16 @@ impl Part for Classifier {
     }
 
     fn run(&self, method: Method, input: &Block, work: &mut Work, out: &mut Block) -> Result<()> {
-        validate(&self.name, input, self.affine.inputs(), Allow::Finite)?;
         if method == Method::Decision {
-            self.affine.apply(input, out);
-            return Ok(());
+            return mapped(&self.name, &self.affine, input, out);
         }
         let mut scores = work.take();
-        self.affine.apply(input, &mut scores);
-        match method {
+        let made = mapped(&self.name, &self.affine, input, &mut scores).map(|()| match method {
             Method::Predict => decide(&scores, out),
             _ => self.probabilities(&mut scores, out),
-        }
+        });
         work.give(scores);
+        made?;
         if method == Method::LogProba {
             if self.name == "LinearDiscriminantAnalysis" {
                 // It keeps the logarithm of zero finite.
