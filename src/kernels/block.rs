@@ -64,7 +64,15 @@ impl Block {
         self.kinds.resize(width, kind);
         self.sources.clear();
         self.sources.resize(width, None);
-        self.values.resize(width * BLOCK, 0.0);
+        self.make_room();
+    }
+
+    /// Holds as many values as there are columns, or more: giving places back would only mean filling them again.
+    fn make_room(&mut self) {
+        let places = self.kinds.len() * BLOCK;
+        if self.values.len() < places {
+            self.values.resize(places, 0.0);
+        }
     }
 
     /// Becomes sparse, of no rows yet and so many columns: `rows` must be added.
@@ -132,7 +140,7 @@ impl Block {
 
     /// All places of all columns, one run of [`BLOCK`] after another.
     pub fn runs_mut(&mut self) -> &mut [f64] {
-        &mut self.values
+        &mut self.values[..self.kinds.len() * BLOCK]
     }
 
     /// The columns in their order.
@@ -159,7 +167,7 @@ impl Block {
         let width = self.width();
         self.kinds.resize(width + other.width(), Kind::Double);
         self.sources.resize(width + other.width(), None);
-        self.values.resize(self.width() * BLOCK, 0.0);
+        self.make_room();
         self.copy(width, other);
     }
 
@@ -168,7 +176,7 @@ impl Block {
         let width = self.width();
         self.kinds.push(Kind::Double);
         self.sources.push(None);
-        self.values.resize(self.width() * BLOCK, 0.0);
+        self.make_room();
         self.copy_column(width, other, column);
     }
 
