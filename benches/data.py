@@ -52,7 +52,7 @@ def csv(features: int, rows: int) -> Path:
 
 
 def model(name: str) -> Path:
-    """Return an MLflow Model: ``xgb500``, ``xgb_small`` (native) or ``linreg20`` (Python); beside it lies ``NAME.joblib``."""
+    """Return an MLflow Model: ``xgb500`` or ``linreg20``; beside it lies ``NAME.joblib``."""
     path = HOME / name
     if not path.exists():
         import joblib
@@ -73,8 +73,7 @@ def model(name: str) -> Path:
         else:
             import xgboost
 
-            trees, depth = (500, 6) if name == "xgb500" else (10, 3)
-            fitted = xgboost.XGBRegressor(n_estimators=trees, max_depth=depth, learning_rate=0.1, n_jobs=1).fit(x, y)
+            fitted = xgboost.XGBRegressor(n_estimators=500, max_depth=6, learning_rate=0.1, n_jobs=1).fit(x, y)
             mlflow.xgboost.save_model(fitted, path, signature=signature, pip_requirements=["mlflow", "xgboost"])
         joblib.dump(fitted, HOME / f"{name}.joblib")
     return path

@@ -62,6 +62,12 @@ def cpu_seconds() -> float:
     return sum(sum(map(int, fields[11:15])) / TICKS for fields in map(stat, tree(os.getpid())))
 
 
+def cpu_clock(pid: int) -> float:
+    """Return the CPU seconds of all threads of a process, those that have ended too, to the nanosecond."""
+    # As clock_getcpuclockid(3) makes the clock's number.
+    return time.clock_gettime(~pid << 3 | 2)
+
+
 @contextmanager
 def measured() -> Iterator[Usage]:
     """Measure what this process and the processes below it do inside the block, all but their memory."""
