@@ -215,6 +215,8 @@ fn what_the_library_refuses_is_refused_with_its_reason() {
         let error = score(&*model, &with(value)).unwrap_err();
         assert_eq!((error.code(), error.row_number()), (code, Some(300)));
     }
+    // Sums may overflow.
+    score(&*model, &with(f64::MAX)).unwrap();
     let text = with_column(&input, &name, Arc::new(StringArray::from(vec!["x"; rows])));
     assert_eq!(score(&*model, &text).unwrap_err().code(), "TYPE_MISMATCH");
     let fewer = input.project(&[0, 1, 3]).unwrap();

@@ -17,7 +17,7 @@ pub struct Affine {
 impl Affine {
     /// `None` where the lengths do not agree. `single` says that the weights are of single precision.
     pub fn new(inputs: usize, weights: Vec<f64>, bias: Vec<f64>, single: bool) -> Option<Self> {
-        let fits = inputs.checked_mul(bias.len()) == Some(weights.len());
+        let fits = !bias.is_empty() && inputs.checked_mul(bias.len()) == Some(weights.len());
         fits.then_some(Self { inputs, weights, bias, single })
     }
 
@@ -162,5 +162,28 @@ pub fn both(positive: &Block, out: &mut Block) {
     }
     if out.kind() == Kind::Single {
         round(out.column_mut(0));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn terms_are_added_one_by_one_in_the_order_of_the_columns() {
+        for inputs in 1..10 {
+            let value = |row: usize, column: usize| 0.1 + (row * 31 + column * 17) as f64 / 7.0;
+            let weights: Vec<f64> = (0..inputs).map(|column| 1.0 / (column + 3) as f64 - 0.2).collect();
+            let (mut input, mut out) = (Block::default(), Block::default());
+            input.reset(5, inputs, Kind::Double);
+            for column in 0..inputs {
+                input.column_mut(column).iter_mut().enumerate().for_each(|(row, place)| *place = value(row, column));
+            }
+            Affine::new(inputs, weights.clone(), vec![0.3], false).unwrap().apply(&input, &mut out);
+            for (row, answer) in out.column(0).iter().enumerate() {
+                let sum = (0..inputs).fold(0.0, |sum, column| sum + value(row, column) * weights[column]);
+                assert_eq!(answer.to_bits(), (sum + 0.3).to_bits());
+            }
+        }
     }
 }
