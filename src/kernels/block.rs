@@ -1,5 +1,9 @@
 //! A block of rows by columns, each column a run of [`BLOCK`] places.
 
+use std::ops::Range;
+
+use arrow::buffer::ScalarBuffer;
+
 use super::{BLOCK, sparse::Sparse};
 
 /// What the values of a column are. All are held in double precision, which is exact for each kind up to 2^53.
@@ -51,6 +55,10 @@ pub struct Block {
     /// The column of the batch whose texts a column's numbers stand for.
     sources: Vec<Option<usize>>,
     values: Vec<f64>,
+    /// Columns that are read where the batch holds them.
+    lent: Vec<Option<ScalarBuffer<f64>>>,
+    /// Which of the batch's rows is the first.
+    first: usize,
     sparse: Sparse,
     is_sparse: bool,
 }
@@ -65,6 +73,7 @@ impl Block {
         self.sources.clear();
         self.sources.resize(width, None);
         self.make_room();
+        self.lent.clear();
     }
 
     /// Holds as many values as there are columns, or more: giving places back would only mean filling them again.
@@ -73,6 +82,22 @@ impl Block {
         if self.values.len() < places {
             self.values.resize(places, 0.0);
         }
+    }
+
+    /// Takes a column's values, of all rows of a batch, from where they are. A column that is written to is copied first.
+    pub fn lend(&mut self, column: usize, values: ScalarBuffer<f64>) {
+        self.lent.resize(self.kinds.len(), None);
+        self.lent[column] = Some(values);
+    }
+
+    /// Whether a column's values were lent.
+    pub fn is_lent(&self, column: usize) -> bool {
+        matches!(self.lent.get(column), Some(Some(_)))
+    }
+
+    /// Becomes a block of other rows of the batch; what was lent has their values, the other columns whatever was there.
+    pub fn advance(&mut self, rows: Range<usize>) {
+        (self.first, self.rows) = (rows.start, rows.len());
     }
 
     /// Becomes sparse, of no rows yet and so many columns: `rows` must be added.
@@ -130,15 +155,22 @@ impl Block {
 
     /// The values of a column.
     pub fn column(&self, column: usize) -> &[f64] {
-        &self.values[column * BLOCK..][..self.rows]
+        match self.lent.get(column) {
+            Some(Some(values)) => &values[self.first..][..self.rows],
+            _ => &self.values[column * BLOCK..][..self.rows],
+        }
     }
 
     /// The values of a column, to write.
     pub fn column_mut(&mut self, column: usize) -> &mut [f64] {
-        &mut self.values[column * BLOCK..][..self.rows]
+        let run = &mut self.values[column * BLOCK..][..self.rows];
+        if let Some(values) = self.lent.get_mut(column).and_then(Option::take) {
+            run.copy_from_slice(&values[self.first..][..self.rows]);
+        }
+        run
     }
 
-    /// All places of all columns, one run of [`BLOCK`] after another.
+    /// All places of all columns, one run of [`BLOCK`] after another; to a block that nothing was lent to.
     pub fn runs_mut(&mut self) -> &mut [f64] {
         &mut self.values[..self.kinds.len() * BLOCK]
     }
@@ -150,7 +182,7 @@ impl Block {
 
     /// One value.
     pub fn at(&self, row: usize, column: usize) -> f64 {
-        self.values[column * BLOCK + row]
+        self.column(column)[row]
     }
 
     /// Copies columns, with their kinds, to `to` and after.
@@ -214,4 +246,29 @@ pub fn single(input: &Block, out: &mut Block) {
 /// Rounds a run to single precision.
 pub fn round(values: &mut [f64]) {
     values.iter_mut().for_each(|value| *value = f64::from(*value as f32));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lent_column_is_read_where_it_is_and_copied_to_be_written() {
+        let mut block = Block::default();
+        block.reset(0, 2, Kind::Double);
+        block.lend(0, vec![1.0, 2.0, 3.0, 4.0, 5.0].into());
+        block.advance(1..4);
+        block.column_mut(1).copy_from_slice(&[7.0, 8.0, 9.0]);
+        assert_eq!((block.is_lent(0), block.is_lent(1)), (true, false));
+        assert_eq!(block.columns().collect::<Vec<_>>(), [[2.0, 3.0, 4.0], [7.0, 8.0, 9.0]]);
+        assert_eq!([block.at(2, 0), block.at(0, 1)], [4.0, 7.0]);
+        let mut copy = Block::default();
+        copy.reset(3, 2, Kind::Double);
+        copy.copy(0, &block);
+        block.column_mut(0)[1] = -1.0;
+        assert_eq!((block.column(0), block.is_lent(0)), (&[2.0, -1.0, 4.0][..], false));
+        assert_eq!(copy.column(0), [2.0, 3.0, 4.0]);
+        block.reset(2, 1, Kind::Double);
+        assert_eq!((block.is_lent(0), block.column(0).len()), (false, 2));
+    }
 }

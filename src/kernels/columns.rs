@@ -81,6 +81,14 @@ impl Column {
         }
     }
 
+    /// The values of a column of double precision without nulls: what [`Column::fill`] would write.
+    pub fn doubles(&self) -> Option<&ScalarBuffer<f64>> {
+        match (&self.values, &self.nulls) {
+            (Values::F64(values), None) => Some(values),
+            _ => None,
+        }
+    }
+
     /// Writes the values of `rows`, rounded where `T` is narrower than they are. As many rows after them are taken to come next.
     pub fn fill<T: Real>(&self, rows: Range<usize>, out: &mut [T]) {
         macro_rules! copy {

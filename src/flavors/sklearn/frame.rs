@@ -164,18 +164,34 @@ pub(super) fn unpacked(batch: &RecordBatch) -> Result<Option<RecordBatch>> {
     Ok(Some(RecordBatch::try_from_iter_with_nullable(columns)?))
 }
 
-/// Fills a block with the values of some rows.
-pub(super) fn fill(inputs: &[Input], symbols: &Symbols, rows: Range<usize>, block: &mut Block) {
-    block.reset(rows.len(), inputs.len(), Kind::Double);
+/// Makes a block for the rows of a batch: what its columns are, and the values of those that need no conversion.
+pub(super) fn begin(inputs: &[Input], block: &mut Block) {
+    block.reset(0, inputs.len(), Kind::Double);
     for (at, input) in inputs.iter().enumerate() {
         match input {
             Input::Numbers(column) => {
                 block.set_kind(at, column.kind());
-                column.fill(rows.clone(), block.column_mut(at));
+                if let Some(values) = column.doubles() {
+                    block.lend(at, values.clone());
+                }
             }
-            Input::Texts(texts) => {
+            Input::Texts(_) => {
                 block.set_kind(at, Kind::Symbol);
                 block.set_source(at, at);
+            }
+            Input::Absent => {}
+        }
+    }
+}
+
+/// Fills the block with the values of some rows.
+pub(super) fn fill(inputs: &[Input], symbols: &Symbols, rows: Range<usize>, block: &mut Block) {
+    block.advance(rows.clone());
+    for (at, input) in inputs.iter().enumerate() {
+        match input {
+            Input::Numbers(_) if block.is_lent(at) => {}
+            Input::Numbers(column) => column.fill(rows.clone(), block.column_mut(at)),
+            Input::Texts(texts) => {
                 for (number, row) in block.column_mut(at).iter_mut().zip(rows.clone()) {
                     *number = if texts.is_null(row) { f64::NAN } else { symbols.number(texts.value(row)) };
                 }

@@ -66,6 +66,7 @@ impl Session for SklearnSession {
         self.work.read(inputs.iter().map(frame::Input::texts).collect());
         let mut values: Vec<Vec<f64>> = Vec::new();
         let model = self.model.clone();
+        frame::begin(&inputs, &mut self.input);
         for start in (0..rows).step_by(BLOCK) {
             context.check()?;
             let count = BLOCK.min(rows - start);
@@ -84,6 +85,8 @@ impl Session for SklearnSession {
             }
             values.iter_mut().zip(self.out.columns()).for_each(|(values, column)| values.extend_from_slice(column));
         }
+        // The batch's memory is wanted for the next one.
+        self.input.reset(0, 0, Kind::Double);
         let kinds = self.out.kinds();
         let columns =
             values.into_iter().enumerate().map(|(at, values)| self.column(at, kinds[at], values)).collect::<Result<Vec<_>>>()?;
