@@ -3,7 +3,10 @@
 
 use std::{
     path::PathBuf,
-    sync::{Arc, Condvar, Mutex},
+    sync::{
+        Arc, Condvar, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -27,7 +30,7 @@ use mlflight::{
 
 /// Opened by the test to let a waiting model go on.
 #[derive(Default)]
-pub struct Gate(Mutex<bool>, Condvar);
+pub struct Gate(Mutex<bool>, Condvar, AtomicUsize);
 
 impl Gate {
     fn open(&self) {
@@ -35,7 +38,15 @@ impl Gate {
         self.1.notify_all();
     }
 
+    /// How many have waited on a thread that is not the compute pool's.
+    fn guests(&self) -> usize {
+        self.2.load(Ordering::SeqCst)
+    }
+
     fn pass(&self, context: &Context) -> Result<()> {
+        if std::thread::current().name() != Some("mlflight-score") {
+            self.2.fetch_add(1, Ordering::SeqCst);
+        }
         let mut open = self.0.lock().unwrap();
         while !*open {
             context.check()?;
@@ -277,10 +288,46 @@ fn cancel_ends_a_waiting_call_and_frees_what_it_held() {
 #[test]
 fn a_batch_past_its_deadline_fails() {
     let running =
-        Running::start(ServiceOptions { batch_timeout: Duration::from_millis(100), ..Default::default() }, "127.0.0.1:0");
-    let mut stream = running.open(single(0.0).schema()).unwrap();
-    let error = stream.score(&single(WAIT)).unwrap_err();
-    assert_eq!((error.kind(), error.code()), (Kind::DeadlineExceeded, "DEADLINE_EXCEEDED"));
+        Running::start(ServiceOptions { batch_timeout: Duration::from_millis(500), ..Default::default() }, "127.0.0.1:0");
+    for quick in [0, 10_000] {
+        let mut stream = running.open(single(0.0).schema()).unwrap();
+        assert_sums(&stream.score(&batch(0, quick)).unwrap(), 0, quick);
+        let error = stream.score(&single(WAIT)).unwrap_err();
+        assert_eq!((error.kind(), error.code()), (Kind::DeadlineExceeded, "DEADLINE_EXCEEDED"));
+        running.wait_until_idle();
+    }
+    // After a quick batch the next is scored by the thread that received it.
+    assert_eq!(running.gate.guests(), 1);
+}
+
+#[test]
+fn batches_that_turn_out_slow_hold_up_nobody_and_end_with_their_clients() {
+    // More than the runtime has threads: if they held on to them nobody else would be answered.
+    let slow = std::thread::available_parallelism().unwrap().get() + 1;
+    let batch_timeout = Duration::from_secs(60);
+    let running = Running::start(ServiceOptions { threads: slow + 1, batch_timeout, ..Default::default() }, "127.0.0.1:0");
+    let cancel = CancelFlag::default();
+    std::thread::scope(|scope| {
+        let wait = || {
+            let mut stream = ScoreStream::open(&running.endpoint(), &named("sum"), single(0.0).schema(), cancel.clone()).unwrap();
+            assert_sums(&stream.score(&batch(0, 10_000)).unwrap(), 0, 10_000);
+            stream.score(&single(WAIT)).unwrap_err()
+        };
+        let waiting: Vec<_> = (0..slow).map(|_| scope.spawn(wait)).collect();
+        let patience = Instant::now() + Duration::from_secs(10);
+        while running.gate.guests() < slow && Instant::now() < patience {
+            std::thread::yield_now();
+        }
+        let guests = running.gate.guests();
+        let answers = running.open(single(0.0).schema()).and_then(|mut stream| stream.score(&batch(3, 65_536)));
+        cancel.cancel();
+        for thread in waiting {
+            assert_eq!(thread.join().unwrap().kind(), Kind::Cancelled);
+        }
+        assert_eq!(guests, slow, "so many wait on the threads that received them");
+        assert_sums(&answers.unwrap(), 3, 65_536);
+    });
+    // The gate was never opened: their clients' going ended them.
     running.wait_until_idle();
 }
 

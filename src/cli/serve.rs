@@ -106,19 +106,19 @@ pub fn run(args: Args) -> Result<()> {
     }
     let models = Arc::new(Models::new(ModelsOptions { memory_limit: args.model_memory_limit, ..ModelsOptions::default() }));
     let options = options(&args)?;
-    let has_token = options.token.is_some();
+    let (has_token, io_threads) = (options.token.is_some(), options.threads.max(2));
     let service = Service::new(models, options);
     for model in &args.model {
         let (name, uri) = named(model)?;
         service.load(name, uri).map_err(|error| error.context(format!("model '{name}'")))?;
     }
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .thread_name("mlflight-io")
-            .enable_all()
-            .build()
-            .map_err(|error| Error::new(Kind::Internal, "RUNTIME", format!("cannot start the runtime: {error}")).source(error))?;
+    // These score short batches too.
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(io_threads)
+        .thread_name("mlflight-io")
+        .enable_all()
+        .build()
+        .map_err(|error| Error::new(Kind::Internal, "RUNTIME", format!("cannot start the runtime: {error}")).source(error))?;
     runtime.block_on(async {
         let listener = Listener::bind(&address, has_token).await?;
         watch_signals(&service)?;

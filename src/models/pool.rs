@@ -1,4 +1,4 @@
-//! The compute pool: a bounded number of threads that score, apart from those that do I/O.
+//! The compute pool: a bounded number of jobs that score, on threads apart from those that do I/O unless they are short.
 
 use std::{
     collections::VecDeque,
@@ -11,8 +11,8 @@ type Job = Box<dyn FnOnce() + Send>;
 /// How long an idle thread stays.
 const IDLE: Duration = Duration::from_secs(30);
 
-/// Runs jobs on at most `limit` threads of its own, made when they are needed. Jobs wait in line; the line is as long as
-/// there are callers, since each caller waits for its job.
+/// Runs at most `limit` jobs at once, on threads of its own, made when they are needed, and on those of guests. Jobs wait in line;
+/// the line is as long as there are callers, since each caller waits for its job.
 pub struct Pool {
     shared: Arc<Shared>,
 }
@@ -29,7 +29,21 @@ struct State {
     jobs: VecDeque<Job>,
     threads: usize,
     idle: usize,
+    /// Jobs that run now, guests' too.
+    running: usize,
     closed: bool,
+}
+
+/// The right to run one job on one's own thread, counted as one of the pool's until it is dropped.
+pub struct Guest<'a> {
+    shared: &'a Shared,
+}
+
+impl Drop for Guest<'_> {
+    fn drop(&mut self) {
+        self.shared.lock().running -= 1;
+        self.shared.changed.notify_one();
+    }
 }
 
 impl Pool {
@@ -54,6 +68,16 @@ impl Pool {
         self.shared.changed.notify_one();
     }
 
+    /// A place for a job that the caller runs itself; `None` when there is none beside those of the jobs that run and wait.
+    pub fn enter(&self) -> Option<Guest<'_>> {
+        let mut state = self.shared.lock();
+        let free = state.running + state.jobs.len() < self.shared.limit;
+        free.then(|| {
+            state.running += 1;
+            Guest { shared: &self.shared }
+        })
+    }
+
     /// Jobs that no thread has taken yet.
     pub fn queued(&self) -> usize {
         self.shared.lock().jobs.len()
@@ -75,11 +99,15 @@ impl Shared {
     fn work(&self) {
         let mut state = self.lock();
         loop {
-            if let Some(job) = state.jobs.pop_front() {
+            if state.running < self.limit
+                && let Some(job) = state.jobs.pop_front()
+            {
+                state.running += 1;
                 drop(state);
                 // A thread lost to a panic would shrink the pool for good.
                 let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(job));
                 state = self.lock();
+                state.running -= 1;
                 continue;
             }
             if state.closed {
@@ -124,6 +152,19 @@ mod tests {
         done.sort_unstable();
         assert_eq!(done, (0..50).collect::<Vec<_>>());
         assert!(peak.load(Ordering::SeqCst) <= 2);
+    }
+
+    #[test]
+    fn a_guest_takes_the_place_of_a_thread() {
+        let pool = Pool::new("test", 1);
+        let (sender, receiver) = mpsc::channel();
+        let guest = pool.enter().unwrap();
+        assert!(pool.enter().is_none());
+        pool.run(move || sender.send(std::thread::current().name().map(str::to_owned)).unwrap());
+        // The job waits for the guest: whoever waits in line goes before a new one.
+        assert_eq!((pool.queued(), receiver.try_recv().is_err()), (1, true));
+        drop(guest);
+        assert_eq!(receiver.recv().unwrap().as_deref(), Some("test"));
     }
 
     #[test]
