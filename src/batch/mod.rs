@@ -8,6 +8,7 @@ mod blocks;
 mod budget;
 mod cells;
 mod csv;
+mod decimal;
 mod encode;
 mod fields;
 mod infer;

@@ -2,14 +2,41 @@
 
 use fast_float2::FastFloat;
 
-use super::fields::ends_cell;
+use super::{decimal::Decimal, fields::ends_cell};
 
 /// Digits that surely fit 64 bits.
 const SHORT: usize = 18;
 
+/// A type of numbers that cells are read as.
+pub(super) trait Float: FastFloat {
+    /// The number nearest to a decimal, where that tells.
+    fn nearest(decimal: Decimal) -> Option<Self>;
+}
+
+impl Float for f64 {
+    fn nearest(decimal: Decimal) -> Option<Self> {
+        decimal.nearest::<{ Self::MANTISSA_DIGITS }>()
+    }
+}
+
+impl Float for f32 {
+    fn nearest(decimal: Decimal) -> Option<Self> {
+        // Exact: a double of so few bits.
+        decimal.nearest::<{ Self::MANTISSA_DIGITS }>().map(|value| value as Self)
+    }
+}
+
 /// The number that `text` starts with, and its length. `None` unless it is plainly written (`-12`, `0.5`, `1e-7`) and a cell of its own: then
 /// it is rounded as `str::parse` does.
-pub(super) fn float<T: FastFloat>(text: &[u8]) -> Option<(T, usize)> {
+#[inline]
+pub(super) fn float<T: Float>(text: &[u8]) -> Option<(T, usize)> {
+    let short = Decimal::read(text).and_then(|(decimal, length)| Some((T::nearest(decimal)?, length)));
+    short.or_else(|| by_library(text))
+}
+
+/// The same for numbers of every length and notation.
+#[cold]
+fn by_library<T: Float>(text: &[u8]) -> Option<(T, usize)> {
     // Only digits: `nan` and `-nan` are words for no value.
     let first = text.get(usize::from(text.first() == Some(&b'-')))?;
     if !first.is_ascii_digit() {
@@ -55,7 +82,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn numbers_are_those_of_str_parse(cell in cell(), after in prop_oneof!["", ",1", "\n2", "\r\n3"]) {
+        fn numbers_are_those_of_str_parse(cell in cell(), after in prop_oneof!["", ",1", "\n2", "\r\n3", ",[0-9]{40}"]) {
             let text = format!("{cell}{after}");
             if let Some((value, length)) = float::<f64>(text.as_bytes()) {
                 prop_assert_eq!(length, cell.len());
