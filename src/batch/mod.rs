@@ -9,6 +9,7 @@ mod budget;
 mod cells;
 mod csv;
 mod decimal;
+mod direct;
 mod encode;
 mod fields;
 mod infer;

@@ -231,8 +231,8 @@ impl Plan {
         };
         let (file, path) = stage.create(&output.relative)?;
         Ok(match (target.format, &self.splice) {
-            (Format::Csv, _) => Box::new(TextSink::new(file, path, &header())?),
-            (Format::Json, _) => Box::new(TextSink::new(file, path, b"")?),
+            (Format::Csv, _) => Box::new(TextSink::new(file, path, &header(), self.budget.writer)?),
+            (Format::Json, _) => Box::new(TextSink::new(file, path, b"", self.budget.writer)?),
             (Format::Parquet, Some(source)) => {
                 let like = self.like(source, output);
                 let prediction = self.layout.schema(None);

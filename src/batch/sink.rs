@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{BufWriter, Write},
+    io::Write,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -15,11 +15,14 @@ use parquet::{
     file::properties::{EnabledStatistics, WriterProperties},
 };
 
-use super::{encode::Payload, spill::Spill};
+use super::{direct::DirectFile, encode::Payload, spill::Spill};
 use crate::error::{Error, Kind, Result};
 
 /// Rows of a row group that mlflight makes itself.
 const GROUP_ROWS: usize = 1 << 20;
+
+/// Bytes of text that are written at once.
+const PIECE: usize = 2 << 20;
 
 /// One output file.
 pub(super) trait Sink: Send {
@@ -60,20 +63,20 @@ fn failed(path: &Path, error: ParquetError) -> Error {
 
 /// CSV or JSON lines.
 pub(super) struct TextSink {
-    out: BufWriter<File>,
+    out: DirectFile,
     path: PathBuf,
 }
 
 impl TextSink {
-    /// Starts a file with `header`.
-    pub(super) fn new(file: File, path: PathBuf, header: &[u8]) -> Result<Self> {
-        let mut sink = Self { out: BufWriter::new(file), path };
+    /// Starts a file with `header`, written in pieces of at most `limit` bytes.
+    pub(super) fn new(file: File, path: PathBuf, header: &[u8], limit: usize) -> Result<Self> {
+        let mut sink = Self { out: DirectFile::new(file, limit.min(PIECE)), path };
         sink.append(header)?;
         Ok(sink)
     }
 
     fn append(&mut self, text: &[u8]) -> Result<()> {
-        self.out.write_all(text).map_err(|error| write_failed(&self.path, error))
+        self.out.append(text).map_err(|error| write_failed(&self.path, error))
     }
 }
 
@@ -85,9 +88,9 @@ impl Sink for TextSink {
         }
     }
 
-    fn finish(mut self: Box<Self>) -> Result<()> {
-        let path = &self.path;
-        self.out.flush().and_then(|()| self.out.get_ref().sync_all()).map_err(|error| write_failed(path, error))
+    fn finish(self: Box<Self>) -> Result<()> {
+        let path = self.path;
+        self.out.finish().map_err(|error| write_failed(&path, error))
     }
 }
 
