@@ -51,16 +51,19 @@ def compare(name: str, rows: int, rounds: int) -> None:
     by_mlflow = fresh(MLFLOW, "models", "predict", "-m", path, "-i", text, "-o", OUT / "p", "-t", "csv", "--env-manager", "local")
     by_polars = fresh(sys.executable, "-c", POLARS, data.HOME / f"{name}.joblib", binary, OUT / "p.parquet")
     score = [BINARY, "batch-score", "--model", path]
+    # What MLflow writes: predictions alone.
+    alone = f"SELECT predict({', '.join(data.names(features))}) AS prediction FROM input"
     candidates = {
         "mlflow models predict, CSV": by_mlflow,
         "batch-score, CSV": fresh(*score, "--input", text, "--output", OUT / "p.csv"),
+        "batch-score --sql, CSV": fresh(*score, "--input", text, "--output", OUT / "p.csv", "--sql", alone),
         "mlflight predict, CSV": fresh(BINARY, "predict", "-m", path, "-i", text, "-o", OUT / "p.csv"),
         "polars + joblib, Parquet": by_polars,
         "batch-score, Parquet": fresh(*score, "--input", binary, "--output", OUT / "p.parquet"),
     }
     table = Table(f"batch-score, {name}", rows).rounds(candidates, rounds)
     table.show("polars + joblib, Parquet")
-    for ours in ("mlflight predict, CSV", "batch-score, CSV"):
+    for ours in ("mlflight predict, CSV", "batch-score, CSV", "batch-score --sql, CSV"):
         for what in ("wall", "cpu"):
             ratios = table.ratio(ours, "mlflow models predict, CSV", what)
             print(f"\n{ours}, {what}: {ratios[len(ratios) // 2]:.1f} x MLflow ({ratios[0]:.1f} to {ratios[-1]:.1f}).")
