@@ -70,8 +70,9 @@ def estimators():
     kinds = np.digitize(y, [-4.0, 0.0])
     options = {"n_estimators": 4, "max_depth": 3, "n_jobs": 1, "random_state": 1}
     yield "regressor_dart", xgb.XGBRegressor(booster="dart", rate_drop=0.5, base_score=0.3, **options).fit(x, y)
-    # Read again it takes -1 for missing, or not, as its version remembers.
-    yield "regressor_missing", xgb.XGBRegressor(missing=-1.0, **options).fit(x.fillna(-1.0), y)
+    # Read again it takes a number of the second row for missing, or not, as its version remembers.
+    missing = float(rows(24)[1, 0])
+    yield "regressor_missing", xgb.XGBRegressor(missing=missing, **options).fit(x.fillna(missing), y)
     named = np.array([7, 3, 5])[kinds] if VERSION < (1, 6) else kinds
     few = dict(options, n_estimators=2)
     yield "classifier", xgb.XGBClassifier(**few).fit(x, named)
