@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     common::{frame, labels, width},
-    part::{Allow, Frame, Labels, Method, Part, Shared, Work, expect_width, logarithm, validate},
+    part::{Allow, Frame, Labels, Method, Part, Shared, Work, expect_width, has_logarithms, logarithm, validate},
     registry::build,
     tree::{Trees, add, number},
     view::{Made, View, python},
@@ -367,7 +367,8 @@ impl Part for Boosted {
     fn has(&self, method: Method) -> bool {
         match method {
             Method::Predict => true,
-            Method::Proba | Method::Decision | Method::LogProba => !self.labels.is_empty(),
+            Method::Proba | Method::Decision => !self.labels.is_empty(),
+            Method::LogProba => !self.labels.is_empty() && has_logarithms(&self.name),
             Method::Transform => false,
         }
     }

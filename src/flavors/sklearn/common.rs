@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    part::{Allow, Frame, Labels, Method, Part, Shared, Work, expect_width, logarithm, validate},
+    part::{Allow, Frame, Labels, Method, Part, Shared, Work, expect_width, has_logarithms, logarithm, validate},
     view::{Made, View, python},
 };
 use crate::{
@@ -189,7 +189,8 @@ impl<T: Classify> Part for Classifier<T> {
     fn has(&self, method: Method) -> bool {
         match method {
             Method::Predict => true,
-            Method::Proba | Method::LogProba => self.inner.has_probabilities(),
+            Method::Proba => self.inner.has_probabilities(),
+            Method::LogProba => self.inner.has_probabilities() && has_logarithms(&self.name),
             Method::Decision => self.inner.has_decision(),
             Method::Transform => false,
         }

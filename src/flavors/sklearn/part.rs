@@ -53,6 +53,21 @@ impl Method {
     }
 }
 
+/// Classifiers that have `predict_proba` and not `predict_log_proba`.
+const WITHOUT_LOGARITHMS: [&str; 6] = [
+    "CalibratedClassifierCV",
+    "HistGradientBoostingClassifier",
+    "LabelPropagation",
+    "LabelSpreading",
+    "OneVsRestClassifier",
+    "VotingClassifier",
+];
+
+/// Whether a classifier with probabilities also has their logarithms.
+pub(super) fn has_logarithms(name: &str) -> bool {
+    !WITHOUT_LOGARITHMS.contains(&name)
+}
+
 /// A fitted estimator.
 pub(super) trait Part: Send + Sync {
     /// Whether there is such a method.

@@ -145,7 +145,7 @@ pub(super) fn stacked(view: View<'_>) -> Made<Shared> {
 
 impl Part for Stack {
     fn has(&self, method: Method) -> bool {
-        method != Method::Transform && self.last.has(method)
+        !matches!(method, Method::Transform | Method::LogProba) && self.last.has(method)
     }
 
     fn run(&self, method: Method, input: &Block, work: &mut Work, out: &mut Block) -> Result<()> {
