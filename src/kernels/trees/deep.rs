@@ -7,13 +7,9 @@ use super::{
     BLOCK, Leaves, Node, Sum, Tree, Value,
     bins::{Bins, Builder, Width},
     index,
+    lanes::{LANES, descend},
 };
 use crate::error::Result;
-
-/// Rows that walk side by side.
-pub(super) const LANES: usize = 8;
-/// Levels all lanes take together before it is asked whether any has further to go: deep levels of unbalanced trees hold few rows.
-const TOGETHER: u32 = 8;
 
 /// The right child follows the left one. A leaf's `next` is itself, and no bin is above its own.
 #[derive(Clone, Copy)]
@@ -119,7 +115,6 @@ impl Walk<'_> {
     /// The leaves that rows from `row` on reach.
     #[inline(always)]
     pub(super) fn down(self, Root { node, depth }: Root, row: usize) -> [u32; LANES] {
-        let mut at = [node; LANES];
         let (nodes, words) = (&*self.forest.nodes, &self.words[row * self.width..][..LANES * self.width]);
         assert!((node as usize) < nodes.len());
         let step = |at: [u32; LANES]| -> [u32; LANES] {
@@ -133,16 +128,7 @@ impl Walk<'_> {
                 node.next + u32::from(bin > node.bin)
             })
         };
-        for _ in 0..depth.min(TOGETHER) {
-            at = step(at);
-        }
-        for _ in TOGETHER..depth {
-            let before = at;
-            at = step(at);
-            if at == before {
-                break;
-            }
-        }
+        let at = descend([node; LANES], depth, step);
         std::array::from_fn(|lane| self.forest.leaves[at[lane] as usize])
     }
 }

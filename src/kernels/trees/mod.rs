@@ -9,6 +9,7 @@
 mod avx2;
 mod bins;
 mod deep;
+mod lanes;
 mod lines;
 #[cfg(target_arch = "x86_64")]
 mod masks;

@@ -2,13 +2,14 @@
 
 use std::ops::Range;
 
-use super::{BLOCK, Leaves, Missing, Node, Slots, Sum, Test, Tree, Value, index, malformed, set::Set};
+use super::{
+    BLOCK, Leaves, Missing, Node, Slots, Sum, Test, Tree, Value, index,
+    lanes::{LANES, descend},
+    malformed,
+    set::Set,
+};
 use crate::error::Result;
 
-/// Trees that a row walks side by side.
-const LANES: usize = 8;
-/// Levels all lanes take together before it is asked whether any has further to go.
-const TOGETHER: u32 = 8;
 /// Columns of a feature.
 const READINGS: usize = 3;
 /// Marks the place of a [`Special`] where other nodes have a column.
@@ -144,7 +145,7 @@ impl<T: Value> Forest<T> {
     #[inline(always)]
     fn down(&self, start: usize, count: usize, right: impl Fn(Packed<T>) -> u32) -> [u32; LANES] {
         // Beyond the last tree the lanes repeat it.
-        let mut at: [u32; LANES] = std::array::from_fn(|lane| self.roots[start + lane.min(count - 1)].node);
+        let at: [u32; LANES] = std::array::from_fn(|lane| self.roots[start + lane.min(count - 1)].node);
         let depth = self.roots[start..start + count].iter().map(|root| root.depth).max().unwrap_or(0);
         let step = |at: [u32; LANES]| -> [u32; LANES] {
             std::array::from_fn(|lane| {
@@ -152,16 +153,7 @@ impl<T: Value> Forest<T> {
                 node.next + right(node)
             })
         };
-        for _ in 0..depth.min(TOGETHER) {
-            at = step(at);
-        }
-        for _ in TOGETHER..depth {
-            let before = at;
-            at = step(at);
-            if at == before {
-                break;
-            }
-        }
+        let at = descend(at, depth, step);
         std::array::from_fn(|lane| self.leaves[at[lane] as usize])
     }
 }

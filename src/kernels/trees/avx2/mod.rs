@@ -10,7 +10,7 @@ use std::{arch::x86_64::__m256i, ops::Range};
 use super::{
     BLOCK, Leaves, Scratch, Sum, Value,
     bins::Quantiser,
-    deep::LANES,
+    lanes::LANES,
     lines::Lines,
     masks::{Forest, Form, Then},
 };
