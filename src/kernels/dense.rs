@@ -134,12 +134,22 @@ pub fn argmax(scores: &Block, out: &mut Block) {
     best.fill(0.0);
     for column in 1..scores.width() {
         for (row, best) in best.iter_mut().enumerate() {
-            let (value, greatest) = (scores.at(row, column), scores.at(row, *best as usize));
-            if !greatest.is_nan() && (value > greatest || value.is_nan()) {
+            if beats(scores.at(row, column), scores.at(row, *best as usize)) {
                 *best = column as f64;
             }
         }
     }
+}
+
+/// The same of one row of columns that are no block.
+pub fn greatest<T: PartialOrd + Copy>(columns: &[Vec<T>], row: usize) -> usize {
+    (1..columns.len()).fold(0, |best, at| if beats(columns[at][row], columns[best][row]) { at } else { best })
+}
+
+/// Whether a value takes the place of the greatest before it, as in numpy's `argmax`: NaN does, and is never beaten.
+fn beats<T: PartialOrd>(value: T, greatest: T) -> bool {
+    let is_nan = |value: &T| value.partial_cmp(value).is_none();
+    !is_nan(&greatest) && (value > greatest || is_nan(&value))
 }
 
 /// The number of each row's greatest column, or of the positive class where one column is above zero.

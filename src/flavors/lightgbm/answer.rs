@@ -10,6 +10,7 @@ use arrow::{
 use crate::{
     error::Result,
     flavors::{NeedsPython, sklearn::Labels},
+    kernels::dense::greatest,
 };
 
 /// What a model answers.
@@ -82,13 +83,4 @@ impl Answer {
         };
         Ok(columns.into_iter().map(|column| Arc::new(Float64Array::from(column)) as ArrayRef).collect())
     }
-}
-
-/// numpy's `argmax`: the first greatest, or the first NaN.
-fn greatest(columns: &[Vec<f64>], row: usize) -> usize {
-    let better = |best: usize, at: usize| {
-        let (value, greatest) = (columns[at][row], columns[best][row]);
-        !greatest.is_nan() && (value > greatest || value.is_nan())
-    };
-    (1..columns.len()).fold(0, |best, at| if better(best, at) { at } else { best })
 }

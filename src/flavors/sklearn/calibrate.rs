@@ -5,12 +5,12 @@ use std::sync::Arc;
 use super::{
     common::{Classifier, Classify, frame, labels},
     ensemble::frame_of,
-    part::{Allow, Frame, Labels, Method, Part, Shared, Work, expect_width, validate},
+    part::{Allow, Frame, Labels, Method, Part, Shared, Work, expect_width, out_of_range, validate},
     registry::build,
     view::{Made, View, python},
 };
 use crate::{
-    error::{Error, Kind as ErrorKind, Result},
+    error::Result,
     kernels::{
         block::{Block, Kind},
         dense::expit,
@@ -75,7 +75,7 @@ impl Part for Isotonic {
             *out = self.line.at(value);
             if self.line.refuses && out.is_nan() {
                 let message = "a value is outside the range that the model was fitted on";
-                return Err(Error::new(ErrorKind::InvalidArgument, "OUT_OF_RANGE", message).row(row as u64));
+                return Err(out_of_range(message, row));
             }
         }
         Ok(())

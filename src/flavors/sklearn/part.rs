@@ -360,6 +360,11 @@ pub(super) fn refused(name: &str, value: f64, row: usize) -> Error {
     Error::new(ErrorKind::InvalidArgument, code, message).row(row as u64)
 }
 
+/// The error for a number that an estimator is not made for.
+pub(super) fn out_of_range(message: impl Into<String>, row: usize) -> Error {
+    Error::new(ErrorKind::InvalidArgument, "OUT_OF_RANGE", message).row(row as u64)
+}
+
 /// The natural logarithm of every value.
 pub(super) fn logarithm(block: &mut Block) {
     block.map(f64::ln);

@@ -2,12 +2,12 @@
 
 use super::{
     common::{Step, Transform, width},
-    part::{Allow, MAX_WIDTH, Method, Shared, Work},
+    part::{Allow, MAX_WIDTH, Method, Shared, Work, out_of_range},
     registry::build,
     view::{Made, View, python},
 };
 use crate::{
-    error::{Error, Kind as ErrorKind, Result},
+    error::Result,
     kernels::{
         block::{Block, Kind},
         dense::Affine,
@@ -71,7 +71,7 @@ impl Transform for Power {
             let values = input.column(column);
             if let Some(row) = values.iter().position(|&value| self.box_cox && value <= 0.0) {
                 let message = "the Box-Cox transformation is only of numbers above zero";
-                return Err(Error::new(ErrorKind::InvalidArgument, "OUT_OF_RANGE", message).row(row as u64));
+                return Err(out_of_range(message, row));
             }
             bent.column_mut(column).iter_mut().zip(values).for_each(|(out, &value)| {
                 *out = if value.is_nan() { value } else { self.at(power, value) };
@@ -139,7 +139,7 @@ impl Transform for Skewed {
         logarithms.reset(input.rows(), input.width(), input.kind().float());
         for (column, values) in input.columns().enumerate() {
             if let Some(row) = values.iter().position(|value| *value <= -self.skew) {
-                return Err(too_small("X may not contain entries smaller than -skewedness", row));
+                return Err(out_of_range("X may not contain entries smaller than -skewedness", row));
             }
             for (out, value) in logarithms.column_mut(column).iter_mut().zip(values) {
                 *out = (value + self.skew).ln();
@@ -153,10 +153,6 @@ impl Transform for Skewed {
     fn memory(&self) -> usize {
         self.cosines.memory()
     }
-}
-
-fn too_small(message: &str, row: usize) -> Error {
-    Error::new(ErrorKind::InvalidArgument, "OUT_OF_RANGE", message).row(row as u64)
 }
 
 /// Roots, and waves over logarithms.
@@ -187,7 +183,7 @@ impl Transform for Waves {
         out.reset(input.rows(), width * (2 * self.steps - 1), input.kind().float());
         for (column, values) in input.columns().enumerate() {
             if let Some(row) = values.iter().position(|value| *value < 0.0) {
-                return Err(too_small("Negative values in data passed to X in AdditiveChi2Sampler", row));
+                return Err(out_of_range("Negative values in data passed to X in AdditiveChi2Sampler", row));
             }
             for (row, &value) in values.iter().enumerate() {
                 let logarithm = self.interval * value.ln();

@@ -2,11 +2,11 @@
 
 use super::{
     common::{Step, Transform, width},
-    part::{Allow, MAX_WIDTH, Shared, Work},
+    part::{Allow, MAX_WIDTH, Shared, Work, out_of_range},
     view::{Made, View, python},
 };
 use crate::{
-    error::{Error, Kind as ErrorKind, Result},
+    error::Result,
     kernels::{
         block::{Block, Kind},
         spline::Basis,
@@ -146,8 +146,7 @@ impl Transform for Bases {
             for (at, &x) in input.column(column).iter().enumerate() {
                 if self.beyond == Beyond::Refused && (x < low || x > high) {
                     let message = "`X` contains values beyond the limits of the knots.";
-                    let error = Error::new(ErrorKind::InvalidArgument, "OUT_OF_RANGE", message).row(at as u64);
-                    return Err(error.expected(format!("{low} to {high}")).found(x));
+                    return Err(out_of_range(message, at).expected(format!("{low} to {high}")).found(x));
                 }
                 row.fill(0.0);
                 self.fill(splines, x, &mut values, &mut row);

@@ -2,11 +2,11 @@
 
 use super::{
     common::{Step, Transform},
-    part::{Allow, Shared, Work},
+    part::{Allow, Shared, Work, out_of_range},
     view::{Made, View, python},
 };
 use crate::{
-    error::{Error, Kind as ErrorKind, Result},
+    error::Result,
     kernels::{
         block::{Block, Kind},
         special::short_digamma,
@@ -92,7 +92,7 @@ impl Transform for Topics {
             room.counts.retain(|(_, count)| *count != 0.0);
             if room.counts.iter().any(|(_, count)| *count < 0.0) {
                 let message = "Negative values in data passed to LatentDirichletAllocation.transform";
-                return Err(Error::new(ErrorKind::InvalidArgument, "OUT_OF_RANGE", message).row(row as u64));
+                return Err(out_of_range(message, row));
             }
             self.infer(&mut room);
             room.shares.iter().enumerate().for_each(|(topic, share)| out.column_mut(topic)[row] = *share);

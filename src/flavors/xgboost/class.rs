@@ -7,8 +7,11 @@ use arrow::{
     datatypes::DataType,
 };
 
-use super::state::Labels;
-use crate::{flavors::NeedsPython, kernels::link::Link};
+use crate::{
+    error::Result,
+    flavors::{NeedsPython, sklearn::Labels},
+    kernels::{dense::greatest, link::Link},
+};
 
 /// The class a model was saved as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,7 +75,7 @@ impl Answer {
     /// Type and number of the answer's columns.
     pub(super) fn shape(self, labels: Option<&Labels>) -> (DataType, usize) {
         match (self, labels) {
-            (Self::Class(_) | Self::Binary, Some(labels)) => (labels.of(std::iter::empty()).data_type().clone(), 1),
+            (Self::Class(_) | Self::Binary, Some(labels)) => (labels.data_type(), 1),
             (answer, _) => answer.plain_shape(),
         }
     }
@@ -87,18 +90,18 @@ impl Answer {
     }
 
     /// Turns the link's columns into the answer's.
-    pub(super) fn columns(self, mut values: Vec<Vec<f32>>, labels: Option<&Labels>) -> Vec<ArrayRef> {
+    pub(super) fn columns(self, mut values: Vec<Vec<f32>>, labels: Option<&Labels>) -> Result<Vec<ArrayRef>> {
         let above = |values: &[f32]| values.iter().map(|&value| value > 0.5).collect::<Vec<bool>>();
         // Classes by name where the estimator knows them.
-        let named = |classes: Vec<usize>| match labels {
-            Some(labels) => labels.of(classes.into_iter()),
-            None => Arc::new(Int64Array::from_iter_values(classes.into_iter().map(|class| class as i64))) as ArrayRef,
+        let named = |classes: Vec<f64>| match labels {
+            Some(labels) => labels.named(&classes),
+            None => Ok(Arc::new(Int64Array::from_iter_values(classes.into_iter().map(|class| class as i64))) as ArrayRef),
         };
-        match self {
+        Ok(match self {
             Self::Values(_) => values.into_iter().map(|column| Arc::new(Float32Array::from(column)) as ArrayRef).collect(),
             Self::Class(_) => {
                 let rows = values.first().map_or(0, Vec::len);
-                vec![named((0..rows).map(|row| greatest(&values, row)).collect())]
+                vec![named((0..rows).map(|row| greatest(&values, row) as f64).collect())?]
             }
             Self::Labels(_) => {
                 let labels = |column: &Vec<f32>| {
@@ -109,24 +112,12 @@ impl Answer {
             }
             Self::Binary => {
                 let column = values.swap_remove(0);
-                vec![named(above(&column).into_iter().map(usize::from).collect())]
+                vec![named(above(&column).into_iter().map(|above| f64::from(u8::from(above))).collect())?]
             }
             Self::Softmax => {
                 let column = values.swap_remove(0);
                 vec![Arc::new(Int32Array::from_iter_values(column.into_iter().map(|class| class as i32)))]
             }
-        }
+        })
     }
-}
-
-/// numpy's `argmax`: the first greatest, or the first NaN.
-fn greatest(columns: &[Vec<f32>], row: usize) -> usize {
-    let mut best = 0;
-    for (at, column) in columns.iter().enumerate().skip(1) {
-        let (value, greatest) = (column[row], columns[best][row]);
-        if !greatest.is_nan() && (value > greatest || value.is_nan()) {
-            best = at;
-        }
-    }
-    best
 }

@@ -132,8 +132,8 @@ impl XgbModel {
             default_iterations,
         };
         match (&model.state.labels, model.answer()) {
-            (Some(labels), Answer::Class(least)) if labels.count() < least => Err(few_labels(labels.count(), least)),
-            (Some(labels), Answer::Binary) if labels.count() < 2 => Err(few_labels(labels.count(), 2)),
+            (Some(labels), Answer::Class(least)) if labels.len() < least => Err(few_labels(labels.len(), least)),
+            (Some(labels), Answer::Binary) if labels.len() < 2 => Err(few_labels(labels.len(), 2)),
             _ => Ok(Self(Arc::new(model))),
         }
     }

@@ -149,7 +149,7 @@ impl Session for XgbSession {
                 values.extend_from_slice(&run[..count]);
             }
         }
-        let columns = answer.columns(values, self.model.state.labels.as_ref());
+        let columns = answer.columns(values, self.model.state.labels.as_ref())?;
         let field = |(at, column): (usize, &arrow::array::ArrayRef)| Field::new(at.to_string(), column.data_type().clone(), true);
         let schema = Schema::new(columns.iter().enumerate().map(field).collect::<Vec<_>>());
         Ok(RecordBatch::try_new(Arc::new(schema), columns)?)

@@ -1,13 +1,9 @@
 //! What an estimator of XGBoost before 2.0 remembers of itself: the attribute `scikit_learn` of its file. Later ones remember nothing
 //! that matters here.
 
-use std::sync::Arc;
-
-use arrow::array::{ArrayRef, BooleanArray, Float64Array, Int64Array, StringArray};
-
 use crate::{
     error::Result,
-    flavors::obstacle::Obstacle,
+    flavors::{obstacle::Obstacle, sklearn::Labels},
     formats::{
         document::{self, Value},
         xgboost::Model,
@@ -25,15 +21,6 @@ pub(super) struct State {
     pub(super) rounds: Option<usize>,
     /// Whether it was told by which predictor to predict, which makes it score as a Booster does.
     pub(super) predictor: bool,
-}
-
-/// Names of classes, by number of the class.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Labels {
-    Ints(Vec<i64>),
-    Floats(Vec<f64>),
-    Bools(Vec<bool>),
-    Texts(Vec<String>),
 }
 
 impl State {
@@ -68,8 +55,10 @@ fn labels(value: &Value) -> Result<Labels, Obstacle> {
     // Numbers are read in single precision: whole ones this far are what they were.
     let whole = |value: &f32| value.fract() == 0.0 && value.abs() < 16_777_216.0;
     Ok(match value {
-        Value::Ints(values) => Labels::Ints(values.clone()),
-        Value::Floats(values) if values.iter().all(whole) => Labels::Floats(values.iter().map(|&value| value.into()).collect()),
+        Value::Ints(values) => Labels::Ints { values: values.clone(), bytes: 8 },
+        Value::Floats(values) if values.iter().all(whole) => {
+            Labels::Floats { values: values.iter().map(|&value| value.into()).collect(), single: false }
+        }
         Value::List(values) if values.iter().all(|value| matches!(value, Value::Bool(_))) => {
             Labels::Bools(values.iter().map(|value| *value == Value::Bool(true)).collect())
         }
@@ -78,26 +67,4 @@ fn labels(value: &Value) -> Result<Labels, Obstacle> {
         }
         _ => return Err(Obstacle::Python("its classes are no whole numbers".into())),
     })
-}
-
-impl Labels {
-    /// How many classes there are.
-    pub(super) fn count(&self) -> usize {
-        match self {
-            Self::Ints(names) => names.len(),
-            Self::Floats(names) => names.len(),
-            Self::Bools(names) => names.len(),
-            Self::Texts(names) => names.len(),
-        }
-    }
-
-    /// The names of classes by their numbers, null where there is no such class.
-    pub(super) fn of(&self, classes: impl Iterator<Item = usize>) -> ArrayRef {
-        match self {
-            Self::Ints(names) => Arc::new(classes.map(|class| names.get(class).copied()).collect::<Int64Array>()),
-            Self::Floats(names) => Arc::new(classes.map(|class| names.get(class).copied()).collect::<Float64Array>()),
-            Self::Bools(names) => Arc::new(classes.map(|class| names.get(class).copied()).collect::<BooleanArray>()),
-            Self::Texts(names) => Arc::new(classes.map(|class| names.get(class)).collect::<StringArray>()),
-        }
-    }
 }

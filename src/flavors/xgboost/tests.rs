@@ -1,4 +1,5 @@
-use super::{state::Labels, *};
+use super::*;
+use crate::flavors::sklearn::Labels;
 
 #[test]
 fn paths_stay_inside_the_directory() {
@@ -38,8 +39,8 @@ fn estimators_remember_what_json_can_say() {
     let told = read(r#"{"missing":-999,"predictor":"cpu_predictor","best_ntree_limit":7}"#);
     assert_eq!((told.missing, told.rounds, told.predictor), (-999.0, Some(7), true));
     let labels = |classes: &str| read(&format!(r#"{{"_le":{{"classes_":{classes}}}}}"#)).labels.unwrap();
-    assert_eq!(labels("[3,9007199254740993]"), Labels::Ints(vec![3, 9_007_199_254_740_993]));
-    assert_eq!(labels("[1.0,2.0]"), Labels::Floats(vec![1.0, 2.0]));
+    assert_eq!(labels("[3,9007199254740993]"), Labels::Ints { values: vec![3, 9_007_199_254_740_993], bytes: 8 });
+    assert_eq!(labels("[1.0,2.0]"), Labels::Floats { values: vec![1.0, 2.0], single: false });
     assert_eq!(labels("[false,true]"), Labels::Bools(vec![false, true]));
     assert_eq!(labels(r#"["no","yes"]"#), Labels::Texts(vec!["no".into(), "yes".into()]));
     // What single precision would change, or no label can be, goes to Python.
