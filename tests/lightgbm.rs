@@ -8,14 +8,14 @@ use std::{
 
 use arrow::{
     array::{Array, ArrayRef, AsArray, Float64Array, RecordBatch, StringArray},
-    compute::{cast, concat_batches},
+    compute::cast,
     datatypes::{DataType, Float64Type},
 };
 use mlflight::{
     flavors::{self, Engine, LoadOptions},
     mlmodel::MlModel,
     models::LoadedModel,
-    score::{Context, Model, ScoreOptions, SessionOptions},
+    score::{Context, Model, ScoreOptions},
 };
 use proptest::prelude::*;
 use serde_json::json;
@@ -79,16 +79,7 @@ proptest! {
     fn any_split_of_a_batch_gives_the_same_answer(cuts in prop::collection::vec(0usize..1500, 0..8), pick in 0usize..5) {
         let name = ["booster_multiclass", "booster_codes", "booster_words", "booster_linear", "classifier_words"][pick];
         let case = case(name);
-        let rows = case.expected.num_rows();
-        let mut bounds: Vec<usize> = cuts.into_iter().chain([0, rows]).collect();
-        bounds.sort_unstable();
-        let mut session = case.model.session(&SessionOptions::default()).unwrap();
-        let parts: Vec<RecordBatch> = bounds
-            .windows(2)
-            .map(|pair| session.score(&case.input.slice(pair[0], pair[1] - pair[0]), &Context::default()).unwrap())
-            .collect();
-        let whole = concat_batches(&parts[0].schema(), &parts).unwrap();
-        assert_same(name, &whole, &case.expected, "");
+        assert_same(name, &native::score_in_parts(&*case.model, &case.input, cuts), &case.expected, "");
     }
 }
 
@@ -157,16 +148,7 @@ fn no_rows_give_no_answers() {
 
 /// A copy of a case's model whose file is what `change` makes of it.
 fn changed(name: &str, change: impl FnOnce(Vec<u8>) -> Vec<u8>) -> tempfile::TempDir {
-    let from = cases().join(name).join("model");
-    let to = tempfile::tempdir().unwrap();
-    fs::copy(from.join("MLmodel"), to.path().join("MLmodel")).unwrap();
-    for file in ["model.lgb", "model.skops", "model.pkl"] {
-        if let Ok(bytes) = fs::read(from.join(file)) {
-            fs::write(to.path().join(file), change(bytes)).unwrap();
-            return to;
-        }
-    }
-    panic!("{name} has no model file");
+    native::changed(&cases().join(name).join("model"), &["model.lgb", "model.skops", "model.pkl"], change)
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::{
 
 use arrow::{
     array::{Array, ArrayRef, Float64Array, RecordBatch, StringArray},
-    compute::{cast, concat_batches},
+    compute::cast,
     datatypes::DataType,
 };
 use mlflight::{
@@ -96,16 +96,7 @@ proptest! {
     fn any_split_of_a_batch_gives_the_same_answer(cuts in prop::collection::vec(0usize..1500, 0..8), pick in 0usize..4) {
         let name = ["booster_softprob", "booster_categorical", "deep_lossguide", "booster_linear"][pick];
         let case = case(name);
-        let rows = case.expected.num_rows();
-        let mut bounds: Vec<usize> = cuts.into_iter().chain([0, rows]).collect();
-        bounds.sort_unstable();
-        let mut session = case.model.session(&SessionOptions::default()).unwrap();
-        let parts: Vec<RecordBatch> = bounds
-            .windows(2)
-            .map(|pair| session.score(&case.input.slice(pair[0], pair[1] - pair[0]), &Context::default()).unwrap())
-            .collect();
-        let whole = concat_batches(&parts[0].schema(), &parts).unwrap();
-        assert_same(name, &whole, &case.expected, "");
+        assert_same(name, &native::score_in_parts(&*case.model, &case.input, cuts), &case.expected, "");
     }
 }
 
@@ -194,16 +185,7 @@ fn params_are_checked_when_a_session_opens() {
 
 /// A copy of a case's model whose file is what `change` makes of it.
 fn changed(name: &str, change: impl FnOnce(Vec<u8>) -> Vec<u8>) -> tempfile::TempDir {
-    let from = cases().join(name).join("model");
-    let to = tempfile::tempdir().unwrap();
-    fs::copy(from.join("MLmodel"), to.path().join("MLmodel")).unwrap();
-    for file in ["model.ubj", "model.json"] {
-        if let Ok(bytes) = fs::read(from.join(file)) {
-            fs::write(to.path().join(file), change(bytes)).unwrap();
-            return to;
-        }
-    }
-    panic!("{name} has no model file");
+    native::changed(&cases().join(name).join("model"), &["model.ubj", "model.json"], change)
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Model files of older XGBoosts, committed with what those predicted (`tests/data/xgboost/make.py`).
 
 use std::{
+    collections::HashSet,
     fs,
     path::{Path, PathBuf},
     sync::Arc,
@@ -66,41 +67,30 @@ fn near(found: &Value, wanted: &Value, steps: u32) -> bool {
 
 #[test]
 fn files_of_every_version_give_what_their_xgboost_gave() {
-    let (mut versions, mut files) = (0, 0);
+    let (mut versions, mut files) = (HashSet::new(), 0);
     let plain = rows(24);
     let ninefold = plain.column(4).as_primitive::<Float64Type>().unary::<_, Float64Type>(|value| value * 9.0);
     let codes = with_column(&plain, "f4", Arc::new(ninefold));
-    for version in fs::read_dir(support::root().join("tests/data/xgboost")).unwrap() {
-        let directory = version.unwrap().path();
-        if !directory.is_dir() {
-            continue;
-        }
-        versions += 1;
-        let version = directory.file_name().unwrap().to_str().unwrap();
-        for file in fs::read_dir(&directory).unwrap() {
-            let file = file.unwrap().path();
-            if file.extension().is_none_or(|suffix| suffix == "expected") {
-                continue;
+    for (version, file) in native::of_old_versions("xgboost", "expected") {
+        let expected: Value = serde_json::from_slice(&fs::read(file.with_extension("expected")).unwrap()).unwrap();
+        let batch = if file.file_stem().is_some_and(|name| name == "categories") { &codes } else { &plain };
+        let model = load(&file, &version, expected["class"].as_str());
+        let model = model.unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        // Margins to the bit. The link's `exp` is that of the C library an XGBoost was built with.
+        for (params, kind, steps) in [(json!({}), "predict", 4), (json!({"output_margin": true}), "margin", 0)] {
+            let found = cells(&native::score(&*model, params, batch).unwrap());
+            let wanted = expected[kind].as_array().unwrap();
+            assert_eq!(found.len(), wanted.len(), "{} {kind}", file.display());
+            for (row, (found, wanted)) in found.iter().zip(wanted).enumerate() {
+                let wanted = wanted.as_array().unwrap();
+                let same = found.len() == wanted.len() && found.iter().zip(wanted).all(|(a, b)| near(a, b, steps));
+                assert!(same, "{} {kind} row {row}: {found:?} for {wanted:?}", file.display());
             }
-            let expected: Value = serde_json::from_slice(&fs::read(file.with_extension("expected")).unwrap()).unwrap();
-            let batch = if file.file_stem().is_some_and(|name| name == "categories") { &codes } else { &plain };
-            let model = load(&file, version, expected["class"].as_str());
-            let model = model.unwrap_or_else(|error| panic!("{}: {error}", file.display()));
-            // Margins to the bit. The link's `exp` is that of the C library an XGBoost was built with.
-            for (params, kind, steps) in [(json!({}), "predict", 4), (json!({"output_margin": true}), "margin", 0)] {
-                let found = cells(&native::score(&*model, params, batch).unwrap());
-                let wanted = expected[kind].as_array().unwrap();
-                assert_eq!(found.len(), wanted.len(), "{} {kind}", file.display());
-                for (row, (found, wanted)) in found.iter().zip(wanted).enumerate() {
-                    let wanted = wanted.as_array().unwrap();
-                    let same = found.len() == wanted.len() && found.iter().zip(wanted).all(|(a, b)| near(a, b, steps));
-                    assert!(same, "{} {kind} row {row}: {found:?} for {wanted:?}", file.display());
-                }
-            }
-            files += 1;
         }
+        files += 1;
+        versions.insert(version);
     }
-    assert!(versions >= 8 && files >= 200, "{versions} versions, {files} files");
+    assert!(versions.len() >= 8 && files >= 200, "{versions:?}, {files} files");
 }
 
 /// The binary files of one version.

@@ -9,6 +9,7 @@ use std::{
 
 use arrow::{
     array::{Array, ArrayRef, AsArray, RecordBatch},
+    compute::concat_batches,
     datatypes::{DataType, Float32Type, Float64Type},
 };
 use mlflight::{
@@ -91,6 +92,39 @@ pub fn assert_same(name: &str, answer: &RecordBatch, expected: &RecordBatch, pre
             None => assert_eq!(got.to_data(), expected.to_data(), "{name}: '{wanted}'"),
         }
     }
+}
+
+/// What a model answers to a batch that is cut before these rows, joined again.
+pub fn score_in_parts(model: &dyn Model, input: &RecordBatch, cuts: Vec<usize>) -> RecordBatch {
+    let mut bounds: Vec<usize> = cuts.into_iter().chain([0, input.num_rows()]).collect();
+    bounds.sort_unstable();
+    let mut session = model.session(&SessionOptions::default()).unwrap();
+    let parts: Vec<RecordBatch> = bounds
+        .windows(2)
+        .map(|pair| session.score(&input.slice(pair[0], pair[1] - pair[0]), &Context::default()).unwrap())
+        .collect();
+    concat_batches(&parts[0].schema(), &parts).unwrap()
+}
+
+/// A copy of a model whose file, the first of these names that is there, is what `change` makes of it.
+pub fn changed(model: &Path, files: &[&str], change: impl FnOnce(Vec<u8>) -> Vec<u8>) -> tempfile::TempDir {
+    let to = tempfile::tempdir().unwrap();
+    fs::copy(model.join("MLmodel"), to.path().join("MLmodel")).unwrap();
+    let file = files.iter().find(|file| model.join(file).exists());
+    let file = file.unwrap_or_else(|| panic!("{} has no model file", model.display()));
+    fs::write(to.path().join(file), change(fs::read(model.join(file)).unwrap())).unwrap();
+    to
+}
+
+/// The committed files of a suite that are no expected answers, each with the version of the library that wrote it.
+pub fn of_old_versions(suite: &str, expected: &str) -> Vec<(String, PathBuf)> {
+    let inside = |directory: PathBuf| fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    let directories = inside(super::root().join("tests/data").join(suite)).filter(|path| path.is_dir());
+    let files = directories.flat_map(|directory| {
+        let version = directory.file_name().unwrap().to_str().unwrap().to_owned();
+        inside(directory).map(move |file| (version.clone(), file))
+    });
+    files.filter(|(_, file)| file.extension().is_some_and(|suffix| suffix != expected)).collect()
 }
 
 /// Runs a test of this binary once more with another value of `MLFLIGHT_KERNEL`; whether it passed, and what it said.
