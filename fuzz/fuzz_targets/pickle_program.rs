@@ -55,5 +55,5 @@ fuzz_target!(|steps: Vec<Step<'_>>| {
         }
     }
     bytes.push(b'.');
-    drop(pickle::read(&bytes));
+    drop(pickle::read(bytes));
 });

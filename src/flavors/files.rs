@@ -25,6 +25,6 @@ pub(super) fn read(directory: &Path, relative: &str) -> Result<Vec<u8>> {
 /// The objects in a file that MLflow saved with skops, or with pickle or cloudpickle: data, none of it run.
 pub(super) fn objects(directory: &Path, relative: &str, serialization_format: Option<&str>) -> Result<Graph> {
     let bytes = read(directory, relative)?;
-    let read = if serialization_format == Some("skops") { skops::read } else { pickle::read };
-    read(&bytes).map_err(|error| error.context(relative))
+    let read = if serialization_format == Some("skops") { skops::read(&bytes) } else { pickle::read(bytes) };
+    read.map_err(|error| error.context(relative))
 }

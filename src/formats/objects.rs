@@ -3,6 +3,8 @@
 
 use std::collections::BTreeSet;
 
+use bytes::Bytes;
+
 use super::{
     npy::{Array, Dtype},
     unread,
@@ -32,7 +34,7 @@ pub enum Value {
     /// Text.
     Text(String),
     /// Bytes.
-    Bytes(Vec<u8>),
+    Bytes(Bytes),
     /// A list.
     List(Vec<Id>),
     /// A tuple.

@@ -1,5 +1,6 @@
 //! The type of an array's items.
 
+use bytes::Bytes;
 use half::f16;
 
 use super::Data;
@@ -105,7 +106,7 @@ impl Dtype {
     }
 
     /// Whole items from their bytes, `bytes.len()` being a multiple of the size.
-    pub(super) fn decode(&self, bytes: &[u8]) -> Result<Data> {
+    pub(super) fn decode(&self, bytes: &[u8], owner: Option<&Bytes>) -> Result<Data> {
         macro_rules! numbers {
             ($type:ty, $wide:ty) => {
                 bytes
@@ -134,10 +135,38 @@ impl Dtype {
             (Kind::Text, size) if size > 0 => {
                 Data::Texts(bytes.chunks_exact(size).map(|item| self.text(item)).collect::<Result<_>>()?)
             }
-            (Kind::Record, _) => Data::Records(bytes.to_vec()),
+            (Kind::Record, _) => {
+                Data::Records(owner.map_or_else(|| Bytes::copy_from_slice(bytes), |owner| owner.slice_ref(bytes)))
+            }
             (Kind::Object, _) => return Err(invalid("Python objects cannot be read from an array's bytes")),
             _ => Data::Opaque,
         })
+    }
+
+    /// The bits of an item of at most eight bytes.
+    #[inline]
+    pub(super) fn unsigned(&self, item: &[u8]) -> Option<u64> {
+        macro_rules! number {
+            ($type:ty) => {{
+                let bytes = *item.first_chunk()?;
+                if self.big_endian { <$type>::from_be_bytes(bytes) } else { <$type>::from_le_bytes(bytes) }.into()
+            }};
+        }
+        Some(match self.size {
+            1 => number!(u8),
+            2 => number!(u16),
+            4 => number!(u32),
+            8 => number!(u64),
+            _ => return None,
+        })
+    }
+
+    /// The same with the sign of its highest bit.
+    #[inline]
+    pub(super) fn signed(&self, item: &[u8]) -> Option<i64> {
+        let bits = self.unsigned(item)?;
+        let unused = 64 - 8 * self.size as u32;
+        Some((bits << unused).cast_signed() >> unused)
     }
 
     fn text(&self, item: &[u8]) -> Result<String> {

@@ -5,6 +5,10 @@ mod header;
 
 pub use dtype::{Dtype, Field, Kind};
 
+use std::borrow::Cow;
+
+use bytes::Bytes;
+
 use super::{invalid, objects::Id};
 use crate::error::Result;
 
@@ -36,7 +40,7 @@ pub enum Data {
     /// Text.
     Texts(Vec<String>),
     /// Records, byte by byte as [`Dtype::fields`] lays them out.
-    Records(Vec<u8>),
+    Records(Bytes),
     /// Python objects.
     Objects(Vec<Id>),
     /// Items of a type that nothing here reads (bytes, times, complex numbers).
@@ -44,8 +48,8 @@ pub enum Data {
 }
 
 impl Array {
-    /// Items from their bytes; `fortran` says that the first index runs fastest.
-    pub fn decode(dtype: &Dtype, shape: Vec<usize>, fortran: bool, bytes: &[u8]) -> Result<Self> {
+    /// Items from their bytes; `fortran` says that the first index runs fastest. Records stay where `owner` holds the bytes.
+    pub fn decode(dtype: &Dtype, shape: Vec<usize>, fortran: bool, bytes: &[u8], owner: Option<&Bytes>) -> Result<Self> {
         let count = count(&shape)?;
         let size = dtype.size;
         if count.checked_mul(size) != Some(bytes.len()) || (size == 0 && count > 0) {
@@ -54,7 +58,7 @@ impl Array {
                 bytes.len()
             )));
         }
-        let data = dtype.decode(bytes)?;
+        let data = dtype.decode(bytes, owner)?;
         let mut array = Self { dtype: dtype.clone(), shape, data };
         if fortran && array.shape.len() > 1 {
             array.data = array.data.in_c_order(&array.shape)?;
@@ -77,7 +81,7 @@ impl Array {
         if header.dtype.kind == Kind::Object {
             return Err(invalid("a .npy file of Python objects"));
         }
-        Self::decode(&header.dtype, header.shape, header.fortran, header.items)
+        Self::decode(&header.dtype, header.shape, header.fortran, header.items, None)
     }
 
     /// How many items there are.
@@ -87,8 +91,13 @@ impl Array {
 
     /// The items as double-precision numbers, when they are numbers or truth values.
     pub fn floats(&self) -> Option<Vec<f64>> {
+        self.doubles().map(Cow::into_owned)
+    }
+
+    /// The same, where they are if they are such.
+    pub fn doubles(&self) -> Option<Cow<'_, [f64]>> {
         Some(match &self.data {
-            Data::Floats(items) => items.clone(),
+            Data::Floats(items) => items.into(),
             Data::Ints(items) => items.iter().map(|&item| item as f64).collect(),
             Data::Uints(items) => items.iter().map(|&item| item as f64).collect(),
             Data::Bools(items) => items.iter().map(|&item| f64::from(u8::from(item))).collect(),
@@ -108,14 +117,65 @@ impl Array {
 
     /// The items of one field of records.
     pub fn field(&self, name: &str) -> Option<Self> {
+        let field = self.items(name)?;
+        let items: Vec<u8> = (0..self.count()).flat_map(|at| field.bytes(at)).copied().collect();
+        Self::decode(field.dtype, self.shape.clone(), false, &items, None).ok()
+    }
+
+    /// One field of records, to be read item by item.
+    pub fn items(&self, name: &str) -> Option<Items<'_>> {
         let Data::Records(bytes) = &self.data else { return None };
         let field = self.dtype.fields.iter().find(|field| field.name == name)?;
-        let size = field.dtype.size;
-        let mut items = Vec::with_capacity(self.count() * size);
-        for record in bytes.chunks_exact(self.dtype.size) {
-            items.extend_from_slice(record.get(field.offset..field.offset + size)?);
+        // No field reaches beyond its record.
+        Some(Items { bytes: bytes.get(field.offset..)?, record: self.dtype.size, dtype: &field.dtype })
+    }
+}
+
+/// One field of an array of records.
+#[derive(Debug, Clone, Copy)]
+pub struct Items<'a> {
+    /// Beginning with the first item.
+    bytes: &'a [u8],
+    /// Bytes from one item to the next.
+    record: usize,
+    dtype: &'a Dtype,
+}
+
+impl<'a> Items<'a> {
+    fn bytes(&self, at: usize) -> &'a [u8] {
+        &self.bytes[at * self.record..][..self.dtype.size]
+    }
+
+    /// An item as a whole number, when it is a signed or short one or a truth value.
+    ///
+    /// # Panics
+    /// There is no such item.
+    #[inline]
+    pub fn int(&self, at: usize) -> Option<i64> {
+        let bytes = self.bytes(at);
+        Some(match self.dtype.kind {
+            Kind::Int => self.dtype.signed(bytes)?,
+            Kind::Uint => i64::try_from(self.dtype.unsigned(bytes)?).ok()?,
+            Kind::Bool => i64::from(bytes != [0]),
+            _ => return None,
+        })
+    }
+
+    /// An item as a double-precision number, when it is a floating-point one of 32 or 64 bits.
+    ///
+    /// # Panics
+    /// There is no such item.
+    #[inline]
+    pub fn float(&self, at: usize) -> Option<f64> {
+        if self.dtype.kind != Kind::Float {
+            return None;
         }
-        Self::decode(&field.dtype, self.shape.clone(), false, &items).ok()
+        let bits = self.dtype.unsigned(self.bytes(at))?;
+        match self.dtype.size {
+            8 => Some(f64::from_bits(bits)),
+            4 => Some(f32::from_bits(bits as u32).into()),
+            _ => None,
+        }
     }
 }
 

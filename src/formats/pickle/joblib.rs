@@ -56,7 +56,7 @@ pub(super) fn array(machine: &mut Machine<'_>, object: Id) -> Result<()> {
             }
             let count = shape.iter().try_fold(dtype.size, |product, &length| product.checked_mul(length));
             let bytes = machine.stream.take(count.ok_or_else(|| invalid(format!("no array can have the shape {shape:?}")))?)?;
-            Array::decode(&dtype, shape, fortran, bytes)?
+            Array::decode(&dtype, shape, fortran, bytes, Some(machine.stream.source()))?
         }
     };
     *machine.graph.get_mut(object) = Value::Array(Box::new(array));

@@ -3,6 +3,8 @@
 
 use std::collections::HashMap;
 
+use bytes::Bytes;
+
 use super::{MAX_MARKS, MAX_MEMO, MAX_OPCODES, joblib, numpy, stream::Stream};
 use crate::{
     error::{Error, Result},
@@ -36,7 +38,7 @@ impl Budget {
 }
 
 impl<'a> Machine<'a> {
-    pub(super) fn new(bytes: &'a [u8]) -> Self {
+    pub(super) fn new(bytes: &'a Bytes) -> Self {
         Self {
             stream: Stream::new(bytes),
             graph: Graph::new(),

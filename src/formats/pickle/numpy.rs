@@ -1,5 +1,7 @@
 //! The forms in which numpy pickles types, scalars and arrays, and Python's own bytes in protocol 2.
 
+use bytes::Bytes;
+
 use super::machine::Machine;
 use crate::{
     error::{Error, Result},
@@ -23,29 +25,28 @@ pub(super) fn call(machine: &mut Machine<'_>, name: &str, args: Id) -> Result<Op
             let dtype = dtype_of(graph, *dtype)?;
             let Value::Bytes(bytes) = graph.get(*bytes) else { return Err(malformed("scalar")) };
             machine.budget.spend(bytes.len())?;
-            scalar(Array::decode(dtype, Vec::new(), false, bytes)?)
+            scalar(Array::decode(dtype, Vec::new(), false, bytes, None)?)
         }
         ("numpy.core.numeric._frombuffer" | "numpy._core.numeric._frombuffer", [bytes, dtype, shape, order]) => {
             let Value::Bytes(bytes) = graph.get(*bytes) else { return Err(malformed("array")) };
             let fortran = matches!(graph.get(*order), Value::Text(order) if order == "F");
             let dtype = dtype_of(graph, *dtype)?;
             machine.budget.spend(bytes.len())?;
-            Value::Array(Box::new(Array::decode(dtype, shape_of(graph, *shape)?, fortran, bytes)?))
+            Value::Array(Box::new(Array::decode(dtype, shape_of(graph, *shape)?, fortran, bytes, Some(bytes))?))
         }
         ("_codecs.encode", [text, encoding]) => match (graph.get(*text), graph.get(*encoding)) {
             (Value::Text(text), Value::Text(encoding)) if encoding == "latin1" => {
                 machine.budget.spend(text.len())?;
                 let byte = |c: char| u8::try_from(u32::from(c)).map_err(|_| invalid(format!("'{c}' is no byte")));
-                Value::Bytes(text.chars().map(byte).collect::<Result<_>>()?)
+                Value::Bytes(text.chars().map(byte).collect::<Result<Vec<_>>>()?.into())
             }
             _ => return Ok(None),
         },
-        ("__builtin__.bytes" | "builtins.bytes" | "builtins.bytearray" | "__builtin__.bytearray", []) => Value::Bytes(Vec::new()),
+        ("__builtin__.bytes" | "builtins.bytes" | "builtins.bytearray" | "__builtin__.bytearray", []) => {
+            Value::Bytes(Bytes::new())
+        }
         ("builtins.bytearray" | "__builtin__.bytearray", [bytes]) => match graph.get(*bytes) {
-            Value::Bytes(bytes) => {
-                machine.budget.spend(bytes.len())?;
-                Value::Bytes(bytes.clone())
-            }
+            Value::Bytes(bytes) => Value::Bytes(bytes.clone()),
             _ => return Ok(None),
         },
         ("builtins.set" | "__builtin__.set" | "builtins.frozenset", [items]) => match graph.get(*items) {
@@ -82,7 +83,7 @@ pub(super) fn build(machine: &mut Machine<'_>, object: Id, state: Id) -> Result<
             Value::Array(Box::new(match graph.get(*items) {
                 Value::Bytes(bytes) => {
                     machine.budget.spend(bytes.len())?;
-                    Array::decode(dtype, shape, fortran, bytes)?
+                    Array::decode(dtype, shape, fortran, bytes, Some(bytes))?
                 }
                 Value::List(items) if dtype.kind == Kind::Object => {
                     machine.budget.spend(items.len() * 4)?;

@@ -1,15 +1,22 @@
 //! The bytes of a pickle, with bounds.
 
+use bytes::Bytes;
+
 use crate::{error::Result, formats::invalid};
 
 pub(super) struct Stream<'a> {
-    bytes: &'a [u8],
+    bytes: &'a Bytes,
     at: usize,
 }
 
 impl<'a> Stream<'a> {
-    pub(super) fn new(bytes: &'a [u8]) -> Self {
+    pub(super) fn new(bytes: &'a Bytes) -> Self {
         Self { bytes, at: 0 }
+    }
+
+    /// All the bytes: values share them.
+    pub(super) fn source(&self) -> &'a Bytes {
+        self.bytes
     }
 
     /// Where the next byte is.

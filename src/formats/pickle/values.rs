@@ -51,13 +51,14 @@ impl Machine<'_> {
     pub(super) fn old_text(&mut self, width: usize) -> Result<()> {
         let length = self.stream.length(width)?;
         let bytes = self.stream.take(length)?;
-        self.push(std::str::from_utf8(bytes).map_or_else(|_| Value::Bytes(bytes.to_vec()), |text| Value::Text(text.to_owned())))
+        let shared = || Value::Bytes(self.stream.source().slice_ref(bytes));
+        self.push(std::str::from_utf8(bytes).map_or_else(|_| shared(), |text| Value::Text(text.to_owned())))
     }
 
     pub(super) fn bytes(&mut self, width: usize) -> Result<()> {
         let length = self.stream.length(width)?;
-        let bytes = self.stream.take(length)?.to_vec();
-        self.push(Value::Bytes(bytes))
+        let bytes = self.stream.take(length)?;
+        self.push(Value::Bytes(self.stream.source().slice_ref(bytes)))
     }
 
     pub(super) fn tuple(&mut self, items: Vec<Id>) -> Result<()> {

@@ -98,7 +98,7 @@ impl Reader<'_> {
                 Value::Array(array) => Value::Dtype(array.dtype.clone()),
                 _ => Value::Dtype(Dtype::from_code("O")?),
             },
-            "BytesNode" | "BytearrayNode" => Value::Bytes(self.entry(node)?.into_owned()),
+            "BytesNode" | "BytearrayNode" => Value::Bytes(self.entry(node)?.into_owned().into()),
             "SliceNode" => {
                 let content = content(node)?;
                 let mut parts = Vec::new();
