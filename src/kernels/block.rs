@@ -1,4 +1,4 @@
-//! A block of rows by columns, each column a run of [`BLOCK`] places.
+//! A block of rows by columns, each column a run of places.
 
 use std::ops::Range;
 
@@ -51,6 +51,8 @@ impl Kind {
 #[derive(Debug, Default)]
 pub struct Block {
     rows: usize,
+    /// Places of a column.
+    stride: usize,
     kinds: Vec<Kind>,
     /// The column of the batch whose texts a column's numbers stand for.
     sources: Vec<Option<usize>>,
@@ -67,6 +69,7 @@ impl Block {
     /// Makes room for so many rows and columns; their values are whatever was there.
     pub fn reset(&mut self, rows: usize, width: usize, kind: Kind) {
         self.rows = rows;
+        self.stride = rows.max(1).next_multiple_of(BLOCK);
         self.is_sparse = false;
         self.kinds.clear();
         self.kinds.resize(width, kind);
@@ -78,7 +81,7 @@ impl Block {
 
     /// Holds as many values as there are columns, or more: giving places back would only mean filling them again.
     fn make_room(&mut self) {
-        let places = self.kinds.len() * BLOCK;
+        let places = self.kinds.len() * self.stride;
         if self.values.len() < places {
             self.values.resize(places, 0.0);
         }
@@ -95,7 +98,8 @@ impl Block {
         matches!(self.lent.get(column), Some(Some(_)))
     }
 
-    /// Becomes a block of other rows of the batch; what was lent has their values, the other columns whatever was there.
+    /// Becomes a block of other rows of the batch, no more than there was room for; what was lent has their values, the other columns
+    /// whatever was there.
     pub fn advance(&mut self, rows: Range<usize>) {
         (self.first, self.rows) = (rows.start, rows.len());
     }
@@ -128,6 +132,11 @@ impl Block {
         self.sources[column] = Some(source);
     }
 
+    /// How many places a column has: a multiple of [`BLOCK`].
+    pub fn stride(&self) -> usize {
+        self.stride
+    }
+
     /// How many rows there are.
     pub fn rows(&self) -> usize {
         self.rows
@@ -157,22 +166,22 @@ impl Block {
     pub fn column(&self, column: usize) -> &[f64] {
         match self.lent.get(column) {
             Some(Some(values)) => &values[self.first..][..self.rows],
-            _ => &self.values[column * BLOCK..][..self.rows],
+            _ => &self.values[column * self.stride..][..self.rows],
         }
     }
 
     /// The values of a column, to write.
     pub fn column_mut(&mut self, column: usize) -> &mut [f64] {
-        let run = &mut self.values[column * BLOCK..][..self.rows];
+        let run = &mut self.values[column * self.stride..][..self.rows];
         if let Some(values) = self.lent.get_mut(column).and_then(Option::take) {
             run.copy_from_slice(&values[self.first..][..self.rows]);
         }
         run
     }
 
-    /// All places of all columns, one run of [`BLOCK`] after another; to a block that nothing was lent to.
+    /// All places of all columns, one run of [`Block::stride`] after another; to a block that nothing was lent to.
     pub fn runs_mut(&mut self) -> &mut [f64] {
-        &mut self.values[..self.kinds.len() * BLOCK]
+        &mut self.values[..self.kinds.len() * self.stride]
     }
 
     /// The columns in their order.
@@ -255,7 +264,7 @@ mod tests {
     #[test]
     fn a_lent_column_is_read_where_it_is_and_copied_to_be_written() {
         let mut block = Block::default();
-        block.reset(0, 2, Kind::Double);
+        block.reset(3, 2, Kind::Double);
         block.lend(0, vec![1.0, 2.0, 3.0, 4.0, 5.0].into());
         block.advance(1..4);
         block.column_mut(1).copy_from_slice(&[7.0, 8.0, 9.0]);

@@ -93,23 +93,36 @@ impl Forest {
         self.ensemble.memory() + self.features.len() * 5 + self.linear.iter().flatten().map(leaf).sum::<usize>()
     }
 
-    /// Sums of up to [`BLOCK`] rows by a range of the trees. `columns` is one run of `BLOCK` values for each of [`Forest::features`],
-    /// `out` one for each output.
-    pub(super) fn score(&self, trees: Range<usize>, columns: &[f64], rows: usize, work: &mut Work, out: &mut [f64]) {
+    /// How many rows are best given at once, a multiple of [`BLOCK`].
+    pub(super) fn rows(&self) -> usize {
+        // Linear models need a number for every tree and row.
+        if self.linear.is_empty() { self.ensemble.rows() } else { BLOCK }
+    }
+
+    /// Sums of some rows by a range of the trees. `columns` is one run of `stride` values for each of [`Forest::features`], `out` one
+    /// for each output.
+    pub(super) fn score(
+        &self,
+        trees: Range<usize>,
+        (columns, stride): (&[f64], usize),
+        rows: usize,
+        work: &mut Work,
+        out: &mut [f64],
+    ) {
         out.fill(0.0);
-        let read = &columns[..self.ensemble.features().len() * BLOCK];
+        let read = (&columns[..self.ensemble.features().len() * stride], stride);
         if self.linear.is_empty() {
             return self.ensemble.add(trees, read, rows, &mut work.scratch, out);
         }
         // The kernel's leaves hold their own numbers, and each tree has an output of its own.
-        work.leaves.resize(self.len() * BLOCK, 0.0);
-        work.leaves[trees.start * BLOCK..trees.end * BLOCK].fill(0.0);
+        work.leaves.resize(self.len() * stride, 0.0);
+        work.leaves[trees.start * stride..trees.end * stride].fill(0.0);
         self.ensemble.add(trees.clone(), read, rows, &mut work.scratch, &mut work.leaves);
         for tree in trees {
-            let sums = &mut out[tree % self.outputs * BLOCK..][..rows];
-            for (row, (sum, leaf)) in sums.iter_mut().zip(&work.leaves[tree * BLOCK..]).enumerate() {
+            let sums = &mut out[tree % self.outputs * stride..][..rows];
+            for (row, (sum, leaf)) in sums.iter_mut().zip(&work.leaves[tree * stride..]).enumerate() {
                 let (model, value) = &self.linear[tree][*leaf as usize];
-                *sum += linear(model, *value, |feature| columns[feature as usize * BLOCK + row]);
+                *sum += linear(model, *value, |feature| columns[feature as usize * stride + row]);
             }
         }
     }
@@ -203,7 +216,7 @@ mod tests {
         let values = [0.0, 1.0, 2.0, 32.0, 33.0, f64::NAN, -1.0, 1e300, f64::NEG_INFINITY];
         let (mut columns, mut out) = (vec![0.0; BLOCK], vec![9.0; BLOCK]);
         columns[..values.len()].copy_from_slice(&values);
-        forest.score(0..1, &columns, values.len(), &mut Work::default(), &mut out);
+        forest.score(0..1, (&columns, BLOCK), values.len(), &mut Work::default(), &mut out);
         assert_eq!(out[..values.len()], [1.0, -1.0, 1.0, 1.0, -1.0, -1.0, -1.0, -1.0, -1.0]);
     }
 }

@@ -27,13 +27,12 @@ pub(super) struct LgbSession {
 
 impl LgbSession {
     pub(super) fn new(model: Arc<Inner>) -> Self {
-        let out = vec![0.0; model.outputs * BLOCK];
-        Self { model, block: Vec::new(), work: Work::default(), out }
+        Self { model, block: Vec::new(), work: Work::default(), out: Vec::new() }
     }
 
     /// Fills the block with the columns the trees read.
-    fn fill(&mut self, features: &Features, rounded: bool, start: usize, rows: usize) {
-        for ((feature, categorical), run) in self.model.forest.features().zip(self.block.chunks_exact_mut(BLOCK)) {
+    fn fill(&mut self, features: &Features, rounded: bool, stride: usize, start: usize, rows: usize) {
+        for ((feature, categorical), run) in self.model.forest.features().zip(self.block.chunks_exact_mut(stride)) {
             let run = &mut run[..rows];
             features.columns[feature].fill(start..start + rows, run);
             if rounded {
@@ -48,14 +47,14 @@ impl LgbSession {
     }
 
     /// Scores and predictions of the rows in the block.
-    fn predict(&mut self, rows: usize) {
+    fn predict(&mut self, stride: usize, rows: usize) {
         let model = &self.model;
-        model.forest.score(0..model.iterations * model.outputs, &self.block, rows, &mut self.work, &mut self.out);
+        model.forest.score(0..model.iterations * model.outputs, (&self.block, stride), rows, &mut self.work, &mut self.out);
         if model.average_output {
             let iterations = model.iterations as f64;
-            self.out.chunks_exact_mut(BLOCK).flat_map(|run| &mut run[..rows]).for_each(|value| *value /= iterations);
+            self.out.chunks_exact_mut(stride).flat_map(|run| &mut run[..rows]).for_each(|value| *value /= iterations);
         }
-        model.response.apply(&mut self.out, BLOCK, rows);
+        model.response.apply(&mut self.out, stride, rows);
     }
 }
 
@@ -66,14 +65,19 @@ impl Session for LgbSession {
         let rounded = self.model.rounds && features.were_rounded();
         context.reserve(rows.saturating_mul(outputs + 2).saturating_mul(16))?;
         // What stays of a block's end is never read, only passed over by vectors.
-        self.block.resize(self.model.forest.features().len() * BLOCK, 0.0);
+        let stride = self.model.forest.rows().min(rows.max(1).next_multiple_of(BLOCK));
+        self.block.resize(self.model.forest.features().len() * stride, 0.0);
+        self.out.resize(outputs * stride, 0.0);
         let mut values: Vec<Vec<f64>> = (0..outputs).map(|_| Vec::with_capacity(rows)).collect();
-        for start in (0..rows).step_by(BLOCK) {
+        for start in (0..rows).step_by(stride) {
             context.check()?;
-            let count = BLOCK.min(rows - start);
-            self.fill(&features, rounded, start, count);
-            self.predict(count);
-            values.iter_mut().zip(self.out.chunks_exact(BLOCK)).for_each(|(values, run)| values.extend_from_slice(&run[..count]));
+            let count = stride.min(rows - start);
+            self.fill(&features, rounded, stride, start, count);
+            self.predict(stride, count);
+            values
+                .iter_mut()
+                .zip(self.out.chunks_exact(stride))
+                .for_each(|(values, run)| values.extend_from_slice(&run[..count]));
         }
         let columns = self.model.answer.columns(values)?;
         let field = |(at, column): (usize, &ArrayRef)| Field::new(at.to_string(), column.data_type().clone(), true);

@@ -113,7 +113,9 @@ fn gradient(view: View<'_>, link: Link, inverse: Inverse, labels: Vec<Labels>) -
     }
     let (mut trees, scale) = (Trees { width: 1, ..Trees::default() }, view.float_of("learning_rate")?);
     for (at, tree) in stages.items().into_iter().enumerate() {
-        trees.push(tree.get("tree_")?, at % outputs, |_, values| values.iter().take(1).map(|value| scale * value).collect())?;
+        trees.push(tree.get("tree_")?, at % outputs, |_, values, leaf| {
+            leaf.extend(values.iter().take(1).map(|value| scale * value))
+        })?;
     }
     let init = view.get("init_")?;
     let start = match (init.text(), init.name()) {
@@ -409,6 +411,13 @@ impl Part for Boosted {
 
     fn frame(&self) -> Frame {
         self.frame.clone()
+    }
+
+    fn rows(&self) -> usize {
+        match &self.trees {
+            Grown::Single(trees) => trees.rows(),
+            Grown::Double(trees) => trees.rows(),
+        }
     }
 
     fn memory(&self) -> usize {

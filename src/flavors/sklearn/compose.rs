@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     common::frame,
-    part::{Frame, Labels, MAX_WIDTH, Method, Part, Shared, Work},
+    part::{Frame, Labels, MANY_ROWS_WIDTH, MAX_WIDTH, Method, Part, Shared, Work},
     registry::build,
     view::{Made, View, python},
 };
@@ -12,6 +12,7 @@ use crate::{
     error::Result,
     formats::objects::Value,
     kernels::{
+        BLOCK,
         block::{Block, Kind},
         sparse::{self, Sparse},
     },
@@ -120,6 +121,14 @@ impl Part for Pipeline {
 
     fn takes_documents(&self) -> bool {
         self.first().is_some_and(|part| part.takes_documents())
+    }
+
+    fn rows(&self) -> usize {
+        let narrow = |part: &Shared| part.frame().count.is_some_and(|count| count <= MANY_ROWS_WIDTH);
+        match &self.last {
+            Some(last) if self.steps.iter().chain(&self.last).all(narrow) => last.rows(),
+            _ => BLOCK,
+        }
     }
 
     fn memory(&self) -> usize {

@@ -164,9 +164,9 @@ pub(super) fn unpacked(batch: &RecordBatch) -> Result<Option<RecordBatch>> {
     Ok(Some(RecordBatch::try_from_iter_with_nullable(columns)?))
 }
 
-/// Makes a block for the rows of a batch: what its columns are, and the values of those that need no conversion.
-pub(super) fn begin(inputs: &[Input], block: &mut Block) {
-    block.reset(0, inputs.len(), Kind::Double);
+/// Makes a block for so many rows of a batch at once: what its columns are, and the values of those that need no conversion.
+pub(super) fn begin(inputs: &[Input], rows: usize, block: &mut Block) {
+    block.reset(rows, inputs.len(), Kind::Double);
     for (at, input) in inputs.iter().enumerate() {
         match input {
             Input::Numbers(column) => {

@@ -34,7 +34,7 @@ pub(super) fn embedding(view: View<'_>) -> Made<Shared> {
         let leaves = leaves.ints()?;
         // A leaf that no row of the training came to has no column, and the encoder refuses it.
         let column = |node: usize| leaves.iter().position(|&leaf| leaf == node as i64).map(|at| (columns + at) as f64);
-        read.push(estimator.get("tree_")?, tree, |node, _| vec![column(node).unwrap_or(f64::NAN)])?;
+        read.push(estimator.get("tree_")?, tree, |node, _, leaf| leaf.push(column(node).unwrap_or(f64::NAN)))?;
         columns += leaves.len();
     }
     if read.made.iter().flat_map(|tree| &tree.values).any(|column| column.is_nan()) {

@@ -11,6 +11,7 @@ use super::{
 use crate::{
     error::Result,
     kernels::{
+        BLOCK,
         block::{Block, Kind},
         dense::Affine,
         trees::Ensemble,
@@ -90,9 +91,8 @@ pub(super) fn isolation(view: View<'_>) -> Made<Shared> {
     let mut trees = Trees::default();
     for (at, estimator) in estimators.iter().enumerate() {
         let (mean, path) = (means[at].floats()?, paths[at].floats()?);
-        trees.push(estimator.get("tree_")?, 0, |node, _| match (path.get(node), mean.get(node)) {
-            (Some(path), Some(mean)) => vec![path + mean - 1.0],
-            _ => Vec::new(),
+        trees.push(estimator.get("tree_")?, 0, |node, _, leaf| {
+            leaf.extend(path.get(node).zip(mean.get(node)).map(|(path, mean)| path + mean - 1.0));
         })?;
     }
     if trees.width != 1 {
@@ -153,6 +153,13 @@ impl Part for Detector {
 
     fn frame(&self) -> Frame {
         self.frame.clone()
+    }
+
+    fn rows(&self) -> usize {
+        match &self.decision {
+            Decision::Depth { trees, .. } => trees.rows(),
+            Decision::Linear(_) | Decision::Distance { .. } => BLOCK,
+        }
     }
 
     fn memory(&self) -> usize {

@@ -14,6 +14,7 @@ use crate::{
     error::{Error, Kind as ErrorKind, Result},
     formats::npy::{Array, Data},
     kernels::{
+        BLOCK,
         block::{Block, Kind},
         neighbors::Nearest,
         trees::Scratch,
@@ -101,6 +102,11 @@ pub(super) trait Part: Send + Sync {
         false
     }
 
+    /// How many rows it is best given at once, a multiple of [`BLOCK`].
+    fn rows(&self) -> usize {
+        BLOCK
+    }
+
     /// Bytes held.
     fn memory(&self) -> usize;
 }
@@ -121,6 +127,8 @@ pub(super) struct Frame {
 
 /// How many columns a dense block may have: it holds them all, zeros too.
 pub(super) const MAX_WIDTH: usize = 1 << 14;
+/// How many columns every step may take for a pipeline's blocks to have more than [`BLOCK`] rows.
+pub(super) const MANY_ROWS_WIDTH: usize = 1 << 9;
 
 /// Blocks to work in, kept from one block of rows to the next.
 #[derive(Default)]

@@ -10,10 +10,7 @@ use arrow::{
 use super::{Inner, frame, part::Work};
 use crate::{
     error::{Error, Kind as ErrorKind, Result},
-    kernels::{
-        BLOCK,
-        block::{Block, Kind},
-    },
+    kernels::block::{Block, Kind},
     score::{Context, Session},
 };
 
@@ -66,10 +63,11 @@ impl Session for SklearnSession {
         self.work.read(inputs.iter().map(frame::Input::texts).collect());
         let mut values: Vec<Vec<f64>> = Vec::new();
         let model = self.model.clone();
-        frame::begin(&inputs, &mut self.input);
-        for start in (0..rows).step_by(BLOCK) {
+        let most = model.part.rows().min(rows);
+        frame::begin(&inputs, most, &mut self.input);
+        for start in (0..rows).step_by(most.max(1)) {
             context.check()?;
-            let count = BLOCK.min(rows - start);
+            let count = most.min(rows - start);
             self.work.begin(start);
             frame::fill(&inputs, &model.symbols, start..start + count, &mut self.input);
             model.part.run(model.method, &self.input, &mut self.work, &mut self.out).map_err(|error| {

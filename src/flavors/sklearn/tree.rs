@@ -11,7 +11,7 @@ use crate::{
     error::Result,
     formats::npy::{Array, Data},
     kernels::{
-        BLOCK, Path as KernelPath,
+        Path as KernelPath,
         block::{Block, Kind},
         dense::argmax,
         trees::{Ensemble, Missing, Node, Scratch, Test, Tree, Value},
@@ -27,45 +27,53 @@ pub(super) struct Trees {
 }
 
 impl Trees {
-    /// Adds the tree of a `tree_` attribute. `value` makes a leaf's numbers, given its node's.
-    pub(super) fn push(&mut self, tree: View<'_>, output: usize, value: impl Fn(usize, &[f64]) -> Vec<f64>) -> Made<()> {
+    /// Adds the tree of a `tree_` attribute. `value` adds a leaf's numbers to a list, given its node's.
+    pub(super) fn push(&mut self, tree: View<'_>, output: usize, value: impl Fn(usize, &[f64], &mut Vec<f64>)) -> Made<()> {
         let (nodes, numbers) = (tree.get("nodes")?, tree.get("values")?.array()?);
         let array = nodes.array()?;
-        let ints = |name: &str| array.field(name).and_then(|field| field.ints());
-        let floats = |name: &str| array.field(name).and_then(|field| field.floats());
-        let (Some(left), Some(right), Some(feature), Some(threshold), Some(all)) =
-            (ints("left_child"), ints("right_child"), ints("feature"), floats("threshold"), numbers.floats())
-        else {
+        let count = array.count();
+        let (Some(left), Some(right), Some(feature), Some(threshold), Some(all)) = (
+            array.items("left_child"),
+            array.items("right_child"),
+            array.items("feature"),
+            array.items("threshold"),
+            numbers.doubles(),
+        ) else {
             return nodes.wrong("the nodes of a tree");
         };
         // Before 1.3 no tree knew of missing values.
-        let missing = ints("missing_go_to_left").unwrap_or_else(|| vec![0; left.len()]);
-        let per_node = if left.is_empty() { 0 } else { all.len() / left.len() };
-        if per_node == 0 || numbers.shape.first() != Some(&left.len()) {
+        let missing = array.items("missing_go_to_left");
+        let per_node = all.len().checked_div(count).unwrap_or(0);
+        if per_node == 0 || numbers.shape.first() != Some(&count) {
             return python("a tree has no values for its nodes");
         }
-        let (mut made, mut values) = (Vec::with_capacity(left.len()), Vec::new());
-        for node in 0..left.len() {
-            made.push(if left[node] == -1 {
-                let leaf = value(node, &all[node * per_node..][..per_node]);
+        let (mut made, mut values) = (Vec::with_capacity(count), Vec::new());
+        for node in 0..count {
+            let Some(left) = left.int(node) else { return nodes.wrong("the nodes of a tree") };
+            if left == -1 {
+                let first = values.len();
+                value(node, &all[node * per_node..][..per_node], &mut values);
+                let width = values.len() - first;
                 if self.width == 0 {
-                    self.width = leaf.len();
+                    self.width = width;
                 }
-                if leaf.len() != self.width || leaf.is_empty() {
+                if width != self.width || width == 0 {
                     return python("leaves of different lengths");
                 }
-                let number = number(values.len() / self.width);
-                values.extend(leaf);
-                Node::Leaf(number)
-            } else {
-                Node::Split {
-                    feature: number(feature[node]),
-                    test: Test::AtMost(threshold[node]),
-                    missing: Missing::Nan,
-                    missing_left: missing[node] != 0,
-                    left: number(left[node]),
-                    right: number(right[node]),
-                }
+                made.push(Node::Leaf(number(first / width)));
+                continue;
+            }
+            let (Some(right), Some(feature), Some(threshold)) = (right.int(node), feature.int(node), threshold.float(node))
+            else {
+                return nodes.wrong("the nodes of a tree");
+            };
+            made.push(Node::Split {
+                feature: number(feature),
+                test: Test::AtMost(threshold),
+                missing: Missing::Nan,
+                missing_left: missing.and_then(|missing| missing.int(node)).is_some_and(|missing| missing != 0),
+                left: number(left),
+                right: number(right),
             });
         }
         self.made.push(Tree { nodes: made, sets: Vec::new(), values, output: number(output) });
@@ -95,11 +103,12 @@ pub(super) fn add<T: Value>(
     scratch: &mut Scratch<f64>,
     out: &mut Block,
 ) {
-    columns.resize(ensemble.features().len() * BLOCK, T::default());
-    for (&feature, run) in ensemble.features().iter().zip(columns.chunks_exact_mut(BLOCK)) {
-        run.iter_mut().zip(input.column(feature as usize)).for_each(|(to, &from)| *to = T::from_f64(from));
+    let stride = out.stride();
+    columns.resize(ensemble.features().len() * stride, T::default());
+    for (&feature, run) in ensemble.features().iter().zip(columns.chunks_exact_mut(stride)) {
+        T::copy(input.column(feature as usize), run);
     }
-    ensemble.add(0..ensemble.count(), columns, input.rows(), scratch, out.runs_mut());
+    ensemble.add(0..ensemble.count(), (columns, stride), input.rows(), scratch, out.runs_mut());
 }
 
 /// Whether missing values pass a tree of this class and version.
@@ -150,20 +159,19 @@ fn model(view: View<'_>, trees: &[View<'_>], classifier: bool, many: bool) -> Ma
     let sizes: Vec<usize> = labels.iter().map(Labels::len).collect();
     let widest = sizes.iter().copied().max().unwrap_or(1);
     for estimator in trees {
+        // Since 1.3 they are fractions already, and 1.3 itself no longer divides.
+        let divide = estimator.version() < (1, 3);
         // Every node's numbers are classes' by outputs', filled up to the most classes of any output.
-        read.push(estimator.get("tree_")?, 0, |_, numbers| {
+        read.push(estimator.get("tree_")?, 0, |_, numbers, leaf| {
             if sizes.is_empty() {
-                return numbers.to_vec();
+                leaf.extend_from_slice(numbers);
             }
-            let mut leaf = Vec::new();
             for (output, &size) in sizes.iter().enumerate() {
                 let Some(counts) = numbers.get(output * widest..output * widest + size) else { continue };
                 let sum: f64 = counts.iter().sum();
-                // Since 1.3 they are fractions already, and 1.3 itself no longer divides.
-                let divide = estimator.version() < (1, 3);
-                leaf.extend(counts.iter().map(|count| if divide && sum != 0.0 { count / sum } else { *count }));
+                let divide = divide && sum != 0.0;
+                leaf.extend(counts.iter().map(|count| if divide { count / sum } else { *count }));
             }
-            leaf
         })?;
     }
     let expected = if classifier { sizes.iter().sum() } else { read.width };
@@ -263,6 +271,10 @@ impl Part for Model {
 
     fn frame(&self) -> Frame {
         self.frame.clone()
+    }
+
+    fn rows(&self) -> usize {
+        self.trees.rows()
     }
 
     fn memory(&self) -> usize {

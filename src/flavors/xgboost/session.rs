@@ -26,8 +26,15 @@ pub(super) struct XgbSession {
 
 impl XgbSession {
     pub(super) fn new(model: Arc<Inner>, asked: Asked) -> Self {
-        let out = vec![0.0; model.outputs * BLOCK];
-        Self { model, asked, places: None, block: Vec::new(), out, scratch: Scratch::default() }
+        Self { model, asked, places: None, block: Vec::new(), out: Vec::new(), scratch: Scratch::default() }
+    }
+
+    /// Rows scored at once.
+    fn stride(&self) -> usize {
+        match &self.model.engine {
+            Engine::Trees { ensemble, .. } => ensemble.rows(),
+            Engine::Linear { .. } => BLOCK,
+        }
     }
 
     /// The columns the engine reads, in its order. Where infinity is refused, it is in any column, read or not.
@@ -59,9 +66,9 @@ impl XgbSession {
         Ok(columns)
     }
 
-    fn fill(&mut self, columns: &[Option<Column>], start: usize, rows: usize) -> Result<()> {
+    fn fill(&mut self, columns: &[Option<Column>], stride: usize, start: usize, rows: usize) -> Result<()> {
         let mut infinite = false;
-        for (column, run) in columns.iter().zip(self.block.chunks_exact_mut(BLOCK)) {
+        for (column, run) in columns.iter().zip(self.block.chunks_exact_mut(stride)) {
             match column {
                 Some(column) => column.fill(start..start + rows, run),
                 None => run[..rows].fill(f32::NAN),
@@ -71,18 +78,18 @@ impl XgbSession {
             }
         }
         if self.model.finite {
-            for run in self.block.chunks_exact(BLOCK) {
+            for run in self.block.chunks_exact(stride) {
                 infinite |= run[..rows].iter().fold(false, |any, value| any | value.is_infinite());
             }
         }
         match infinite {
             false => Ok(()),
-            true => Err(infinity(self.first_infinite(rows).map(|row| start + row))),
+            true => Err(infinity(self.first_infinite(stride, rows).map(|row| start + row))),
         }
     }
 
-    fn first_infinite(&self, rows: usize) -> Option<usize> {
-        self.block.chunks_exact(BLOCK).filter_map(|run| run[..rows].iter().position(|value| value.is_infinite())).min()
+    fn first_infinite(&self, stride: usize, rows: usize) -> Option<usize> {
+        self.block.chunks_exact(stride).filter_map(|run| run[..rows].iter().position(|value| value.is_infinite())).min()
     }
 }
 
@@ -120,32 +127,34 @@ impl Session for XgbSession {
         };
         let width = if self.asked.margin { self.model.outputs } else { self.model.link.width(self.model.outputs) };
         let columns = self.columns(batch)?;
-        context.reserve(rows.saturating_mul(width + 2).saturating_mul(4) + columns.len() * BLOCK * 5)?;
+        let stride = self.stride().min(rows.max(1).next_multiple_of(BLOCK));
+        context.reserve(rows.saturating_mul(width + 2).saturating_mul(4) + columns.len() * stride * 5)?;
         // What stays of a block's end is never read, only passed over by vectors.
-        self.block.resize(columns.len() * BLOCK, 0.0);
+        self.block.resize(columns.len() * stride, 0.0);
+        self.out.resize(self.model.outputs * stride, 0.0);
         let mut values: Vec<Vec<f32>> = (0..width).map(|_| Vec::with_capacity(rows)).collect();
-        for start in (0..rows).step_by(BLOCK) {
+        for start in (0..rows).step_by(stride) {
             context.check()?;
-            let count = BLOCK.min(rows - start);
-            self.fill(&columns, start, count)?;
+            let count = stride.min(rows - start);
+            self.fill(&columns, stride, start, count)?;
             match &self.model.engine {
                 Engine::Trees { ensemble, base, sums, .. } => {
                     let apart = *sums == Sums::Apart;
-                    self.out.chunks_exact_mut(BLOCK).zip(base).for_each(|(out, &base)| out.fill(if apart { 0.0 } else { base }));
-                    ensemble.add(self.asked.trees.clone(), &self.block, count, &mut self.scratch, &mut self.out);
+                    self.out.chunks_exact_mut(stride).zip(base).for_each(|(out, &base)| out.fill(if apart { 0.0 } else { base }));
+                    ensemble.add(self.asked.trees.clone(), (&self.block, stride), count, &mut self.scratch, &mut self.out);
                     if apart {
-                        let outputs = self.out.chunks_exact_mut(BLOCK).zip(base);
+                        let outputs = self.out.chunks_exact_mut(stride).zip(base);
                         outputs.for_each(|(out, base)| out.iter_mut().for_each(|sum| *sum += base));
                     }
                 }
                 Engine::Linear { weights, base } => {
-                    linear::margins(weights, base, &self.block, BLOCK, count, &mut self.out);
+                    linear::margins(weights, base, &self.block, stride, count, &mut self.out);
                 }
             }
             if !self.asked.margin {
-                self.model.link.apply(&mut self.out, BLOCK, count);
+                self.model.link.apply(&mut self.out, stride, count);
             }
-            for (values, run) in values.iter_mut().zip(self.out.chunks_exact(BLOCK)) {
+            for (values, run) in values.iter_mut().zip(self.out.chunks_exact(stride)) {
                 values.extend_from_slice(&run[..count]);
             }
         }

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use super::{BLOCK, Missing, Node, Slots, Test, Tree, Value, index, lines::Lines, malformed, set::Set, walk::is_zero};
+use super::{BLOCK, Missing, Node, Placed, Slots, Test, Value, index, lines::Lines, malformed, set::Set, walk::is_zero};
 use crate::error::Result;
 
 /// Cuts looked at in one step.
@@ -31,15 +31,24 @@ impl Width {
     }
 }
 
-/// The bins of a block.
+/// The bins of some rows.
 #[derive(Default)]
 pub(super) struct Bins {
-    /// A run of [`BLOCK`] for each column, flipped so that they compare signed.
+    /// For each [`BLOCK`] of rows a run of that for each column, flipped so that they compare signed.
     pub(super) bytes: Lines<i8>,
+    /// Columns of bytes.
+    pub(super) columns: usize,
     /// Row by row: a walk looks at many columns of one row.
     pub(super) words: Vec<u16>,
     /// Words of a row.
     pub(super) width: usize,
+}
+
+/// The bins of one block of the rows.
+struct Piece<'a> {
+    bytes: &'a mut [i8],
+    words: &'a mut [u16],
+    width: usize,
 }
 
 /// Makes bins of values.
@@ -128,21 +137,45 @@ impl<T: Value> Quantiser<T> {
     }
 
     /// Fills the bins of some rows.
-    pub(super) fn fill(&self, columns: &[T], rows: usize, bins: &mut Bins) {
-        self.fill_by(columns, rows, bins, |run, value| run.iter().map(|cut| u32::from(*cut < value)).sum());
+    pub(super) fn fill(&self, columns: &[T], stride: usize, rows: usize, bins: &mut Bins) {
+        self.fill_by(columns, stride, rows, bins, |run, value| run.iter().map(|cut| u32::from(*cut < value)).sum());
     }
 
     /// Fills the bins, with another way to count the cuts of a run that lie below a value.
     #[inline(always)]
-    pub(super) fn fill_by(&self, columns: &[T], rows: usize, bins: &mut Bins, below: impl Fn(&[T; RUN], T) -> u32) {
+    pub(super) fn fill_by(
+        &self,
+        columns: &[T],
+        stride: usize,
+        rows: usize,
+        bins: &mut Bins,
+        below: impl Fn(&[T; RUN], T) -> u32,
+    ) {
+        let blocks = rows.div_ceil(BLOCK);
         // A filled up tree may look at column 0 even where no split needs one.
-        bins.bytes.reset(self.bytes.max(1) * BLOCK);
+        bins.columns = self.bytes.max(1);
+        bins.bytes.reset(blocks * bins.columns * BLOCK);
         bins.width = self.words.max(1);
-        bins.words.resize(bins.width * BLOCK, 0);
+        bins.words.resize(blocks * bins.width * BLOCK, 0);
+        for start in (0..rows).step_by(BLOCK) {
+            let piece = Piece {
+                bytes: &mut bins.bytes[start * bins.columns..][..bins.columns * BLOCK],
+                words: &mut bins.words[start * bins.width..][..bins.width * BLOCK],
+                width: bins.width,
+            };
+            // Trees without a split have no columns.
+            let columns = columns.get(start..).unwrap_or_default();
+            self.fill_block(columns, stride, BLOCK.min(rows - start), piece, &below);
+        }
+    }
+
+    /// Fills the bins of a block; the columns begin with its rows.
+    #[inline(always)]
+    fn fill_block(&self, columns: &[T], stride: usize, rows: usize, mut bins: Piece<'_>, below: &impl Fn(&[T; RUN], T) -> u32) {
         let (mut counts, mut adjusted) = ([0u32; BLOCK], [0u32; BLOCK]);
-        for (slot, values) in self.slots.iter().zip(columns.chunks_exact(BLOCK)) {
+        for (slot, values) in self.slots.iter().zip(columns.chunks(stride)) {
             let values = &values[..rows];
-            slot.cuts.count(values, &mut counts[..rows], &below);
+            slot.cuts.count(values, &mut counts[..rows], below);
             for ordered in &slot.ordered {
                 let missing = if ordered.missing_right { u32::MAX } else { 0 };
                 let counts = match (ordered.missing, ordered.missing_right) {
@@ -152,7 +185,7 @@ impl<T: Value> Quantiser<T> {
                     (Missing::Zero, _) => replaced(&counts, values, &mut adjusted, is_zero, missing),
                     (Missing::Never, _) => {
                         let mut zero = [0];
-                        slot.cuts.count(&[T::ZERO], &mut zero, &below);
+                        slot.cuts.count(&[T::ZERO], &mut zero, below);
                         replaced(&counts, values, &mut adjusted, T::is_nan, zero[0])
                     }
                 };
@@ -172,7 +205,7 @@ impl<T: Value> Quantiser<T> {
                     }
                 }
             }
-            slot.members.iter().for_each(|member| member.fill(values, bins));
+            slot.members.iter().for_each(|member| member.fill(values, &mut bins));
         }
     }
 }
@@ -194,7 +227,7 @@ fn replaced<'a, T: Value>(
 
 impl Member {
     #[inline(always)]
-    fn fill<T: Value>(&self, values: &[T], bins: &mut Bins) {
+    fn fill<T: Value>(&self, values: &[T], bins: &mut Piece<'_>) {
         let right = |value: T| match value.is_nan() || (self.missing == Missing::Zero && is_zero(value)) {
             true => self.missing_right,
             false => self.set.contains(value.double()) == self.inside_right,
@@ -220,11 +253,18 @@ type MemberKey = (u32, Vec<u32>, bool, Missing, bool, Width);
 pub(super) struct Builder<'a, T> {
     slots: &'a Slots<'a>,
     cuts: Vec<Vec<T>>,
-    made: Vec<(Vec<Ordered>, Vec<Member>)>,
-    ordered: HashMap<(u32, Missing, bool, Width, u32), usize>,
+    /// For each node that has a cut, how many of its feature's cuts are less.
+    positions: Vec<u32>,
+    made: Vec<(Vec<Treatment>, Vec<Member>)>,
     members: HashMap<MemberKey, usize>,
     bytes: usize,
     words: usize,
+}
+
+/// The columns of a feature for one treatment of missing values, and which is for which stretch of its cuts, of bytes and of words.
+struct Treatment {
+    ordered: Ordered,
+    stretches: [Vec<Option<usize>>; 2],
 }
 
 /// A row goes left in a split where its bin in this column is at most `bin`, which is less than the greatest bin.
@@ -234,57 +274,75 @@ pub(super) struct Comparison {
 }
 
 impl<'a, T: Value> Builder<'a, T> {
-    pub(super) fn new<S>(trees: &[Tree<S>], slots: &'a Slots<'a>) -> Self {
-        let mut cuts = vec![Vec::new(); slots.features.len()];
-        for node in trees.iter().flat_map(|tree| &tree.nodes) {
-            if let Node::Split { feature, test, .. } = *node {
-                let cut = T::cut(test);
-                if !cut.is_nan() {
-                    cuts[slots.of(feature) as usize].push(cut);
+    pub(super) fn new<S>(trees: &[Placed<'_, S>], slots: &'a Slots<'a>) -> Self {
+        let mut found = vec![Vec::new(); slots.features.len()];
+        let mut count = 0;
+        for Placed { tree, first_node, .. } in trees {
+            for (node, number) in tree.nodes.iter().zip(*first_node..) {
+                if let Node::Split { feature, test, .. } = *node {
+                    let cut = T::cut(test);
+                    if !cut.is_nan() {
+                        found[slots.of(feature) as usize].push((cut.order(), number));
+                    }
                 }
             }
+            count += tree.nodes.len();
         }
-        for cuts in &mut cuts {
-            cuts.sort_unstable_by(|a: &T, b| a.double().total_cmp(&b.double()));
-            // -0.0 and 0.0 are one threshold.
-            cuts.dedup_by(|a, b| a == b);
-        }
+        let mut positions = vec![0; count];
+        let mut ranked = |mut found: Vec<(T::Order, u32)>| {
+            found.sort_unstable();
+            let mut cuts = Vec::new();
+            for same in found.chunk_by(|a, b| a.0 == b.0) {
+                same.iter().for_each(|&(_, number)| positions[number as usize] = cuts.len() as u32);
+                cuts.push(T::from_order(same[0].0));
+            }
+            cuts
+        };
+        let cuts = found.into_iter().map(&mut ranked).collect();
         let made = slots.features.iter().map(|_| Default::default()).collect();
-        Self { slots, cuts, made, ordered: HashMap::new(), members: HashMap::new(), bytes: 0, words: 0 }
+        Self { slots, cuts, positions, made, members: HashMap::new(), bytes: 0, words: 0 }
     }
 
     /// The comparison that decides a split, with its column made if there was none.
-    pub(super) fn comparison<S>(&mut self, tree: &Tree<S>, split: Node, width: Width) -> Result<Comparison> {
-        let Node::Split { feature, test, missing, missing_left, .. } = split else { return Err(malformed()) };
+    pub(super) fn comparison<S>(&mut self, placed: &Placed<'_, S>, node: u32, width: Width) -> Result<Comparison> {
+        let Node::Split { feature, test, missing, missing_left, .. } = placed.tree.nodes[node as usize] else {
+            return Err(malformed());
+        };
         let slot = self.slots.of(feature);
-        let cut = T::cut(test);
         // Where NaN stands for zero nothing is missing.
         let missing_right = !missing_left && missing != Missing::Never;
-        if cut.is_nan() {
+        if T::cut(test).is_nan() {
+            let set = |set: u32| &*placed.tree.sets[set as usize];
             return Ok(match test {
-                Test::In(set) => self.member(slot, &tree.sets[set as usize], false, Missing::Nan, !missing_left, width),
-                Test::NotIn(set) => self.member(slot, &tree.sets[set as usize], true, Missing::Nan, !missing_left, width),
+                Test::In(members) => self.member(slot, set(members), false, Missing::Nan, !missing_left, width),
+                Test::NotIn(members) => self.member(slot, set(members), true, Missing::Nan, !missing_left, width),
                 // No number is at most NaN, and neither is what stands for one.
                 Test::Less(_) | Test::AtMost(_) => {
                     self.member(slot, &[], false, missing, missing_right || missing == Missing::Never, width)
                 }
             });
         }
-        let position = self.cuts[slot as usize].partition_point(|&known| known < cut);
-        let base = index(position / width.stretch() * width.stretch())?;
-        let key = (slot, missing, missing_right, width, base);
-        let column = match self.ordered.get(&key) {
-            Some(&column) => column,
+        let position = self.positions[(placed.first_node + node) as usize] as usize;
+        let stretch = position / width.stretch();
+        let made = &mut self.made[slot as usize].0;
+        let same = |made: &Treatment| (made.ordered.missing, made.ordered.missing_right) == (missing, missing_right);
+        let at = made.iter().position(same).unwrap_or_else(|| {
+            made.push(Treatment {
+                ordered: Ordered { missing, missing_right, columns: Vec::new() },
+                stretches: Default::default(),
+            });
+            made.len() - 1
+        });
+        let known = &mut made[at].stretches[width as usize];
+        known.resize(known.len().max(stretch + 1), None);
+        let column = match known[stretch] {
+            Some(column) => column,
             None => {
+                let base = index(stretch * width.stretch())?;
                 let column = self.next(width);
-                let made = &mut self.made[slot as usize].0;
-                let place = made.iter().position(|made| (made.missing, made.missing_right) == (missing, missing_right));
-                let place = place.unwrap_or_else(|| {
-                    made.push(Ordered { missing, missing_right, columns: Vec::new() });
-                    made.len() - 1
-                });
-                made[place].columns.push((width, base, column));
-                self.ordered.insert(key, column);
+                let made = &mut self.made[slot as usize].0[at];
+                made.stretches[width as usize][stretch] = Some(column);
+                made.ordered.columns.push((width, base, column));
                 column
             }
         };
@@ -325,7 +383,10 @@ impl<'a, T: Value> Builder<'a, T> {
     }
 
     pub(super) fn finish(self) -> Quantiser<T> {
-        let slot = |(cuts, (ordered, members)): (Vec<T>, _)| Slot { cuts: Cuts::new(&cuts), ordered, members };
+        let slot = |(cuts, (made, members)): (Vec<T>, (Vec<Treatment>, _))| {
+            let ordered = made.into_iter().map(|made| made.ordered).collect();
+            Slot { cuts: Cuts::new(&cuts), ordered, members }
+        };
         Quantiser { slots: self.cuts.into_iter().zip(self.made).map(slot).collect(), bytes: self.bytes, words: self.words }
     }
 }

@@ -1,13 +1,13 @@
-//! Trees of any shape over bins of words: rows walk down side by side, without a branch.
+//! Trees of any shape over bins of words: rows walk down side by side, without a branch, and leave at their leaf.
 #![allow(unsafe_code)]
 
 use std::ops::Range;
 
 use super::{
-    BLOCK, Leaves, Node, Sum, Tree, Value,
+    BLOCK, Leaves, Node, Placed, Sum, Value,
     bins::{Bins, Builder, Width},
     index,
-    lanes::{LANES, descend},
+    lanes::descend,
 };
 use crate::error::Result;
 
@@ -26,6 +26,23 @@ pub(super) struct Root {
     pub(super) depth: u32,
 }
 
+/// Rows that walk side by side.
+const LANES: usize = 8;
+/// Levels all rows go down before those at a leaf leave, and levels from then on.
+const FIRST: usize = 8;
+const NEXT: usize = 4;
+/// Trees of fewer levels are walked to the end by all rows: leaving costs more.
+const DEEP: u32 = 12;
+
+/// Where rows are on their way down a tree.
+#[derive(Default)]
+pub(super) struct Ways {
+    /// The node of each row.
+    nodes: Vec<u32>,
+    /// Rows that are at no leaf, with their nodes.
+    open: Vec<[u32; 2]>,
+}
+
 /// Trees that walk.
 #[derive(Default)]
 pub(super) struct Forest {
@@ -38,11 +55,11 @@ pub(super) struct Forest {
 }
 
 impl Forest {
-    /// All trees from their roots; none where they need more columns than a node can name. `first` are the trees' first leaves.
-    pub(super) fn new<T: Value, S>(trees: &[Tree<S>], first: &[u32], builder: &mut Builder<'_, T>) -> Result<Option<Self>> {
+    /// All trees from their roots; none where they need more columns than a node can name.
+    pub(super) fn new<T: Value, S>(trees: &[Placed<'_, S>], builder: &mut Builder<'_, T>) -> Result<Option<Self>> {
         let mut forest = Self::default();
-        for (tree, &first) in trees.iter().zip(first) {
-            let Some(root) = forest.plant(tree, first, builder)? else { return Ok(None) };
+        for placed in trees {
+            let Some(root) = forest.plant(placed, builder)? else { return Ok(None) };
             forest.roots.push(root);
         }
         Ok(Some(forest))
@@ -53,21 +70,16 @@ impl Forest {
     }
 
     /// Adds the nodes of a tree; none where it needs more columns than a node can name.
-    pub(super) fn plant<T: Value, S>(
-        &mut self,
-        tree: &Tree<S>,
-        first: u32,
-        builder: &mut Builder<'_, T>,
-    ) -> Result<Option<Root>> {
+    pub(super) fn plant<T: Value, S>(&mut self, placed: &Placed<'_, S>, builder: &mut Builder<'_, T>) -> Result<Option<Root>> {
         let start = self.nodes.len();
         // Level by level; the tree's nodes that come next, and how deep they lie.
         let mut order = vec![(0, 0u32)];
         let mut at = 0;
         while let Some(&(from, depth)) = order.get(at) {
-            let (packed, leaf) = match tree.nodes[from as usize] {
-                Node::Leaf(number) => (Packed { next: index(start + at)?, column: 0, bin: u16::MAX }, first + number),
-                split @ Node::Split { left, right, .. } => {
-                    let comparison = builder.comparison(tree, split, Width::Word)?;
+            let (packed, leaf) = match placed.tree.nodes[from as usize] {
+                Node::Leaf(number) => (Packed { next: index(start + at)?, column: 0, bin: u16::MAX }, placed.first_leaf + number),
+                Node::Split { left, right, .. } => {
+                    let comparison = builder.comparison(placed, from, Width::Word)?;
                     let Ok(column) = u16::try_from(comparison.column) else { return Ok(None) };
                     let next = index(start + order.len())?;
                     order.extend([(left, depth + 1), (right, depth + 1)]);
@@ -83,23 +95,29 @@ impl Forest {
         Ok(Some(Root { node: index(start)?, depth }))
     }
 
-    /// Adds the leaves of some trees for some rows of a block.
-    pub(super) fn add<S: Sum>(&self, trees: Range<usize>, leaves: &Leaves<S>, bins: &Bins, rows: usize, out: &mut [S]) {
-        let walk = self.walk(bins);
+    /// Adds the leaves of some trees; `out` is one run of `stride` sums for each output.
+    pub(super) fn add<S: Sum>(
+        &self,
+        trees: Range<usize>,
+        leaves: &Leaves<S>,
+        (bins, rows): (&Bins, usize),
+        ways: &mut Ways,
+        (out, stride): (&mut [S], usize),
+    ) {
+        let walk = self.walk(bins, rows);
         for tree in trees {
-            let root = self.roots[tree];
-            let sums = &mut out[leaves.outputs[tree] as usize * BLOCK..];
-            for start in (0..rows).step_by(LANES) {
-                let found = walk.down(root, start);
-                leaves.add(found.into_iter().take(rows - start), start, sums, |row| row);
+            let sums = &mut out[leaves.outputs[tree] as usize * stride..];
+            for (block, found) in walk.down(self.roots[tree], ways).chunks(BLOCK).enumerate() {
+                leaves.add(found, &mut sums[block * BLOCK..], stride, |row| row);
             }
         }
     }
 
-    /// The forest over the bins of a block.
-    pub(super) fn walk<'a>(&'a self, bins: &'a Bins) -> Walk<'a> {
-        assert!(bins.width >= self.columns.max(1) && bins.words.len() >= bins.width * BLOCK);
-        Walk { forest: self, words: &bins.words, width: bins.width }
+    /// The forest over the bins of some rows.
+    pub(super) fn walk<'a>(&'a self, bins: &'a Bins, rows: usize) -> Walk<'a> {
+        let lanes = rows.next_multiple_of(LANES);
+        assert!(bins.width >= self.columns.max(1) && bins.words.len() >= bins.width * lanes);
+        Walk { forest: self, words: &bins.words, width: bins.width, rows, lanes }
     }
 }
 
@@ -109,27 +127,89 @@ pub(super) struct Walk<'a> {
     forest: &'a Forest,
     words: &'a [u16],
     width: usize,
+    rows: usize,
+    /// The rows filled up to whole lanes.
+    lanes: usize,
 }
 
 impl Walk<'_> {
-    /// The leaves that rows from `row` on reach.
+    /// The leaf that each row reaches.
     #[inline(always)]
-    pub(super) fn down(self, Root { node, depth }: Root, row: usize) -> [u32; LANES] {
-        let (nodes, words) = (&*self.forest.nodes, &self.words[row * self.width..][..LANES * self.width]);
-        assert!((node as usize) < nodes.len());
-        let step = |at: [u32; LANES]| -> [u32; LANES] {
-            std::array::from_fn(|lane| {
-                // SAFETY: `at` begins inside and `next` and the node after it are nodes of the same tree (`plant`); `Forest::walk` has
-                // seen that every column any node names is among the `width` bins of a row, and `words` holds LANES rows.
-                let (node, bin) = unsafe {
-                    let node = *nodes.get_unchecked(at[lane] as usize);
-                    (node, *words.get_unchecked(lane * self.width + usize::from(node.column)))
-                };
-                node.next + u32::from(bin > node.bin)
-            })
-        };
-        let at = descend([node; LANES], depth, step);
-        std::array::from_fn(|lane| self.forest.leaves[at[lane] as usize])
+    pub(super) fn down(self, root: Root, ways: &mut Ways) -> &[u32] {
+        ways.nodes.resize(self.lanes, 0);
+        match root.depth < DEEP {
+            true => self.together(root, &mut ways.nodes),
+            false => self.apart(root, ways),
+        }
+        let leaves = &self.forest.leaves;
+        ways.nodes.iter_mut().for_each(|node| *node = leaves[*node as usize]);
+        &ways.nodes[..self.rows]
+    }
+
+    /// All rows go down to the end.
+    #[inline(always)]
+    fn together(self, Root { node, depth }: Root, nodes: &mut [u32]) {
+        for (at, nodes) in nodes.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
+            let rows = std::array::from_fn(|lane| (at * LANES + lane) as u32);
+            *nodes = descend([node; LANES], depth, |at| self.step(at, rows));
+        }
+    }
+
+    /// Rows that have reached a leaf leave.
+    #[inline(always)]
+    fn apart(self, Root { node, .. }: Root, ways: &mut Ways) {
+        let Ways { nodes, open } = ways;
+        open.resize(self.lanes, [0; 2]);
+        let mut count = 0;
+        for (at, nodes) in nodes.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
+            let rows = std::array::from_fn(|lane| (at * LANES + lane) as u32);
+            *nodes = self.steps::<FIRST>([node; LANES], rows);
+            for (&row, &node) in rows.iter().zip(&*nodes) {
+                open[count] = [row, node];
+                count += usize::from(!self.is_leaf(node));
+            }
+        }
+        while count > 0 {
+            let before = std::mem::take(&mut count);
+            for start in (0..before).step_by(LANES) {
+                // Beyond the last row the lanes repeat it.
+                let lanes: [[u32; 2]; LANES] = std::array::from_fn(|lane| open[(start + lane).min(before - 1)]);
+                let rows = lanes.map(|[row, _]| row);
+                let reached = self.steps::<NEXT>(lanes.map(|[_, node]| node), rows);
+                for (&row, &node) in rows.iter().zip(&reached).take(before - start) {
+                    nodes[row as usize] = node;
+                    open[count] = [row, node];
+                    count += usize::from(!self.is_leaf(node));
+                }
+            }
+        }
+    }
+
+    fn is_leaf(self, node: u32) -> bool {
+        self.forest.nodes[node as usize].next == node
+    }
+
+    #[inline(always)]
+    fn steps<const LEVELS: usize>(self, mut at: [u32; LANES], rows: [u32; LANES]) -> [u32; LANES] {
+        for _ in 0..LEVELS {
+            at = self.step(at, rows);
+        }
+        at
+    }
+
+    /// One level down.
+    #[inline(always)]
+    fn step(self, at: [u32; LANES], rows: [u32; LANES]) -> [u32; LANES] {
+        std::array::from_fn(|lane| {
+            // SAFETY: `at` begins with a root, and a node's `next` and the one after it are nodes of the same tree (`plant`);
+            // `Forest::walk` has seen that every column any node names is among the `width` bins of a row, and that `words` holds
+            // `lanes` rows, which no row's number exceeds.
+            let (node, bin) = unsafe {
+                let node = *self.forest.nodes.get_unchecked(at[lane] as usize);
+                (node, *self.words.get_unchecked(rows[lane] as usize * self.width + usize::from(node.column)))
+            };
+            node.next + u32::from(bin > node.bin)
+        })
     }
 }
 

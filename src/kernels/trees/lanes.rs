@@ -1,13 +1,15 @@
 //! Walks side by side: the CPU waits for none of them.
 
-/// Walks taken at once.
-pub(super) const LANES: usize = 8;
 /// Levels all lanes take together before it is asked whether any has further to go: deep levels of unbalanced trees hold few rows.
 const TOGETHER: u32 = 8;
 
 /// Where walks end that begin at `at` and are at most `depth` levels long; a step from a leaf leads to itself.
 #[inline(always)]
-pub(super) fn descend(mut at: [u32; LANES], depth: u32, step: impl Fn([u32; LANES]) -> [u32; LANES]) -> [u32; LANES] {
+pub(super) fn descend<const LANES: usize>(
+    mut at: [u32; LANES],
+    depth: u32,
+    step: impl Fn([u32; LANES]) -> [u32; LANES],
+) -> [u32; LANES] {
     for _ in 0..depth.min(TOGETHER) {
         at = step(at);
     }

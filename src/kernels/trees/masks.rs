@@ -1,7 +1,7 @@
 //! What vectors of bytes evaluate: every node of a small tree is one comparison of bytes. Large trees walk.
 
 use super::{
-    BLOCK, Leaves, Node, Shape, Sum, Tree, Value,
+    BLOCK, Leaves, Node, Placed, Shape, Sum, Value,
     bins::{Builder, Width},
     deep::{self, Root},
     index, malformed,
@@ -74,26 +74,25 @@ pub(super) struct Forest {
 }
 
 impl Forest {
-    /// None where trees need more columns than nodes can name. `first` are the trees' first leaves.
+    /// None where trees need more columns than nodes can name.
     pub(super) fn new<T: Value, S: Sum>(
-        trees: &[Tree<S>],
+        trees: &[Placed<'_, S>],
         shapes: &[Shape],
-        first: &[u32],
         builder: &mut Builder<'_, T>,
         leaves: &Leaves<S>,
     ) -> Result<Option<Self>> {
         let mut forest = Self::default();
-        for ((tree, shape), &first) in trees.iter().zip(shapes).zip(first) {
+        for (placed, shape) in trees.iter().zip(shapes) {
             let (start, numbers) = if shape.depth <= FULL_DEPTH {
-                forest.full(tree, shape.depth, builder)?
+                forest.full(placed, shape.depth, builder)?
             } else if stepped(shape) {
-                forest.steps(tree, shape, builder)?
+                forest.steps(placed, shape, builder)?
             } else {
-                let Some(root) = forest.deep.plant(tree, first, builder)? else { return Ok(None) };
+                let Some(root) = forest.deep.plant(placed, builder)? else { return Ok(None) };
                 forest.trees.push(Form::Walk(root));
                 continue;
             };
-            let then = forest.leaves(tree, &numbers, first, leaves)?;
+            let then = forest.leaves(placed, &numbers, leaves)?;
             forest.trees.push(Form::Numbers(start, then));
         }
         Ok(Some(forest))
@@ -110,21 +109,26 @@ impl Forest {
     }
 
     /// A tree filled up to its depth; its leaves.
-    fn full<T: Value, S>(&mut self, tree: &Tree<S>, depth: usize, builder: &mut Builder<'_, T>) -> Result<(First, Vec<u32>)> {
+    fn full<T: Value, S>(
+        &mut self,
+        placed: &Placed<'_, S>,
+        depth: usize,
+        builder: &mut Builder<'_, T>,
+    ) -> Result<(First, Vec<u32>)> {
         let node = index(self.node_columns.len())?;
         let mut level = vec![0u32];
         for _ in 0..depth {
             let mut next = Vec::with_capacity(level.len() * 2);
             for at in level {
-                match tree.nodes[at as usize] {
+                match placed.tree.nodes[at as usize] {
                     // Both children are the leaf itself: whichever side is taken is right.
                     Node::Leaf(_) => {
                         self.node_columns.push(0);
                         self.node_cuts.push(0);
                         next.extend([at, at]);
                     }
-                    split @ Node::Split { left, right, .. } => {
-                        let (column, cut) = comparison(tree, split, builder)?;
+                    Node::Split { left, right, .. } => {
+                        let (column, cut) = comparison(placed, at, builder)?;
                         self.node_columns.push(column);
                         self.node_cuts.push(cut);
                         next.extend([left, right]);
@@ -137,19 +141,24 @@ impl Forest {
     }
 
     /// A whole tree, node by node; its leaves.
-    fn steps<T: Value, S>(&mut self, tree: &Tree<S>, shape: &Shape, builder: &mut Builder<'_, T>) -> Result<(First, Vec<u32>)> {
+    fn steps<T: Value, S>(
+        &mut self,
+        placed: &Placed<'_, S>,
+        shape: &Shape,
+        builder: &mut Builder<'_, T>,
+    ) -> Result<(First, Vec<u32>)> {
         let step = self.steps.len();
         // The slot of each node's result, free again once the parent has used it.
-        let mut place = vec![0u16; tree.nodes.len()];
+        let mut place = vec![0u16; placed.tree.nodes.len()];
         let (mut free, mut used, mut leaves) = (Vec::new(), RESULTS, Vec::with_capacity(shape.leaves));
         for &at in &shape.children_first {
-            match tree.nodes[at as usize] {
+            match placed.tree.nodes[at as usize] {
                 Node::Leaf(_) => {
                     place[at as usize] = leaves.len() as u16;
                     leaves.push(at);
                 }
-                split @ Node::Split { left, right, .. } => {
-                    let (column, cut) = comparison(tree, split, builder)?;
+                Node::Split { left, right, .. } => {
+                    let (column, cut) = comparison(placed, at, builder)?;
                     let (left, right) = (place[left as usize], place[right as usize]);
                     free.extend([left, right].into_iter().filter(|&place| place >= RESULTS));
                     let to = free.pop().unwrap_or_else(|| {
@@ -166,9 +175,9 @@ impl Forest {
     }
 
     /// What the numbers of some leaves stand for.
-    fn leaves<S: Sum>(&mut self, tree: &Tree<S>, nodes: &[u32], first: u32, leaves: &Leaves<S>) -> Result<Then> {
-        let leaf = |&at: &u32| match tree.nodes[at as usize] {
-            Node::Leaf(number) => Ok((first + number) as usize),
+    fn leaves<S: Sum>(&mut self, placed: &Placed<'_, S>, nodes: &[u32], leaves: &Leaves<S>) -> Result<Then> {
+        let leaf = |&at: &u32| match placed.tree.nodes[at as usize] {
+            Node::Leaf(number) => Ok((placed.first_leaf + number) as usize),
             Node::Split { .. } => Err(malformed()),
         };
         let numbers = nodes.iter().map(leaf).collect::<Result<Vec<_>>>()?;
@@ -202,7 +211,7 @@ fn stepped(shape: &Shape) -> bool {
 }
 
 /// Where the column of bytes begins, and the cut, flipped as the bytes are.
-fn comparison<T: Value, S>(tree: &Tree<S>, split: Node, builder: &mut Builder<'_, T>) -> Result<(u32, i8)> {
-    let comparison = builder.comparison(tree, split, Width::Byte)?;
+fn comparison<T: Value, S>(placed: &Placed<'_, S>, node: u32, builder: &mut Builder<'_, T>) -> Result<(u32, i8)> {
+    let comparison = builder.comparison(placed, node, Width::Byte)?;
     Ok((index(comparison.column * BLOCK)?, ((comparison.bin as u8 + 1) ^ 0x80) as i8))
 }

@@ -27,6 +27,10 @@ pub use value::{Sum, Value};
 
 /// Fewer rows than this walk the nodes as they are: bins and a vector's worth of rows would cost more.
 const FEW: usize = 12;
+/// Bytes of the second cache that trees, or the bins of rows, may take.
+const CACHED: usize = 1 << 20;
+/// Most blocks that are best given at once.
+const MOST_BLOCKS: usize = 16;
 
 /// One tree as a library's model gives it; `S` is what its leaves are summed in.
 #[derive(Debug, Clone)]
@@ -116,10 +120,19 @@ struct Leaves<S> {
     most: usize,
 }
 
+/// A tree among all trees.
+struct Placed<'a, S> {
+    tree: &'a Tree<S>,
+    /// The numbers of its first node and its first leaf among those of all trees.
+    first_node: u32,
+    first_leaf: u32,
+}
+
 /// Working memory of one stream.
 #[derive(Default)]
 pub struct Scratch<S> {
     bins: bins::Bins,
+    ways: deep::Ways,
     #[cfg(target_arch = "x86_64")]
     vectors: avx2::Vectors<S>,
     #[cfg(not(target_arch = "x86_64"))]
@@ -137,14 +150,15 @@ impl<T: Value, S: Sum> Ensemble<T, S> {
         features.dedup();
         let shapes = trees.iter().map(|tree| Shape::new(tree, width)).collect::<Result<Vec<_>>>()?;
         let slots = Slots { features: &features };
-        let (leaves, first) = Leaves::new(trees, width)?;
-        let walk = walk::Forest::new(trees, &first, &slots)?;
-        let mut builder = bins::Builder::new(trees, &slots);
+        let (leaves, trees) = Leaves::new(trees, width)?;
+        let walk = walk::Forest::new(&trees, &slots)?;
+        let mut builder = bins::Builder::new(&trees, &slots);
         let form = match path {
             #[cfg(target_arch = "x86_64")]
-            Path::Avx2 => masks::Forest::new(trees, &shapes, &first, &mut builder, &leaves)?
-                .map(|forest| Form::Avx2(builder.finish(), forest)),
-            _ => deep::Forest::new(trees, &first, &mut builder)?.map(|forest| Form::Portable(builder.finish(), forest)),
+            Path::Avx2 => {
+                masks::Forest::new(&trees, &shapes, &mut builder, &leaves)?.map(|forest| Form::Avx2(builder.finish(), forest))
+            }
+            _ => deep::Forest::new(&trees, &mut builder)?.map(|forest| Form::Portable(builder.finish(), forest)),
         };
         Ok(Self { leaves, walk, form: form.unwrap_or(Form::Walk), features })
     }
@@ -170,58 +184,90 @@ impl<T: Value, S: Sum> Ensemble<T, S> {
         self.walk.memory() + form + self.features.len() * 4 + size_of_val(&*self.leaves.values) + self.leaves.outputs.len() * 4
     }
 
-    /// Adds the leaves of a range of the trees for up to [`BLOCK`] rows, in the order of the trees.
+    /// How many rows are best given at once: more than a [`BLOCK`], of which this is a multiple, where each tree has to be brought
+    /// into the cache anew.
+    pub fn rows(&self) -> usize {
+        let walked = match &self.form {
+            Form::Walk => self.walk.memory(),
+            Form::Portable(_, forest) => forest.memory(),
+            #[cfg(target_arch = "x86_64")]
+            Form::Avx2(_, forest) => forest.deep.memory(),
+        };
+        match walked > CACHED {
+            true => BLOCK * (CACHED / (self.features.len().max(1) * BLOCK * size_of::<u16>())).clamp(1, MOST_BLOCKS),
+            false => BLOCK,
+        }
+    }
+
+    /// Adds the leaves of a range of the trees, in the order of the trees.
     ///
-    /// `columns` is one run of `BLOCK` values for each of [`Ensemble::features`], `out` one run of `BLOCK` sums for each output.
-    pub fn add(&self, trees: Range<usize>, columns: &[T], rows: usize, scratch: &mut Scratch<S>, out: &mut [S]) {
-        assert!(columns.len() >= self.features.len() * BLOCK && out.len() >= self.leaves.most * BLOCK && rows <= BLOCK);
+    /// `columns` is one run of `stride` values for each of [`Ensemble::features`], `out` one run of `stride` sums for each output;
+    /// `stride` is a multiple of [`BLOCK`], and of each run the first `rows` count.
+    pub fn add(
+        &self,
+        trees: Range<usize>,
+        (columns, stride): (&[T], usize),
+        rows: usize,
+        scratch: &mut Scratch<S>,
+        out: &mut [S],
+    ) {
+        assert!(stride > 0 && stride.is_multiple_of(BLOCK) && rows <= stride && u32::try_from(stride).is_ok());
+        assert!(columns.len() >= self.features.len() * stride && out.len() >= self.leaves.most * stride);
         match &self.form {
             Form::Portable(bins, forest) if rows >= FEW => {
-                bins.fill(columns, rows, &mut scratch.bins);
-                forest.add(trees, &self.leaves, &scratch.bins, rows, out);
+                bins.fill(columns, stride, rows, &mut scratch.bins);
+                forest.add(trees, &self.leaves, (&scratch.bins, rows), &mut scratch.ways, (out, stride));
             }
             #[cfg(target_arch = "x86_64")]
             Form::Avx2(bins, forest) if rows >= FEW => {
-                let block = avx2::Block { bins, forest, leaves: &self.leaves, columns, rows };
+                let block = avx2::Block { bins, forest, leaves: &self.leaves, columns, stride, rows };
                 avx2::add(&block, trees, scratch, out);
             }
-            _ => self.walk.add(trees, &self.leaves, columns, rows, out),
+            _ => self.walk.add(trees, &self.leaves, (columns, stride), rows, out),
         }
     }
 }
 
 impl<S: Sum> Leaves<S> {
-    /// The values, and each tree's first leaf among those of all trees.
-    fn new(trees: &[Tree<S>], width: usize) -> Result<(Self, Vec<u32>)> {
+    /// The values, and where each tree is.
+    fn new(trees: &[Tree<S>], width: usize) -> Result<(Self, Vec<Placed<'_, S>>)> {
         let mut leaves = Self { values: Vec::new(), width, outputs: Vec::with_capacity(trees.len()), most: 0 };
-        let mut first = Vec::with_capacity(trees.len());
+        let mut placed = Vec::with_capacity(trees.len());
+        let mut nodes = 0;
         for tree in trees {
-            first.push(index(leaves.values.len() / width)?);
+            placed.push(Placed { tree, first_node: index(nodes)?, first_leaf: index(leaves.values.len() / width)? });
+            nodes += tree.nodes.len();
             leaves.values.extend_from_slice(&tree.values[..tree.values.len() / width * width]);
             leaves.outputs.push(tree.output);
             leaves.most = leaves.most.max((tree.output as usize).saturating_add(width));
         }
         index(leaves.values.len() / width)?;
-        Ok((leaves, first))
+        index(nodes)?;
+        Ok((leaves, placed))
     }
 
-    /// Adds leaves of rows that follow one another to runs of sums that begin with the tree's first output; `place` is where a row's sum is.
+    /// Adds the leaves of a block's first rows to the sums of as many outputs as leaves have numbers. `sums` begins with the first
+    /// output's, and the next one's come `stride` further on; `place` is where a row's sum is among the [`BLOCK`] of an output.
     #[inline(always)]
-    fn add(&self, found: impl IntoIterator<Item = u32>, row: usize, sums: &mut [S], place: impl Fn(usize) -> usize) {
-        let sums = sums.as_chunks_mut::<BLOCK>().0;
-        let rows = (row..).zip(found);
-        match (self.width, sums) {
-            (1, [sums, ..]) => {
-                rows.for_each(|(row, leaf)| sums[place(row) % BLOCK] += self.values[leaf as usize]);
+    fn add<'a>(&self, found: impl IntoIterator<Item = &'a u32>, sums: &mut [S], stride: usize, place: impl Fn(usize) -> usize) {
+        let mut runs = sums.chunks_mut(stride).filter_map(|run| run.first_chunk_mut::<BLOCK>());
+        let rows = found.into_iter().enumerate().map(|(row, &leaf)| (place(row) % BLOCK, leaf as usize));
+        match self.width {
+            1 => {
+                let Some(sums) = runs.next() else { return };
+                rows.for_each(|(at, leaf)| sums[at] += self.values[leaf]);
             }
-            (2, [first, second, ..]) => rows.for_each(|(row, leaf)| {
-                let (at, values) = (place(row) % BLOCK, &self.values[leaf as usize * 2..][..2]);
-                first[at] += values[0];
-                second[at] += values[1];
-            }),
-            (width, sums) => rows.for_each(|(row, leaf)| {
-                let (at, values) = (place(row) % BLOCK, &self.values[leaf as usize * width..][..width]);
-                sums.iter_mut().zip(values).for_each(|(sums, &value)| sums[at] += value);
+            2 => {
+                let (Some(first), Some(second)) = (runs.next(), runs.next()) else { return };
+                rows.for_each(|(at, leaf)| {
+                    let values = &self.values[leaf * 2..][..2];
+                    first[at] += values[0];
+                    second[at] += values[1];
+                });
+            }
+            width => rows.for_each(|(at, leaf)| {
+                let values = &self.values[leaf * width..][..width];
+                sums.chunks_mut(stride).zip(values).for_each(|(sums, &value)| sums[at] += value);
             }),
         }
     }

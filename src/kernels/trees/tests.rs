@@ -173,15 +173,16 @@ fn check<T: Value, S: Number>(trees: &[Tree<S>], width: usize, seed: u64) {
         let mut random = Random(seed);
         let ensemble = Ensemble::<T, S>::new(trees, width, path).unwrap();
         let mut scratch = Scratch::default();
-        for rows in [1, 7, 12, 63, 64, 65, 200, BLOCK] {
-            let columns: Vec<T> = (0..ensemble.features().len() * BLOCK).map(|_| T::from_f64(random.value())).collect();
-            let mut out: Vec<S> = base.iter().flat_map(|&base| [base; BLOCK]).collect();
-            ensemble.add(0..trees.len(), &columns, rows, &mut scratch, &mut out);
+        for (rows, blocks) in [(1, 1), (7, 3), (12, 1), (63, 1), (64, 1), (65, 2), (200, 1), (BLOCK, 1), (3 * BLOCK + 77, 4)] {
+            let stride = blocks * BLOCK;
+            let columns: Vec<T> = (0..ensemble.features().len() * stride).map(|_| T::from_f64(random.value())).collect();
+            let mut out: Vec<S> = base.iter().flat_map(|&base| vec![base; stride]).collect();
+            ensemble.add(0..trees.len(), (&columns, stride), rows, &mut scratch, &mut out);
             for row in 0..rows {
-                let value = |feature: u32| columns[ensemble.features().binary_search(&feature).unwrap() * BLOCK + row].double();
+                let value = |feature: u32| columns[ensemble.features().binary_search(&feature).unwrap() * stride + row].double();
                 let wanted = expected(trees, width, &base, value);
                 for output in 0..outputs {
-                    let (got, wanted) = (out[output * BLOCK + row], wanted[output]);
+                    let (got, wanted) = (out[output * stride + row], wanted[output]);
                     assert_eq!(
                         got.bits(),
                         wanted.bits(),
@@ -290,13 +291,28 @@ fn a_range_of_the_trees_is_that_range() {
         for rows in [5, 100] {
             let columns: Vec<f64> = (0..whole.features().len() * BLOCK).map(|_| random.value()).collect();
             let mut out = vec![0.0; 2 * BLOCK];
-            whole.add(1..4, &columns, rows, &mut Scratch::default(), &mut out);
+            whole.add(1..4, (&columns, BLOCK), rows, &mut Scratch::default(), &mut out);
             for row in 0..rows {
                 let value = |feature: u32| columns[whole.features().binary_search(&feature).unwrap() * BLOCK + row];
                 let wanted = expected(part, 1, &[0.0, 0.0], value);
                 assert_eq!([out[row], out[BLOCK + row]], wanted[..], "{path:?}, row {row} of {rows}");
             }
         }
+    }
+}
+
+#[test]
+fn trees_that_do_not_stay_in_the_cache_want_more_rows_at_once() {
+    let mut random = Random(5);
+    let kinds = Kinds { all: false, features: 40, width: 1 };
+    for path in Path::available() {
+        let mut rows = |trees: usize, features: u64| {
+            let made = |_| tree::<f64>(&mut random, 600, 2, Kinds { features, ..kinds });
+            Ensemble::<f32, f64>::new(&(0..trees).map(made).collect::<Vec<_>>(), 1, path).unwrap().rows()
+        };
+        assert_eq!([rows(3, 40), rows(100, 40)], [BLOCK, MOST_BLOCKS * BLOCK], "{path:?}");
+        // The bins of many columns would take the cache themselves.
+        assert!((2 * BLOCK..MOST_BLOCKS * BLOCK).contains(&rows(100, 400)), "{path:?}");
     }
 }
 

@@ -29,6 +29,12 @@ pub trait Value: Real + Look + PartialOrd + Default + Send + Sync + 'static {
     fn at_most(threshold: f64) -> Self;
     /// The next smaller value.
     fn next_down(self) -> Self;
+    /// Whole numbers in the order of values.
+    type Order: Ord + Copy;
+    /// The place of a value that is no NaN; both zeros have one.
+    fn order(self) -> Self::Order;
+    /// The value at a place.
+    fn from_order(order: Self::Order) -> Self;
 
     /// The greatest value a test by order sends left, NaN where there is none.
     fn cut(test: Test) -> Self {
@@ -53,8 +59,26 @@ pub trait Sum: Add + Copy + Default + AddAssign + Send + Sync + 'static {}
 impl Sum for f32 {}
 impl Sum for f64 {}
 
+/// The order of a floating-point type in the unsigned type of its bits: those of negative numbers are turned round.
+macro_rules! order {
+    ($bits:ty) => {
+        type Order = $bits;
+
+        fn order(self) -> $bits {
+            let bits = (self + 0.0).to_bits();
+            if bits >> (<$bits>::BITS - 1) == 1 { !bits } else { bits | 1 << (<$bits>::BITS - 1) }
+        }
+
+        fn from_order(order: $bits) -> Self {
+            let positive = order >> (<$bits>::BITS - 1) == 1;
+            Self::from_bits(if positive { order ^ 1 << (<$bits>::BITS - 1) } else { !order })
+        }
+    };
+}
+
 impl Value for f32 {
     const ZERO: Self = 0.0;
+    order!(u32);
 
     fn double(self) -> f64 {
         self.into()
@@ -76,6 +100,7 @@ impl Value for f32 {
 
 impl Value for f64 {
     const ZERO: Self = 0.0;
+    order!(u64);
 
     fn double(self) -> f64 {
         self
@@ -97,6 +122,17 @@ impl Value for f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_order_is_that_of_the_values() {
+        let values = [f32::NEG_INFINITY, f32::MIN, -1.5, -1e-40, 0.0, 1e-40, 1.5, f32::MAX, f32::INFINITY];
+        assert!(values.is_sorted_by_key(|value| value.order()) && values.is_sorted_by_key(|&value| f64::from(value).order()));
+        for value in values {
+            assert_eq!(f32::from_order(value.order()).to_bits(), value.to_bits());
+            assert_eq!(f64::from_order(f64::from(value).order()), f64::from(value));
+        }
+        assert_eq!((-0.0f32).order(), 0.0f32.order());
+    }
 
     #[test]
     fn cuts_in_single_precision_decide_as_the_threshold_does() {

@@ -1,15 +1,13 @@
 //! A few rows: each walks the nodes of several trees side by side, so that the CPU waits for none of them.
+#![allow(unsafe_code)]
 
 use std::ops::Range;
 
-use super::{
-    BLOCK, Leaves, Missing, Node, Slots, Sum, Test, Tree, Value, index,
-    lanes::{LANES, descend},
-    malformed,
-    set::Set,
-};
+use super::{Leaves, Missing, Node, Placed, Slots, Sum, Test, Tree, Value, index, lanes::descend, malformed, set::Set};
 use crate::error::Result;
 
+/// Trees walked side by side.
+const LANES: usize = 16;
 /// Columns of a feature.
 const READINGS: usize = 3;
 /// Marks the place of a [`Special`] where other nodes have a column.
@@ -51,14 +49,21 @@ pub(super) struct Forest<T> {
     leaves: Vec<u32>,
     roots: Vec<Root>,
     specials: Vec<Special<T>>,
+    /// Columns that nodes name.
+    columns: usize,
 }
 
 impl<T: Value> Forest<T> {
-    /// `first` are the trees' first leaves.
-    pub(super) fn new<S>(trees: &[Tree<S>], first: &[u32], slots: &Slots<'_>) -> Result<Self> {
-        let mut forest =
-            Self { nodes: Vec::new(), leaves: Vec::new(), roots: Vec::with_capacity(trees.len()), specials: Vec::new() };
-        for (tree, &first) in trees.iter().zip(first) {
+    pub(super) fn new<S>(trees: &[Placed<'_, S>], slots: &Slots<'_>) -> Result<Self> {
+        let mut forest = Self {
+            nodes: Vec::new(),
+            leaves: Vec::new(),
+            roots: Vec::with_capacity(trees.len()),
+            specials: Vec::new(),
+            // A leaf looks at the second one.
+            columns: READINGS,
+        };
+        for &Placed { tree, first_leaf, .. } in trees {
             let start = forest.nodes.len();
             // Level by level; the tree's nodes that come next, and how deep they lie.
             let mut order = vec![(0u32, 0u32)];
@@ -66,12 +71,15 @@ impl<T: Value> Forest<T> {
             while let Some(&(from, depth)) = order.get(at) {
                 let (packed, leaf) = match tree.nodes[from as usize] {
                     Node::Leaf(number) => {
-                        (Packed { cut: T::from_f64(f64::INFINITY), column: 1, next: index(start + at)? }, first + number)
+                        (Packed { cut: T::from_f64(f64::INFINITY), column: 1, next: index(start + at)? }, first_leaf + number)
                     }
                     split @ Node::Split { left, right, .. } => {
                         let next = index(start + order.len())?;
                         order.extend([(left, depth + 1), (right, depth + 1)]);
                         let (cut, column) = forest.question(tree, split, slots)?;
+                        if column & SPECIAL == 0 {
+                            forest.columns = forest.columns.max(column as usize + 1);
+                        }
                         (Packed { cut, column, next }, 0)
                     }
                 };
@@ -116,26 +124,37 @@ impl<T: Value> Forest<T> {
             + self.specials.iter().map(special).sum::<usize>()
     }
 
-    /// Adds the leaves of some trees for the first rows of a block.
-    pub(super) fn add<S: Sum>(&self, trees: Range<usize>, leaves: &Leaves<S>, columns: &[T], rows: usize, out: &mut [S]) {
-        // A leaf looks at the second column even where no split needs one.
-        let mut values = vec![T::ZERO; (columns.len() / BLOCK).max(1) * READINGS];
+    /// Adds the leaves of some trees for the first rows; `columns` and `out` are runs of `stride`.
+    pub(super) fn add<S: Sum>(
+        &self,
+        trees: Range<usize>,
+        leaves: &Leaves<S>,
+        (columns, stride): (&[T], usize),
+        rows: usize,
+        out: &mut [S],
+    ) {
+        let mut values = vec![T::ZERO; (columns.len() / stride).max(1) * READINGS];
+        assert!(values.len() >= self.columns);
+        // SAFETY: no node that is not special names a column beyond `self.columns`.
+        let plain = |values: &[T], node: Packed<T>| unsafe { above(*values.get_unchecked(node.column as usize), node.cut) };
         for row in 0..rows {
-            for (readings, column) in values.as_chunks_mut::<READINGS>().0.iter_mut().zip(columns.chunks_exact(BLOCK)) {
+            for (readings, column) in values.as_chunks_mut::<READINGS>().0.iter_mut().zip(columns.chunks_exact(stride)) {
                 let value = column[row];
                 *readings = if value.is_nan() { [value, T::from_f64(f64::NEG_INFINITY), T::ZERO] } else { [value; READINGS] };
             }
             for start in trees.clone().step_by(LANES) {
                 let count = LANES.min(trees.end - start);
                 let found = match self.specials.is_empty() {
-                    true => self.down(start, count, |node| u32::from(above(values[node.column as usize], node.cut))),
+                    true => self.down(start, count, |node| plain(&values, node)),
                     false => self.down(start, count, |node| match node.column & SPECIAL {
-                        0 => u32::from(above(values[node.column as usize], node.cut)),
+                        0 => plain(&values, node),
                         _ => self.specials[(node.column & !SPECIAL) as usize].right(&values),
                     }),
                 };
-                for (tree, leaf) in (start..start + count).zip(found) {
-                    leaves.add([leaf], row, &mut out[leaves.outputs[tree] as usize * BLOCK..], |row| row);
+                for (&output, leaf) in leaves.outputs[start..start + count].iter().zip(found) {
+                    let sums = out[output as usize * stride + row..].iter_mut().step_by(stride);
+                    let values = &leaves.values[leaf as usize * leaves.width..][..leaves.width];
+                    sums.zip(values).for_each(|(sum, &value)| *sum += value);
                 }
             }
         }
@@ -143,14 +162,15 @@ impl<T: Value> Forest<T> {
 
     /// The leaves of some trees that follow one another.
     #[inline(always)]
-    fn down(&self, start: usize, count: usize, right: impl Fn(Packed<T>) -> u32) -> [u32; LANES] {
+    fn down(&self, start: usize, count: usize, right: impl Fn(Packed<T>) -> bool) -> [u32; LANES] {
         // Beyond the last tree the lanes repeat it.
         let at: [u32; LANES] = std::array::from_fn(|lane| self.roots[start + lane.min(count - 1)].node);
         let depth = self.roots[start..start + count].iter().map(|root| root.depth).max().unwrap_or(0);
         let step = |at: [u32; LANES]| -> [u32; LANES] {
             std::array::from_fn(|lane| {
-                let node = self.nodes[at[lane] as usize];
-                node.next + right(node)
+                // SAFETY: `at` begins with a root, and a node's `next` and the one after it are nodes of the same tree (`new`).
+                let node = unsafe { *self.nodes.get_unchecked(at[lane] as usize) };
+                node.next + u32::from(right(node))
             })
         };
         let at = descend(at, depth, step);
@@ -160,15 +180,15 @@ impl<T: Value> Forest<T> {
 
 impl<T: Value> Special<T> {
     #[inline(never)]
-    fn right(&self, values: &[T]) -> u32 {
+    fn right(&self, values: &[T]) -> bool {
         let value = values[self.column as usize];
-        u32::from(match &self.ask {
+        match &self.ask {
             Ask::Set { .. } if value.is_nan() => self.missing_right,
             Ask::Set { set, inside_right } => set.contains(value.double()) == *inside_right,
             Ask::Cut { missing: Missing::Nan, .. } if value.is_nan() => self.missing_right,
             Ask::Cut { missing: Missing::Zero, .. } if is_zero(value) => self.missing_right,
             Ask::Cut { cut, .. } => above(value, *cut),
-        })
+        }
     }
 }
 

@@ -10,7 +10,6 @@ use std::{arch::x86_64::__m256i, ops::Range};
 use super::{
     BLOCK, Leaves, Scratch, Sum, Value,
     bins::Quantiser,
-    lanes::LANES,
     lines::Lines,
     masks::{Forest, Form, Then},
 };
@@ -20,19 +19,20 @@ pub use look::Look;
 /// Rows a step works on.
 const ROWS: usize = 64;
 
-/// What is added for a block.
+/// What is added for some rows.
 pub(super) struct Block<'a, T, S> {
     pub(super) bins: &'a Quantiser<T>,
     pub(super) forest: &'a Forest,
     pub(super) leaves: &'a Leaves<S>,
     pub(super) columns: &'a [T],
+    pub(super) stride: usize,
     pub(super) rows: usize,
 }
 
 /// Working memory.
 #[derive(Default)]
 pub(super) struct Vectors<S> {
-    /// Sums in the order of [`place`].
+    /// For each [`BLOCK`] of rows a run of that for each output, in the order of [`place`].
     sums: Lines<S>,
     slots: Vec<[__m256i; 2]>,
 }
@@ -53,53 +53,63 @@ fn place<S>(row: usize) -> usize {
 
 #[target_feature(enable = "avx2,popcnt")]
 fn run<T: Value, S: Sum>(block: &Block<'_, T, S>, trees: Range<usize>, scratch: &mut Scratch<S>, out: &mut [S]) {
-    let Block { bins, forest, leaves, columns, rows } = *block;
-    let Scratch { bins: space, vectors: Vectors { sums, slots } } = scratch;
+    let Block { bins, forest, leaves, columns, stride, rows } = *block;
+    let Scratch { bins: space, ways, vectors: Vectors { sums, slots } } = scratch;
     // SAFETY: this function has what `look` needs.
-    bins.fill_by(columns, rows, space, |run, value| unsafe { T::look(run, value) });
-    sums.reset(out.len());
-    for (sums, out) in sums.chunks_exact_mut(BLOCK).zip(out.chunks_exact(BLOCK)) {
-        out[..rows].iter().enumerate().for_each(|(row, &sum)| sums[place::<S>(row)] = sum);
+    bins.fill_by(columns, stride, rows, space, |run, value| unsafe { T::look(run, value) });
+    // What the sums of a block take.
+    let size = (out.len() / stride).max(1) * BLOCK;
+    sums.reset(rows.div_ceil(BLOCK) * size);
+    for (start, sums) in (0..rows).step_by(BLOCK).zip(sums.chunks_exact_mut(size)) {
+        for (sums, out) in sums.chunks_exact_mut(BLOCK).zip(out.chunks_exact(stride)) {
+            let out = &out[start..rows.min(start + BLOCK)];
+            out.iter().enumerate().for_each(|(row, &sum)| sums[place::<S>(row)] = sum);
+        }
     }
     pass::prepare(slots, forest.slots);
-    let walk = forest.deep.walk(space);
-    let padded = rows.next_multiple_of(ROWS);
+    let walk = forest.deep.walk(space, rows);
     let mut numbers = pass::Numbers([0; BLOCK]);
     for tree in trees {
-        let sums = &mut sums[leaves.outputs[tree] as usize * BLOCK..][..leaves.width * BLOCK];
+        let blocks = sums.chunks_exact_mut(size);
+        let sums = blocks.map(|sums| &mut sums[leaves.outputs[tree] as usize * BLOCK..][..leaves.width * BLOCK]);
         let (first, then) = match forest.trees[tree] {
             Form::Numbers(first, then) => (first, then),
             Form::Walk(root) => {
-                for start in (0..rows).step_by(LANES) {
-                    leaves.add(walk.down(root, start), start, sums, place::<S>);
-                }
+                let found = walk.down(root, ways).chunks(BLOCK);
+                found.zip(sums).for_each(|(found, sums)| leaves.add(found, sums, BLOCK, place::<S>));
                 continue;
             }
         };
-        pass::numbers(forest, first, &space.bytes, padded, slots, &mut numbers);
-        let numbers = &numbers.0[..padded];
-        match then {
-            Then::Tables { table, runs } => {
-                let size = usize::from(runs) * S::PLANES;
-                let tables = forest.tables[table as usize..][..size * leaves.width].chunks_exact(size);
-                for (tables, sums) in tables.zip(sums.chunks_exact_mut(BLOCK)) {
-                    // SAFETY: this function has what `add` needs; there are `runs` times PLANES tables.
-                    unsafe {
-                        match runs {
-                            1 => S::add::<1>(tables, numbers, sums),
-                            2 => S::add::<2>(tables, numbers, sums),
-                            _ => S::add::<4>(tables, numbers, sums),
+        for ((start, sums), bytes) in (0..rows).step_by(BLOCK).zip(sums).zip(space.bytes.chunks_exact(space.columns * BLOCK)) {
+            let padded = (rows - start).min(BLOCK).next_multiple_of(ROWS);
+            pass::numbers(forest, first, bytes, padded, slots, &mut numbers);
+            let numbers = &numbers.0[..padded];
+            match then {
+                Then::Tables { table, runs } => {
+                    let size = usize::from(runs) * S::PLANES;
+                    let tables = forest.tables[table as usize..][..size * leaves.width].chunks_exact(size);
+                    for (tables, sums) in tables.zip(sums.chunks_exact_mut(BLOCK)) {
+                        // SAFETY: this function has what `add` needs; there are `runs` times PLANES tables.
+                        unsafe {
+                            match runs {
+                                1 => S::add::<1>(tables, numbers, sums),
+                                2 => S::add::<2>(tables, numbers, sums),
+                                _ => S::add::<4>(tables, numbers, sums),
+                            }
                         }
                     }
                 }
-            }
-            Then::Leaves { start: list } => {
-                let places = &forest.places[list as usize..];
-                leaves.add(numbers.iter().map(|&number| places[usize::from(number)]), 0, sums, place::<S>);
+                Then::Leaves { start: list } => {
+                    let places = &forest.places[list as usize..];
+                    leaves.add(numbers.iter().map(|&number| &places[usize::from(number)]), sums, BLOCK, place::<S>);
+                }
             }
         }
     }
-    for (sums, out) in sums.chunks_exact(BLOCK).zip(out.chunks_exact_mut(BLOCK)) {
-        out[..rows].iter_mut().enumerate().for_each(|(row, sum)| *sum = sums[place::<S>(row)]);
+    for (start, sums) in (0..rows).step_by(BLOCK).zip(sums.chunks_exact(size)) {
+        for (sums, out) in sums.chunks_exact(BLOCK).zip(out.chunks_exact_mut(stride)) {
+            let out = &mut out[start..rows.min(start + BLOCK)];
+            out.iter_mut().enumerate().for_each(|(row, sum)| *sum = sums[place::<S>(row)]);
+        }
     }
 }

@@ -1,0 +1,53 @@
+"""Models larger than a core's cache are scored in blocks of more rows: the answers are the library's, whatever the batch."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from lightgbm import LGBMRegressor
+from sklearn.ensemble import IsolationForest, RandomForestClassifier, RandomForestRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from xgboost import XGBRegressor
+
+import mlflight
+
+MODELS: dict[str, tuple[Any, Any]] = {
+    "classifier": (mlflow.sklearn, RandomForestClassifier(40, random_state=0)),
+    "pipeline": (mlflow.sklearn, make_pipeline(StandardScaler(), RandomForestRegressor(20, random_state=0))),
+    "isolation": (mlflow.sklearn, IsolationForest(60, max_samples=3000, random_state=0)),
+    "xgboost": (mlflow.xgboost, XGBRegressor(n_estimators=40, max_depth=16, min_child_weight=0)),
+    "lightgbm": (mlflow.lightgbm, LGBMRegressor(n_estimators=80, num_leaves=1000, min_child_samples=1, verbosity=-1)),
+}
+
+
+@pytest.fixture(scope="module")
+def rows() -> pd.DataFrame:
+    """Return more rows than two blocks of 4,096, some of them beyond what the models were fitted on."""
+    values = np.random.default_rng(3).normal(size=(9_000, 6)).astype("float32").astype("float64")
+    return pd.DataFrame(values, columns=[f"f{at}" for at in range(6)])
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_many_rows_at_once_give_the_librarys_answers(name: str, rows: pd.DataFrame, tmp_path: Path, monkeypatch):
+    flavor, model = MODELS[name]
+    target = rows.f0 * rows.f1 + np.random.default_rng(4).normal(size=len(rows))
+    fitted = rows[:6_000]
+    model.fit(fitted, (target > 0).astype(int)[:6_000] if name == "classifier" else target[:6_000])
+    flavor.save_model(model, tmp_path / "model", pip_requirements=["mlflow"])
+    expected = np.asarray(model.predict(rows))
+    table = pa.Table.from_pandas(rows, preserve_index=False)
+    for path in ("portable", ""):
+        monkeypatch.setenv("MLFLIGHT_KERNEL", path)
+        loaded = mlflight.load_model(tmp_path / "model", engine="native")
+        assert np.array_equal(loaded.predict(table.combine_chunks()).to_numpy(), expected)
+        cuts = [0, 1, 30, 400, 1_700, 6_000, 9_000]
+        parts = [loaded.predict(table[start:end]).to_numpy() for start, end in itertools.pairwise(cuts)]
+        assert np.array_equal(np.concatenate(parts), expected)
