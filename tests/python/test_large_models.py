@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +21,16 @@ from xgboost import XGBRegressor
 
 import mlflight
 
-MODELS: dict[str, tuple[Any, Any]] = {
-    "classifier": (mlflow.sklearn, RandomForestClassifier(40, random_state=0)),
-    "pipeline": (mlflow.sklearn, make_pipeline(StandardScaler(), RandomForestRegressor(20, random_state=0))),
-    "isolation": (mlflow.sklearn, IsolationForest(60, max_samples=3000, random_state=0)),
-    "xgboost": (mlflow.xgboost, XGBRegressor(n_estimators=40, max_depth=16, min_child_weight=0)),
-    "lightgbm": (mlflow.lightgbm, LGBMRegressor(n_estimators=80, num_leaves=1000, min_child_samples=1, verbosity=-1)),
+PICKLED = functools.partial(mlflow.sklearn.save_model, serialization_format="cloudpickle")
+MODELS: dict[str, tuple[Callable[..., None], Any]] = {
+    "classifier": (PICKLED, RandomForestClassifier(40, random_state=0)),
+    "pipeline": (PICKLED, make_pipeline(StandardScaler(), RandomForestRegressor(20, random_state=0))),
+    "isolation": (PICKLED, IsolationForest(n_estimators=60, max_samples=3000, random_state=0)),
+    "xgboost": (mlflow.xgboost.save_model, XGBRegressor(n_estimators=30, max_depth=16, min_child_weight=0, n_jobs=1)),
+    "lightgbm": (
+        mlflow.lightgbm.save_model,
+        LGBMRegressor(n_estimators=60, num_leaves=1000, min_child_samples=1, n_jobs=1, verbosity=-1),
+    ),
 }
 
 
@@ -36,12 +42,12 @@ def rows() -> pd.DataFrame:
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_many_rows_at_once_give_the_librarys_answers(name: str, rows: pd.DataFrame, tmp_path: Path, monkeypatch):
-    flavor, model = MODELS[name]
+def test_many_rows_at_once_give_the_answers_of_the_library(name: str, rows: pd.DataFrame, tmp_path: Path, monkeypatch):
+    save, model = MODELS[name]
     target = rows.f0 * rows.f1 + np.random.default_rng(4).normal(size=len(rows))
     fitted = rows[:6_000]
     model.fit(fitted, (target > 0).astype(int)[:6_000] if name == "classifier" else target[:6_000])
-    flavor.save_model(model, tmp_path / "model", pip_requirements=["mlflow"])
+    save(model, tmp_path / "model", pip_requirements=["mlflow"])
     expected = np.asarray(model.predict(rows))
     table = pa.Table.from_pandas(rows, preserve_index=False)
     for path in ("portable", ""):
