@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use arrow::buffer::ScalarBuffer;
 
-use super::{BLOCK, sparse::Sparse};
+use super::{places, sparse::Sparse};
 
 /// What the values of a column are. All are held in double precision, which is exact for each kind up to 2^53.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,7 +69,7 @@ impl Block {
     /// Makes room for so many rows and columns; their values are whatever was there.
     pub fn reset(&mut self, rows: usize, width: usize, kind: Kind) {
         self.rows = rows;
-        self.stride = rows.max(1).next_multiple_of(BLOCK);
+        self.stride = places(rows);
         self.is_sparse = false;
         self.kinds.clear();
         self.kinds.resize(width, kind);
@@ -132,7 +132,7 @@ impl Block {
         self.sources[column] = Some(source);
     }
 
-    /// How many places a column has: a multiple of [`BLOCK`].
+    /// How many places a column has: a multiple of [`BLOCK`](super::BLOCK).
     pub fn stride(&self) -> usize {
         self.stride
     }

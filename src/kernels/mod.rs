@@ -24,3 +24,8 @@ pub use path::Path;
 
 /// Rows worked on at a time: their columns stay in the first cache.
 pub const BLOCK: usize = 256;
+
+/// Places that so many rows take in a column: whole [`BLOCK`]s, at least one.
+pub fn places(rows: usize) -> usize {
+    rows.max(1).next_multiple_of(BLOCK)
+}

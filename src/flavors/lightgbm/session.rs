@@ -10,7 +10,7 @@ use arrow::{
 use super::{Inner, features::Features, forest::Work};
 use crate::{
     error::Result,
-    kernels::{BLOCK, block::round},
+    kernels::{block::round, places},
     score::{Context, Session},
 };
 
@@ -65,7 +65,7 @@ impl Session for LgbSession {
         let rounded = self.model.rounds && features.were_rounded();
         context.reserve(rows.saturating_mul(outputs + 2).saturating_mul(16))?;
         // What stays of a block's end is never read, only passed over by vectors.
-        let stride = self.model.forest.rows().min(rows.max(1).next_multiple_of(BLOCK));
+        let stride = self.model.forest.rows().min(places(rows));
         self.block.resize(self.model.forest.features().len() * stride, 0.0);
         self.out.resize(outputs * stride, 0.0);
         let mut values: Vec<Vec<f64>> = (0..outputs).map(|_| Vec::with_capacity(rows)).collect();

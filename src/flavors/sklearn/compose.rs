@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     common::frame,
-    part::{Frame, Labels, MANY_ROWS_WIDTH, MAX_WIDTH, Method, Part, Shared, Work},
+    part::{Frame, Labels, MAX_WIDTH, Method, Part, Shared, Work},
     registry::build,
     view::{Made, View, python},
 };
@@ -17,6 +17,9 @@ use crate::{
         sparse::{self, Sparse},
     },
 };
+
+/// How many columns every step may take for blocks to have more than [`BLOCK`] rows.
+const NARROW: usize = 1 << 9;
 
 /// Steps one after another; the last answers.
 struct Pipeline {
@@ -124,7 +127,7 @@ impl Part for Pipeline {
     }
 
     fn rows(&self) -> usize {
-        let narrow = |part: &Shared| part.frame().count.is_some_and(|count| count <= MANY_ROWS_WIDTH);
+        let narrow = |part: &Shared| part.frame().count.is_some_and(|count| count <= NARROW);
         match &self.last {
             Some(last) if self.steps.iter().chain(&self.last).all(narrow) => last.rows(),
             _ => BLOCK,

@@ -127,8 +127,6 @@ pub(super) struct Frame {
 
 /// How many columns a dense block may have: it holds them all, zeros too.
 pub(super) const MAX_WIDTH: usize = 1 << 14;
-/// How many columns every step may take for a pipeline's blocks to have more than [`BLOCK`] rows.
-pub(super) const MANY_ROWS_WIDTH: usize = 1 << 9;
 
 /// Blocks to work in, kept from one block of rows to the next.
 #[derive(Default)]

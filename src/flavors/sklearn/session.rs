@@ -17,6 +17,8 @@ use crate::{
 /// The scratch space of a stream.
 pub(super) struct SklearnSession {
     model: Arc<Inner>,
+    /// Most rows given to the model at once.
+    most: usize,
     places: Option<(SchemaRef, Vec<Option<usize>>)>,
     work: Work,
     input: Block,
@@ -25,7 +27,8 @@ pub(super) struct SklearnSession {
 
 impl SklearnSession {
     pub(super) fn new(model: Arc<Inner>) -> Self {
-        Self { model, places: None, work: Work::default(), input: Block::default(), out: Block::default() }
+        let most = model.part.rows();
+        Self { model, most, places: None, work: Work::default(), input: Block::default(), out: Block::default() }
     }
 
     fn places(&mut self, schema: SchemaRef) -> Result<&[Option<usize>]> {
@@ -63,7 +66,7 @@ impl Session for SklearnSession {
         self.work.read(inputs.iter().map(frame::Input::texts).collect());
         let mut values: Vec<Vec<f64>> = Vec::new();
         let model = self.model.clone();
-        let most = model.part.rows().min(rows);
+        let most = self.most.min(rows);
         frame::begin(&inputs, most, &mut self.input);
         for start in (0..rows).step_by(most.max(1)) {
             context.check()?;

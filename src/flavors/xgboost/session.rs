@@ -10,7 +10,7 @@ use arrow::{
 use super::{Engine, Inner, class::Answer, ensemble::Sums, features, options::Asked};
 use crate::{
     error::{Error, Kind, Result},
-    kernels::{BLOCK, columns::Column, linear, trees::Scratch},
+    kernels::{BLOCK, columns::Column, linear, places, trees::Scratch},
     score::{Context, Session},
 };
 
@@ -29,8 +29,8 @@ impl XgbSession {
         Self { model, asked, places: None, block: Vec::new(), out: Vec::new(), scratch: Scratch::default() }
     }
 
-    /// Rows scored at once.
-    fn stride(&self) -> usize {
+    /// Most rows scored at once.
+    fn most(&self) -> usize {
         match &self.model.engine {
             Engine::Trees { ensemble, .. } => ensemble.rows(),
             Engine::Linear { .. } => BLOCK,
@@ -127,7 +127,7 @@ impl Session for XgbSession {
         };
         let width = if self.asked.margin { self.model.outputs } else { self.model.link.width(self.model.outputs) };
         let columns = self.columns(batch)?;
-        let stride = self.stride().min(rows.max(1).next_multiple_of(BLOCK));
+        let stride = self.most().min(places(rows));
         context.reserve(rows.saturating_mul(width + 2).saturating_mul(4) + columns.len() * stride * 5)?;
         // What stays of a block's end is never read, only passed over by vectors.
         self.block.resize(columns.len() * stride, 0.0);

@@ -107,11 +107,11 @@ fn deep_nesting_is_bounded_and_costs_no_stack() {
     let mut deep = vec![b']'; 1 << 20];
     deep.extend(vec![b'a'; (1 << 20) - 1]);
     deep.push(b'.');
-    read(deep.clone()).unwrap();
+    read(deep).unwrap();
     let mut tuples = b")".to_vec();
     tuples.extend(vec![0x85; 1 << 20]);
     tuples.push(b'.');
-    read(tuples.clone()).unwrap();
+    read(tuples).unwrap();
 }
 
 #[test]
@@ -148,7 +148,7 @@ fn array(count: i64, bytes: &[u8]) -> Vec<u8> {
 fn arrays_in_their_place() {
     let mut bytes = array(2, &[1.5f64.to_le_bytes(), (-2.0f64).to_le_bytes()].concat());
     bytes.push(b'.');
-    let graph = read(bytes.clone()).unwrap();
+    let graph = read(bytes).unwrap();
     let Value::Array(array) = graph.get(graph.root()) else { panic!("{:?}", graph.get(graph.root())) };
     assert_eq!((array.shape.as_slice(), &array.data), (&[2usize][..], &Data::Floats(vec![1.5, -2.0])));
     assert!(graph.globals().all(is_data));
@@ -159,7 +159,7 @@ fn an_array_is_as_long_as_its_bytes() {
     for count in [1 << 40, -1, i64::MAX] {
         let mut bytes = array(count, &[0; 16]);
         bytes.push(b'.');
-        let error = read(bytes.clone()).unwrap_err().to_string();
+        let error = read(bytes).unwrap_err().to_string();
         assert!(error.contains("cannot have 16 bytes") || error.contains("numpy shape"), "{error}");
     }
 }
@@ -192,7 +192,7 @@ fn compressed_bombs_are_refused() {
 proptest::proptest! {
     #[test]
     fn no_bytes_make_it_panic(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..400)) {
-        let _ = read(bytes.clone());
+        let _ = read(bytes);
     }
 
     #[test]
@@ -202,6 +202,6 @@ proptest::proptest! {
         if let Some(changed) = bytes.get_mut(at) {
             *changed = byte;
         }
-        let _ = read(bytes.clone());
+        let _ = read(bytes);
     }
 }

@@ -188,7 +188,8 @@ impl<T: Value, S: Sum> Ensemble<T, S> {
     /// into the cache anew.
     pub fn rows(&self) -> usize {
         let walked = match &self.form {
-            Form::Walk => self.walk.memory(),
+            // Each row walks all trees.
+            Form::Walk => 0,
             Form::Portable(_, forest) => forest.memory(),
             #[cfg(target_arch = "x86_64")]
             Form::Avx2(_, forest) => forest.deep.memory(),
