@@ -30,8 +30,9 @@ test-rust: venv models ## The Rust suite.
 test-jvm: jars build models ## The JVM suite, on the Spark 4 line.
 	$(TESTED) $(MVN) -Dmlflight.models=$(CURDIR)/build/test-models verify -P spark4
 
+# Two files at a time: most tests wait for a process to start.
 test-python: installed models ## The Python suites, from the installed wheel.
-	$(TESTED) $(WHEEL_VENV)/bin/python -m pytest -q -p no:cacheprovider --ignore tests/python/spark_lines --ignore tests/python/clean tests/python
+	$(TESTED) $(WHEEL_VENV)/bin/python -m pytest -q -p no:cacheprovider -n 2 --dist loadfile --ignore tests/python/spark_lines --ignore tests/python/clean tests/python
 
 test-spark35: LINE := 3.5
 test-spark42: LINE := 4.2

@@ -303,6 +303,12 @@ impl<'a, T: Value> Builder<'a, T> {
         Self { slots, cuts, positions, made, members: HashMap::new(), bytes: 0, words: 0 }
     }
 
+    /// How many columns of a width there are at least once all splits by a cut have been compared.
+    #[cfg(target_arch = "x86_64")]
+    pub(super) fn least_columns(&self, width: Width) -> usize {
+        self.cuts.iter().map(|cuts| cuts.len().div_ceil(width.stretch())).sum()
+    }
+
     /// The comparison that decides a split, with its column made if there was none.
     pub(super) fn comparison<S>(&mut self, placed: &Placed<'_, S>, node: u32, width: Width) -> Result<Comparison> {
         let Node::Split { feature, test, missing, missing_left, .. } = placed.tree.nodes[node as usize] else {

@@ -104,7 +104,7 @@ impl Forest {
         ways: &mut Ways,
         (out, stride): (&mut [S], usize),
     ) {
-        let walk = self.walk(bins, rows);
+        let walk = self.walk(bins, 0..rows);
         for tree in trees {
             let sums = &mut out[leaves.outputs[tree] as usize * stride..];
             for (block, found) in walk.down(self.roots[tree], ways).chunks(BLOCK).enumerate() {
@@ -113,11 +113,23 @@ impl Forest {
         }
     }
 
-    /// The forest over the bins of some rows.
-    pub(super) fn walk<'a>(&'a self, bins: &'a Bins, rows: usize) -> Walk<'a> {
-        let lanes = rows.next_multiple_of(LANES);
-        assert!(bins.width >= self.columns.max(1) && bins.words.len() >= bins.width * lanes);
-        Walk { forest: self, words: &bins.words, width: bins.width, rows, lanes }
+    /// The nodes that lie so many levels below a tree's root, from left to right; in place of one below a leaf stands the leaf.
+    #[cfg(target_arch = "x86_64")]
+    pub(super) fn level(&self, root: Root, depth: usize) -> Vec<u32> {
+        (0..depth).fold(vec![root.node], |level, _| level.into_iter().flat_map(|at| self.children(at)).collect())
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    fn children(&self, at: u32) -> [u32; 2] {
+        let next = self.nodes[at as usize].next;
+        [next, if next == at { at } else { next + 1 }]
+    }
+
+    /// The forest over the bins of some rows, whose first is the first of a [`BLOCK`].
+    pub(super) fn walk<'a>(&'a self, bins: &'a Bins, rows: Range<usize>) -> Walk<'a> {
+        let (words, lanes) = (&bins.words[rows.start * bins.width..], rows.len().next_multiple_of(LANES));
+        assert!(bins.width >= self.columns.max(1) && words.len() >= bins.width * lanes);
+        Walk { forest: self, words, width: bins.width, rows: rows.len(), lanes }
     }
 }
 
@@ -133,13 +145,23 @@ pub(super) struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// The leaf that each row reaches.
+    /// The leaf that each row reaches from a root.
     #[inline(always)]
     pub(super) fn down(self, root: Root, ways: &mut Ways) -> &[u32] {
+        self.down_from(std::iter::repeat_n(root.node, self.rows), root.depth, ways)
+    }
+
+    /// The leaf that each row reaches from a node that lies at most `depth` levels above it.
+    #[inline(always)]
+    pub(super) fn down_from(self, from: impl Iterator<Item = u32>, depth: u32, ways: &mut Ways) -> &[u32] {
+        ways.nodes.clear();
+        ways.nodes.extend(from);
+        // Beyond the last row the lanes go down from any node.
         ways.nodes.resize(self.lanes, 0);
-        match root.depth < DEEP {
-            true => self.together(root, &mut ways.nodes),
-            false => self.apart(root, ways),
+        assert!(ways.nodes.iter().fold(0, |most, &node| node.max(most)) < self.forest.nodes.len() as u32);
+        match depth < DEEP {
+            true => self.together(depth, &mut ways.nodes),
+            false => self.apart(ways),
         }
         let leaves = &self.forest.leaves;
         ways.nodes.iter_mut().for_each(|node| *node = leaves[*node as usize]);
@@ -148,22 +170,22 @@ impl Walk<'_> {
 
     /// All rows go down to the end.
     #[inline(always)]
-    fn together(self, Root { node, depth }: Root, nodes: &mut [u32]) {
+    fn together(self, depth: u32, nodes: &mut [u32]) {
         for (at, nodes) in nodes.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
             let rows = std::array::from_fn(|lane| (at * LANES + lane) as u32);
-            *nodes = descend([node; LANES], depth, |at| self.step(at, rows));
+            *nodes = descend(*nodes, depth, |at| self.step(at, rows));
         }
     }
 
     /// Rows that have reached a leaf leave.
     #[inline(always)]
-    fn apart(self, Root { node, .. }: Root, ways: &mut Ways) {
+    fn apart(self, ways: &mut Ways) {
         let Ways { nodes, open } = ways;
         open.resize(self.lanes, [0; 2]);
         let mut count = 0;
         for (at, nodes) in nodes.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
             let rows = std::array::from_fn(|lane| (at * LANES + lane) as u32);
-            *nodes = self.steps::<FIRST>([node; LANES], rows);
+            *nodes = self.steps::<FIRST>(*nodes, rows);
             for (&row, &node) in rows.iter().zip(&*nodes) {
                 open[count] = [row, node];
                 count += usize::from(!self.is_leaf(node));
@@ -201,7 +223,7 @@ impl Walk<'_> {
     #[inline(always)]
     fn step(self, at: [u32; LANES], rows: [u32; LANES]) -> [u32; LANES] {
         std::array::from_fn(|lane| {
-            // SAFETY: `at` begins with a root, and a node's `next` and the one after it are nodes of the same tree (`plant`);
+            // SAFETY: `at` begins with nodes (`down_from`), and a node's `next` and the one after it are nodes too (`plant`);
             // `Forest::walk` has seen that every column any node names is among the `width` bins of a row, and that `words` holds
             // `lanes` rows, which no row's number exceeds.
             let (node, bin) = unsafe {

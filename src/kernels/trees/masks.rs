@@ -1,4 +1,5 @@
-//! What vectors of bytes evaluate: every node of a small tree is one comparison of bytes. Large trees walk.
+//! What vectors of bytes evaluate: every node of a small tree, or of a large one's first levels, is one comparison of bytes. From
+//! there on large trees walk.
 
 use super::{
     BLOCK, Leaves, Node, Placed, Shape, Sum, Value,
@@ -14,6 +15,8 @@ pub(super) const FULL_DEPTH: usize = 6;
 const MOST_IN_TABLES: usize = 64;
 /// Numbers that a byte tells apart.
 const MOST_NUMBERS: usize = 256;
+/// Columns of bytes up to which large trees have their first levels compared: more would push the trees out of the cache.
+const MOST_COLUMNS: usize = 256;
 /// The first slot that is no number.
 const RESULTS: u16 = MOST_NUMBERS as u16;
 
@@ -35,6 +38,8 @@ pub(super) enum Then {
     Tables { table: u32, runs: u8 },
     /// They are places in the list of leaves from here on.
     Leaves { start: u32 },
+    /// They are places in the list of nodes from here on, below which there are at most so many levels.
+    Nodes { start: u32, depth: u32 },
 }
 
 /// One step: compare, and choose between two slots.
@@ -68,7 +73,7 @@ pub(super) struct Forest {
     pub(super) slots: usize,
     /// Leaves byte by byte, for each output, run of 16 and byte of the value.
     pub(super) tables: Vec<[u8; 16]>,
-    /// Leaves that numbers stand for.
+    /// Leaves, and nodes of `deep`, that numbers stand for.
     pub(super) places: Vec<u32>,
     pub(super) deep: deep::Forest,
 }
@@ -82,6 +87,7 @@ impl Forest {
         leaves: &Leaves<S>,
     ) -> Result<Option<Self>> {
         let mut forest = Self::default();
+        let few_columns = builder.least_columns(Width::Byte) <= MOST_COLUMNS;
         for (placed, shape) in trees.iter().zip(shapes) {
             let (start, numbers) = if shape.depth <= FULL_DEPTH {
                 forest.full(placed, shape.depth, builder)?
@@ -89,7 +95,15 @@ impl Forest {
                 forest.steps(placed, shape, builder)?
             } else {
                 let Some(root) = forest.deep.plant(placed, builder)? else { return Ok(None) };
-                forest.trees.push(Form::Walk(root));
+                let form = if few_columns {
+                    let (first, _) = forest.full(placed, FULL_DEPTH, builder)?;
+                    let start = index(forest.places.len())?;
+                    forest.places.extend(forest.deep.level(root, FULL_DEPTH));
+                    Form::Numbers(first, Then::Nodes { start, depth: root.depth - FULL_DEPTH as u32 })
+                } else {
+                    Form::Walk(root)
+                };
+                forest.trees.push(form);
                 continue;
             };
             let then = forest.leaves(placed, &numbers, leaves)?;

@@ -272,6 +272,22 @@ fn more_columns_than_a_node_can_name_are_walked() {
 }
 
 #[test]
+#[cfg(target_arch = "x86_64")]
+fn first_levels_are_compared_as_bytes_unless_that_takes_too_many_columns() {
+    let mut random = Random(12);
+    for (features, walked) in [(40, false), (400, true)] {
+        let kinds = Kinds { all: false, features, width: 1 };
+        let trees: Vec<Tree<f64>> = (0..4).map(|_| tree(&mut random, 900, 2, kinds)).collect();
+        for path in Path::available() {
+            if let Form::Avx2(_, forest) = Ensemble::<f64, f64>::new(&trees, 1, path).unwrap().form {
+                assert!(forest.trees.iter().all(|tree| matches!(tree, masks::Form::Walk(_)) == walked));
+            }
+        }
+        check::<f64, f64>(&trees, 1, 8);
+    }
+}
+
+#[test]
 fn constants_and_thresholds_that_are_no_number() {
     let leaf = Tree { nodes: vec![Node::Leaf(0)], sets: vec![], values: vec![1.5], output: 1 };
     check::<f32, f32>(std::slice::from_ref(&leaf), 1, 5);

@@ -67,7 +67,6 @@ fn run<T: Value, S: Sum>(block: &Block<'_, T, S>, trees: Range<usize>, scratch: 
         }
     }
     pass::prepare(slots, forest.slots);
-    let walk = forest.deep.walk(space, rows);
     let mut numbers = pass::Numbers([0; BLOCK]);
     for tree in trees {
         let blocks = sums.chunks_exact_mut(size);
@@ -75,7 +74,7 @@ fn run<T: Value, S: Sum>(block: &Block<'_, T, S>, trees: Range<usize>, scratch: 
         let (first, then) = match forest.trees[tree] {
             Form::Numbers(first, then) => (first, then),
             Form::Walk(root) => {
-                let found = walk.down(root, ways).chunks(BLOCK);
+                let found = forest.deep.walk(space, 0..rows).down(root, ways).chunks(BLOCK);
                 found.zip(sums).for_each(|(found, sums)| leaves.add(found, sums, BLOCK, place::<S>));
                 continue;
             }
@@ -102,6 +101,12 @@ fn run<T: Value, S: Sum>(block: &Block<'_, T, S>, trees: Range<usize>, scratch: 
                 Then::Leaves { start: list } => {
                     let places = &forest.places[list as usize..];
                     leaves.add(numbers.iter().map(|&number| &places[usize::from(number)]), sums, BLOCK, place::<S>);
+                }
+                Then::Nodes { start: list, depth } => {
+                    let places = &forest.places[list as usize..];
+                    let walk = forest.deep.walk(space, start..rows.min(start + BLOCK));
+                    let from = numbers.iter().take(rows - start).map(|&number| places[usize::from(number)]);
+                    leaves.add(walk.down_from(from, depth, ways), sums, BLOCK, place::<S>);
                 }
             }
         }
