@@ -95,7 +95,8 @@ impl Forest {
                 forest.steps(placed, shape, builder)?
             } else {
                 let Some(root) = forest.deep.plant(placed, builder)? else { return Ok(None) };
-                let form = if few_columns {
+                // Whether a category is in a set would be asked twice, for a byte and for a word.
+                let form = if few_columns && placed.tree.sets.is_empty() {
                     let (first, _) = forest.full(placed, FULL_DEPTH, builder)?;
                     let start = index(forest.places.len())?;
                     forest.places.extend(forest.deep.level(root, FULL_DEPTH));
