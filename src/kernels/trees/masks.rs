@@ -89,26 +89,21 @@ impl Forest {
         let mut forest = Self::default();
         let few_columns = builder.least_columns(Width::Byte) <= MOST_COLUMNS;
         for (placed, shape) in trees.iter().zip(shapes) {
-            let (start, numbers) = if shape.depth <= FULL_DEPTH {
-                forest.full(placed, shape.depth, builder)?
-            } else if stepped(shape) {
-                forest.steps(placed, shape, builder)?
-            } else {
+            let form = if shape.depth > FULL_DEPTH && !stepped(shape) {
                 let Some(root) = forest.deep.plant(placed, builder)? else { return Ok(None) };
                 // Whether a category is in a set would be asked twice, for a byte and for a word.
-                let form = if few_columns && placed.tree.sets.is_empty() {
-                    let (first, _) = forest.full(placed, FULL_DEPTH, builder)?;
-                    let start = index(forest.places.len())?;
-                    forest.places.extend(forest.deep.level(root, FULL_DEPTH));
-                    Form::Numbers(first, Then::Nodes { start, depth: root.depth - FULL_DEPTH as u32 })
-                } else {
-                    Form::Walk(root)
+                match few_columns && placed.tree.sets.is_empty() {
+                    true => forest.walk_below(placed, root, builder)?,
+                    false => Form::Walk(root),
+                }
+            } else {
+                let (first, nodes) = match shape.depth <= FULL_DEPTH {
+                    true => forest.full(placed, shape.depth, builder)?,
+                    false => forest.steps(placed, shape, builder)?,
                 };
-                forest.trees.push(form);
-                continue;
+                Form::Numbers(first, forest.leaves(placed, &nodes, leaves)?)
             };
-            let then = forest.leaves(placed, &numbers, leaves)?;
-            forest.trees.push(Form::Numbers(start, then));
+            forest.trees.push(form);
         }
         Ok(Some(forest))
     }
@@ -123,7 +118,15 @@ impl Forest {
             + self.deep.memory()
     }
 
-    /// A tree filled up to its depth; its leaves.
+    /// A planted tree that walks from the nodes below its first levels on.
+    fn walk_below<T: Value, S>(&mut self, placed: &Placed<'_, S>, root: Root, builder: &mut Builder<'_, T>) -> Result<Form> {
+        let (first, _) = self.full(placed, FULL_DEPTH, builder)?;
+        let start = index(self.places.len())?;
+        self.places.extend(self.deep.level(root, FULL_DEPTH));
+        Ok(Form::Numbers(first, Then::Nodes { start, depth: root.depth - FULL_DEPTH as u32 }))
+    }
+
+    /// The first levels of a tree, filled up to so many; the nodes below them.
     fn full<T: Value, S>(
         &mut self,
         placed: &Placed<'_, S>,
