@@ -14,7 +14,7 @@ REQUIREMENTS := tests/requirements.txt tests/requirements-tools.txt
 MVN := mvn -q -B -f jvm/pom.xml -Dmlflight.native.dir=$(BUILT)
 TESTED := MLFLIGHT_TEST_PYTHON=$(CURDIR)/$(VENV)/bin/python MLFLIGHT_TEST_MODELS=$(CURDIR)/build/test-models MLFLIGHT_TEST_NATIVE=$(BUILT)
 
-.PHONY: help demo test test-rust test-jvm test-python test-spark35 test-spark42 test-wheel fast lint wheel fuzz bench tools venv build jars jars-all dev-wheel lines-wheel installed models clean
+.PHONY: help demo test test-rust test-jvm test-python test-lines test-spark35 test-spark42 test-wheel fast lint wheel fuzz bench tools venv build jars jars-all dev-wheel lines-wheel installed models clean
 
 help: ## Lists the targets.
 	@sed -n 's/^\([a-z0-9 -]*\):.*## /\1\t/p' Makefile | expand -t 28
@@ -22,7 +22,7 @@ help: ## Lists the targets.
 demo: installed ## Trains a scikit-learn model, scores a million rows with Spark and with batch-score, compares.
 	$(WHEEL_VENV)/bin/python examples/demo.py
 
-test: test-rust test-jvm test-python test-spark35 test-spark42 ## Runs every suite: Rust, JVM, Python.
+test: test-rust test-jvm test-python test-lines ## Runs every suite: Rust, JVM, Python.
 
 test-rust: venv models ## The Rust suite.
 	$(TESTED) cargo test --workspace
@@ -34,10 +34,13 @@ test-jvm: jars build models ## The JVM suite, on the Spark 4 line.
 test-python: installed models ## The Python suites, from the installed wheel.
 	$(TESTED) $(WHEEL_VENV)/bin/python -m pytest -q -p no:cacheprovider -n 2 --dist loadfile --ignore tests/python/spark_lines --ignore tests/python/clean tests/python
 
+test-lines: ## The smoke tests on every other line of Spark, side by side.
+	$(MAKE) -j 2 --output-sync test-spark35 test-spark42
+
 test-spark35: LINE := 3.5
 test-spark42: LINE := 4.2
 # An environment of each line's own, with one wheel that has the jars of all lines.
-test-spark35 test-spark42: test-spark%: lines-wheel models ## A smoke test on another line of Spark than the suites run with.
+test-spark35 test-spark42: test-spark%: lines-wheel models ## A smoke test on one of them.
 	.ci/venv .venv-spark$* tests/requirements-spark$*.txt tests/requirements-tools.txt
 	build/tools/bin/uv pip install -q --python .venv-spark$*/bin/python --reinstall --no-deps build/wheel-lines/mlflight-*.whl
 	$(TESTED) MLFLIGHT_TEST_SPARK=$(LINE) .venv-spark$*/bin/python -m pytest -q -p no:cacheprovider tests/python/spark_lines
