@@ -161,12 +161,11 @@ impl Dtype {
         })
     }
 
-    /// The same with the sign of its highest bit.
+    /// The bits of an item with the sign of its highest one.
     #[inline]
-    pub(super) fn signed(&self, item: &[u8]) -> Option<i64> {
-        let bits = self.unsigned(item)?;
+    pub(super) fn signed(&self, bits: u64) -> i64 {
         let unused = 64 - 8 * self.size as u32;
-        Some((bits << unused).cast_signed() >> unused)
+        (bits << unused).cast_signed() >> unused
     }
 
     fn text(&self, item: &[u8]) -> Result<String> {

@@ -127,7 +127,8 @@ impl Array {
         let Data::Records(bytes) = &self.data else { return None };
         let field = self.dtype.fields.iter().find(|field| field.name == name)?;
         // No field reaches beyond its record.
-        Some(Items { bytes: bytes.get(field.offset..)?, record: self.dtype.size, dtype: &field.dtype })
+        let words = field.dtype.size == 8 && !field.dtype.big_endian;
+        Some(Items { bytes: bytes.get(field.offset..)?, record: self.dtype.size, dtype: &field.dtype, words })
     }
 }
 
@@ -139,11 +140,21 @@ pub struct Items<'a> {
     /// Bytes from one item to the next.
     record: usize,
     dtype: &'a Dtype,
+    /// Whether items are of 64 bits, the least significant byte first: most are, and need no look at the type.
+    words: bool,
 }
 
 impl<'a> Items<'a> {
     fn bytes(&self, at: usize) -> &'a [u8] {
         &self.bytes[at * self.record..][..self.dtype.size]
+    }
+
+    #[inline(always)]
+    fn bits(&self, at: usize) -> Option<u64> {
+        match self.words {
+            true => self.bytes[at * self.record..].first_chunk().map(|&bytes| u64::from_le_bytes(bytes)),
+            false => self.dtype.unsigned(self.bytes(at)),
+        }
     }
 
     /// An item as a whole number, when it is a signed or short one or a truth value.
@@ -152,11 +163,11 @@ impl<'a> Items<'a> {
     /// There is no such item.
     #[inline]
     pub fn int(&self, at: usize) -> Option<i64> {
-        let bytes = self.bytes(at);
+        let bits = self.bits(at)?;
         Some(match self.dtype.kind {
-            Kind::Int => self.dtype.signed(bytes)?,
-            Kind::Uint => i64::try_from(self.dtype.unsigned(bytes)?).ok()?,
-            Kind::Bool => i64::from(bytes != [0]),
+            Kind::Int => self.dtype.signed(bits),
+            Kind::Uint => i64::try_from(bits).ok()?,
+            Kind::Bool => i64::from(bits != 0),
             _ => return None,
         })
     }
@@ -170,7 +181,7 @@ impl<'a> Items<'a> {
         if self.dtype.kind != Kind::Float {
             return None;
         }
-        let bits = self.dtype.unsigned(self.bytes(at))?;
+        let bits = self.bits(at)?;
         match self.dtype.size {
             8 => Some(f64::from_bits(bits)),
             4 => Some(f32::from_bits(bits as u32).into()),

@@ -29,6 +29,16 @@ impl Width {
             Self::Word => usize::from(u16::MAX),
         }
     }
+
+    /// The stretch of a cut, and its place there.
+    fn split(self, position: usize) -> (usize, u16) {
+        match self {
+            // Division by what is known here is none.
+            #[cfg(target_arch = "x86_64")]
+            Self::Byte => (position / usize::from(u8::MAX), (position % usize::from(u8::MAX)) as u16),
+            Self::Word => (position / usize::from(u16::MAX), (position % usize::from(u16::MAX)) as u16),
+        }
+    }
 }
 
 /// The bins of some rows.
@@ -251,7 +261,7 @@ type MemberKey = (u32, Vec<u32>, bool, Missing, bool, Width);
 
 /// Collects the columns that trees turn out to need.
 pub(super) struct Builder<'a, T> {
-    slots: &'a Slots<'a>,
+    slots: &'a Slots,
     cuts: Vec<Vec<T>>,
     /// For each node that has a cut, how many of its feature's cuts are less.
     positions: Vec<u32>,
@@ -274,7 +284,7 @@ pub(super) struct Comparison {
 }
 
 impl<'a, T: Value> Builder<'a, T> {
-    pub(super) fn new<S>(trees: &[Placed<'_, S>], slots: &'a Slots<'a>) -> Self {
+    pub(super) fn new<S>(trees: &[Placed<'_, S>], slots: &'a Slots) -> Self {
         let mut found = vec![Vec::new(); slots.features.len()];
         let mut count = 0;
         for Placed { tree, first_node, .. } in trees {
@@ -282,23 +292,25 @@ impl<'a, T: Value> Builder<'a, T> {
                 if let Node::Split { feature, test, .. } = *node {
                     let cut = T::cut(test);
                     if !cut.is_nan() {
-                        found[slots.of(feature) as usize].push((cut.order(), number));
+                        found[slots.of(feature) as usize].push(cut.ranked(number));
                     }
                 }
             }
             count += tree.nodes.len();
         }
         let mut positions = vec![0; count];
-        let mut ranked = |mut found: Vec<(T::Order, u32)>| {
+        let mut sorted = |mut found: Vec<T::Ranked>| {
             found.sort_unstable();
             let mut cuts = Vec::new();
-            for same in found.chunk_by(|a, b| a.0 == b.0) {
-                same.iter().for_each(|&(_, number)| positions[number as usize] = cuts.len() as u32);
-                cuts.push(T::from_order(same[0].0));
+            for (cut, number) in found.into_iter().map(T::of_ranked) {
+                if cuts.last() != Some(&cut) {
+                    cuts.push(cut);
+                }
+                positions[number as usize] = cuts.len() as u32 - 1;
             }
             cuts
         };
-        let cuts = found.into_iter().map(&mut ranked).collect();
+        let cuts = found.into_iter().map(&mut sorted).collect();
         let made = slots.features.iter().map(|_| Default::default()).collect();
         Self { slots, cuts, positions, made, members: HashMap::new(), bytes: 0, words: 0 }
     }
@@ -329,7 +341,7 @@ impl<'a, T: Value> Builder<'a, T> {
             });
         }
         let position = self.positions[(placed.first_node + node) as usize] as usize;
-        let stretch = position / width.stretch();
+        let (stretch, bin) = width.split(position);
         let made = &mut self.made[slot as usize].0;
         let same = |made: &Treatment| (made.ordered.missing, made.ordered.missing_right) == (missing, missing_right);
         let at = made.iter().position(same).unwrap_or_else(|| {
@@ -340,10 +352,10 @@ impl<'a, T: Value> Builder<'a, T> {
             made.len() - 1
         });
         let known = &mut made[at].stretches[width as usize];
-        known.resize(known.len().max(stretch + 1), None);
-        let column = match known[stretch] {
-            Some(column) => column,
-            None => {
+        let column = match known.get(stretch) {
+            Some(&Some(column)) => column,
+            _ => {
+                known.resize(known.len().max(stretch + 1), None);
                 let base = index(stretch * width.stretch())?;
                 let column = self.next(width);
                 let made = &mut self.made[slot as usize].0[at];
@@ -352,7 +364,7 @@ impl<'a, T: Value> Builder<'a, T> {
                 column
             }
         };
-        Ok(Comparison { column, bin: (position % width.stretch()) as u16 })
+        Ok(Comparison { column, bin })
     }
 
     fn member(

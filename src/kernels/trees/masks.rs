@@ -6,6 +6,7 @@ use super::{
     bins::{Builder, Width},
     deep::{self, Root},
     index, malformed,
+    shape::children_first,
 };
 use crate::error::Result;
 
@@ -169,7 +170,7 @@ impl Forest {
         // The slot of each node's result, free again once the parent has used it.
         let mut place = vec![0u16; placed.tree.nodes.len()];
         let (mut free, mut used, mut leaves) = (Vec::new(), RESULTS, Vec::with_capacity(shape.leaves));
-        for &at in &shape.children_first {
+        for at in children_first(placed.tree) {
             match placed.tree.nodes[at as usize] {
                 Node::Leaf(_) => {
                     place[at as usize] = leaves.len() as u16;

@@ -31,6 +31,8 @@ const FEW: usize = 12;
 const CACHED: usize = 1 << 20;
 /// Most blocks that are best given at once.
 const MOST_BLOCKS: usize = 16;
+/// Features whose columns are looked up.
+const FIRST_FEATURES: usize = 1 << 12;
 
 /// One tree as a library's model gives it; `S` is what its leaves are summed in.
 #[derive(Debug, Clone)]
@@ -145,11 +147,8 @@ impl<T: Value, S: Sum> Ensemble<T, S> {
         if width == 0 {
             return Err(malformed());
         }
-        let mut features: Vec<u32> = trees.iter().flat_map(|tree| &tree.nodes).filter_map(feature).collect();
-        features.sort_unstable();
-        features.dedup();
+        let slots = Slots::new(trees);
         let shapes = trees.iter().map(|tree| Shape::new(tree, width)).collect::<Result<Vec<_>>>()?;
-        let slots = Slots { features: &features };
         let (leaves, trees) = Leaves::new(trees, width)?;
         let walk = walk::Forest::new(&trees, &slots)?;
         let mut builder = bins::Builder::new(&trees, &slots);
@@ -160,7 +159,7 @@ impl<T: Value, S: Sum> Ensemble<T, S> {
             }
             _ => deep::Forest::new(&trees, &mut builder)?.map(|forest| Form::Portable(builder.finish(), forest)),
         };
-        Ok(Self { leaves, walk, form: form.unwrap_or(Form::Walk), features })
+        Ok(Self { leaves, walk, form: form.unwrap_or(Form::Walk), features: slots.features })
     }
 
     /// The features any tree looks at, ascending. Column `i` of a block is feature `features()[i]`.
@@ -274,21 +273,42 @@ impl<S: Sum> Leaves<S> {
     }
 }
 
-fn feature(node: &Node) -> Option<u32> {
-    match node {
-        Node::Leaf(_) => None,
-        Node::Split { feature, .. } => Some(*feature),
-    }
-}
-
 /// Which column of a block a feature is.
-struct Slots<'a> {
-    features: &'a [u32],
+struct Slots {
+    /// Ascending.
+    features: Vec<u32>,
+    /// The columns of the first features, which most models have no more than: a search for every split takes longer.
+    first: Vec<u32>,
 }
 
-impl Slots<'_> {
+impl Slots {
+    fn new<S>(trees: &[Tree<S>]) -> Self {
+        let mut seen = vec![false; FIRST_FEATURES];
+        let mut others = Vec::new();
+        for node in trees.iter().flat_map(|tree| &tree.nodes) {
+            let Node::Split { feature, .. } = *node else { continue };
+            match seen.get_mut(feature as usize) {
+                Some(seen) => *seen = true,
+                None => others.push(feature),
+            }
+        }
+        others.sort_unstable();
+        others.dedup();
+        let mut features = Vec::with_capacity(others.len());
+        let mut first = vec![0; FIRST_FEATURES];
+        for (feature, slot) in (0u32..).zip(&mut first).filter(|(feature, _)| seen[*feature as usize]) {
+            *slot = features.len() as u32;
+            features.push(feature);
+        }
+        features.extend(others);
+        Self { features, first }
+    }
+
     fn of(&self, feature: u32) -> u32 {
-        self.features.partition_point(|&known| known < feature) as u32
+        match self.first.get(feature as usize) {
+            Some(&slot) => slot,
+            None => self.features.partition_point(|&known| known < feature) as u32,
+        }
     }
 }
 

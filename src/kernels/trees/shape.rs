@@ -4,8 +4,6 @@ use super::{Node, Result, Test, Tree, malformed};
 
 /// What a tree is known to be.
 pub(super) struct Shape {
-    /// All nodes, each after its children.
-    pub(super) children_first: Vec<u32>,
     /// Splits on the longest way to a leaf.
     pub(super) depth: usize,
     pub(super) leaves: usize,
@@ -15,13 +13,11 @@ impl Shape {
     /// Refuses nodes that are no tree, or name leaves or sets that are not there.
     pub(super) fn new<S>(tree: &Tree<S>, width: usize) -> Result<Self> {
         let numbers = tree.values.len().checked_div(width).ok_or_else(malformed)?;
-        let mut shape = Self { children_first: Vec::with_capacity(tree.nodes.len()), depth: 0, leaves: 0 };
+        let mut shape = Self { depth: 0, leaves: 0 };
         let mut open = vec![(0u32, 0usize)];
+        let mut unseen = tree.nodes.len();
         while let Some((at, depth)) = open.pop() {
-            if shape.children_first.len() >= tree.nodes.len() {
-                return Err(malformed());
-            }
-            shape.children_first.push(at);
+            unseen = unseen.checked_sub(1).ok_or_else(malformed)?;
             match *tree.nodes.get(at as usize).ok_or_else(malformed)? {
                 Node::Leaf(number) if (number as usize) < numbers => {
                     shape.leaves += 1;
@@ -38,7 +34,21 @@ impl Shape {
                 }
             }
         }
-        shape.children_first.reverse();
         Ok(shape)
     }
+}
+
+/// All nodes of a tree that has a shape, each after its children.
+#[cfg(target_arch = "x86_64")]
+pub(super) fn children_first<S>(tree: &Tree<S>) -> Vec<u32> {
+    let mut order = Vec::with_capacity(tree.nodes.len());
+    let mut open = vec![0];
+    while let Some(at) = open.pop() {
+        order.push(at);
+        if let Node::Split { left, right, .. } = tree.nodes[at as usize] {
+            open.extend([left, right]);
+        }
+    }
+    order.reverse();
+    order
 }

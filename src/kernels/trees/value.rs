@@ -29,12 +29,12 @@ pub trait Value: Real + Look + PartialOrd + Default + Send + Sync + 'static {
     fn at_most(threshold: f64) -> Self;
     /// The next smaller value.
     fn next_down(self) -> Self;
-    /// Whole numbers in the order of values.
-    type Order: Ord + Copy;
-    /// The place of a value that is no NaN; both zeros have one.
-    fn order(self) -> Self::Order;
-    /// The value at a place.
-    fn from_order(order: Self::Order) -> Self;
+    /// A value and a number in one, which sorts by values.
+    type Ranked: Ord + Copy;
+    /// A value that is no NaN with a number; both zeros are one value.
+    fn ranked(self, number: u32) -> Self::Ranked;
+    /// The value and the number.
+    fn of_ranked(ranked: Self::Ranked) -> (Self, u32);
 
     /// The greatest value a test by order sends left, NaN where there is none.
     fn cut(test: Test) -> Self {
@@ -59,26 +59,31 @@ pub trait Sum: Add + Copy + Default + AddAssign + Send + Sync + 'static {}
 impl Sum for f32 {}
 impl Sum for f64 {}
 
-/// The order of a floating-point type in the unsigned type of its bits: those of negative numbers are turned round.
-macro_rules! order {
-    ($bits:ty) => {
-        type Order = $bits;
+/// The order of a floating-point type in the unsigned type of its bits, those of negative numbers turned round, and a number of 32
+/// bits behind them.
+macro_rules! ranked {
+    ($bits:ty, $ranked:ty) => {
+        type Ranked = $ranked;
 
-        fn order(self) -> $bits {
+        #[inline]
+        fn ranked(self, number: u32) -> $ranked {
             let bits = (self + 0.0).to_bits();
-            if bits >> (<$bits>::BITS - 1) == 1 { !bits } else { bits | 1 << (<$bits>::BITS - 1) }
+            let order = if bits >> (<$bits>::BITS - 1) == 1 { !bits } else { bits | 1 << (<$bits>::BITS - 1) };
+            <$ranked>::from(order) << 32 | <$ranked>::from(number)
         }
 
-        fn from_order(order: $bits) -> Self {
+        #[inline]
+        fn of_ranked(ranked: $ranked) -> (Self, u32) {
+            let order = (ranked >> 32) as $bits;
             let positive = order >> (<$bits>::BITS - 1) == 1;
-            Self::from_bits(if positive { order ^ 1 << (<$bits>::BITS - 1) } else { !order })
+            (Self::from_bits(if positive { order ^ 1 << (<$bits>::BITS - 1) } else { !order }), ranked as u32)
         }
     };
 }
 
 impl Value for f32 {
     const ZERO: Self = 0.0;
-    order!(u32);
+    ranked!(u32, u64);
 
     fn double(self) -> f64 {
         self.into()
@@ -100,7 +105,7 @@ impl Value for f32 {
 
 impl Value for f64 {
     const ZERO: Self = 0.0;
-    order!(u64);
+    ranked!(u64, u128);
 
     fn double(self) -> f64 {
         self
@@ -124,14 +129,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_order_is_that_of_the_values() {
+    fn ranks_are_in_the_order_of_the_values() {
         let values = [f32::NEG_INFINITY, f32::MIN, -1.5, -1e-40, 0.0, 1e-40, 1.5, f32::MAX, f32::INFINITY];
-        assert!(values.is_sorted_by_key(|value| value.order()) && values.is_sorted_by_key(|&value| f64::from(value).order()));
-        for value in values {
-            assert_eq!(f32::from_order(value.order()).to_bits(), value.to_bits());
-            assert_eq!(f64::from_order(f64::from(value).order()), f64::from(value));
+        // The later the value, the smaller the number.
+        let numbered = |at: usize| (values[at], u32::MAX - at as u32);
+        let single = |at| numbered(at).0.ranked(numbered(at).1);
+        let double = |at| f64::from(numbered(at).0).ranked(numbered(at).1);
+        assert!((0..values.len()).is_sorted_by_key(single) && (0..values.len()).is_sorted_by_key(double));
+        for at in 0..values.len() {
+            let (value, number) = numbered(at);
+            assert_eq!(f32::of_ranked(single(at)), (value, number));
+            assert_eq!(f64::of_ranked(double(at)), (value.into(), number));
         }
-        assert_eq!((-0.0f32).order(), 0.0f32.order());
+        assert_eq!((-0.0f32).ranked(7), 0.0f32.ranked(7));
     }
 
     #[test]

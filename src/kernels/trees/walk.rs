@@ -54,7 +54,7 @@ pub(super) struct Forest<T> {
 }
 
 impl<T: Value> Forest<T> {
-    pub(super) fn new<S>(trees: &[Placed<'_, S>], slots: &Slots<'_>) -> Result<Self> {
+    pub(super) fn new<S>(trees: &[Placed<'_, S>], slots: &Slots) -> Result<Self> {
         let mut forest = Self {
             nodes: Vec::new(),
             leaves: Vec::new(),
@@ -94,7 +94,7 @@ impl<T: Value> Forest<T> {
     }
 
     /// The cut and the column of a split.
-    fn question<S>(&mut self, tree: &Tree<S>, split: Node, slots: &Slots<'_>) -> Result<(T, u32)> {
+    fn question<S>(&mut self, tree: &Tree<S>, split: Node, slots: &Slots) -> Result<(T, u32)> {
         let Node::Split { feature, test, missing, missing_left, .. } = split else { return Err(malformed()) };
         let column = slots.of(feature).checked_mul(READINGS as u32).filter(|&column| column < SPECIAL).ok_or_else(malformed)?;
         let cut = T::cut(test);
