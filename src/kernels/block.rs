@@ -89,13 +89,10 @@ impl Block {
 
     /// Takes a column's values, of all rows of a batch, from where they are. A column that is written to is copied first.
     pub fn lend(&mut self, column: usize, values: ScalarBuffer<f64>) {
-        self.lent.resize(self.kinds.len(), None);
+        if self.lent.len() <= column {
+            self.lent.resize(self.kinds.len(), None);
+        }
         self.lent[column] = Some(values);
-    }
-
-    /// Whether a column's values were lent.
-    pub fn is_lent(&self, column: usize) -> bool {
-        matches!(self.lent.get(column), Some(Some(_)))
     }
 
     /// Becomes a block of other rows of the batch, no more than there was room for; what was lent has their values, the other columns
@@ -268,16 +265,17 @@ mod tests {
         block.lend(0, vec![1.0, 2.0, 3.0, 4.0, 5.0].into());
         block.advance(1..4);
         block.column_mut(1).copy_from_slice(&[7.0, 8.0, 9.0]);
-        assert_eq!((block.is_lent(0), block.is_lent(1)), (true, false));
+        assert!(block.lent[0].is_some() && block.lent[1].is_none());
         assert_eq!(block.columns().collect::<Vec<_>>(), [[2.0, 3.0, 4.0], [7.0, 8.0, 9.0]]);
         assert_eq!([block.at(2, 0), block.at(0, 1)], [4.0, 7.0]);
         let mut copy = Block::default();
         copy.reset(3, 2, Kind::Double);
         copy.copy(0, &block);
         block.column_mut(0)[1] = -1.0;
-        assert_eq!((block.column(0), block.is_lent(0)), (&[2.0, -1.0, 4.0][..], false));
+        assert_eq!(block.column(0), [2.0, -1.0, 4.0]);
+        assert!(block.lent[0].is_none());
         assert_eq!(copy.column(0), [2.0, 3.0, 4.0]);
         block.reset(2, 1, Kind::Double);
-        assert_eq!((block.is_lent(0), block.column(0).len()), (false, 2));
+        assert_eq!((block.lent.len(), block.column(0).len()), (0, 2));
     }
 }

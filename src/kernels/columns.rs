@@ -81,14 +81,6 @@ impl Column {
         }
     }
 
-    /// The values of a column of double precision without nulls: what [`Column::fill`] would write.
-    pub fn doubles(&self) -> Option<&ScalarBuffer<f64>> {
-        match (&self.values, &self.nulls) {
-            (Values::F64(values), None) => Some(values),
-            _ => None,
-        }
-    }
-
     /// Writes the values of `rows`, rounded where `T` is narrower than they are. As many rows after them are taken to come next.
     pub fn fill<T: Real>(&self, rows: Range<usize>, out: &mut [T]) {
         macro_rules! copy {
@@ -127,6 +119,12 @@ impl Column {
             }
         }
     }
+}
+
+/// The values of a column of double precision without nulls: what [`Column::fill`] would write.
+pub fn doubles(array: &ArrayRef) -> Option<&ScalarBuffer<f64>> {
+    let array = array.as_primitive_opt::<Float64Type>()?;
+    (array.null_count() == 0).then(|| array.values())
 }
 
 /// Begins to bring what follows some rows from memory. A block takes a little of every column: too little for the CPU to see where it

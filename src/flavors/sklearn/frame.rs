@@ -12,25 +12,29 @@ use crate::{
     error::{Error, Kind as ErrorKind, Result},
     kernels::{
         block::{Block, Kind},
-        columns::Column,
+        columns::{Column, doubles},
     },
 };
 
 /// A column of a batch, ready to be read.
 pub(super) enum Input {
+    /// The block reads it where it is.
+    Lent,
     Numbers(Column),
     Texts(StringArray),
     /// Not there, and not needed.
     Absent,
 }
 
-impl Input {
-    /// The texts of a column of texts.
-    pub(super) fn texts(&self) -> Option<StringArray> {
-        match self {
-            Self::Texts(texts) => Some(texts.clone()),
-            Self::Numbers(_) | Self::Absent => None,
-        }
+/// The texts of each column of texts; nothing at all where there are none.
+pub(super) fn texts(inputs: &[Input]) -> Vec<Option<StringArray>> {
+    let texts = |input: &Input| match input {
+        Input::Texts(texts) => Some(texts.clone()),
+        Input::Lent | Input::Numbers(_) | Input::Absent => None,
+    };
+    match inputs.iter().any(|input| matches!(input, Input::Texts(_))) {
+        true => inputs.iter().map(texts).collect(),
+        false => Vec::new(),
     }
 }
 
@@ -96,21 +100,36 @@ pub(super) fn places(model: &Inner, schema: &Schema) -> Result<Vec<Option<usize>
     Ok((0..count).map(Some).collect())
 }
 
-/// The columns of a batch in the order of the features.
-pub(super) fn inputs(places: &[Option<usize>], batch: &RecordBatch) -> Result<Vec<Input>> {
-    let one = |place: &Option<usize>| match *place {
-        Some(place) => input(batch.column(place)).map_err(|error| error.column(batch.schema_ref().field(place).name())),
-        None => Ok(Input::Absent),
-    };
-    places.iter().map(one).collect()
+/// The columns of a batch in the order of the features, with a block made for so many rows of it at once: what its columns are, and
+/// the values of those that need no conversion.
+pub(super) fn begin(places: &[Option<usize>], batch: &RecordBatch, rows: usize, block: &mut Block) -> Result<Vec<Input>> {
+    block.reset(rows, places.len(), Kind::Double);
+    let mut inputs = Vec::with_capacity(places.len());
+    for (at, place) in places.iter().enumerate() {
+        inputs.push(match *place {
+            Some(place) => {
+                let read = input(batch.column(place), at, block);
+                read.map_err(|error| error.column(batch.schema_ref().field(place).name()))?
+            }
+            None => Input::Absent,
+        });
+    }
+    Ok(inputs)
 }
 
-fn input(array: &ArrayRef) -> Result<Input> {
+fn input(array: &ArrayRef, at: usize, block: &mut Block) -> Result<Input> {
+    if let Some(values) = doubles(array) {
+        block.lend(at, values.clone());
+        return Ok(Input::Lent);
+    }
     if let Some(column) = Column::new(array) {
+        block.set_kind(at, column.kind());
         return Ok(Input::Numbers(column));
     }
     match kind(array.data_type()) {
         Some(_) => {
+            block.set_kind(at, Kind::Symbol);
+            block.set_source(at, at);
             let array = arrow::compute::cast(array, &DataType::Utf8)?;
             Ok(Input::Texts(array.as_string::<i32>().clone()))
         }
@@ -164,32 +183,12 @@ pub(super) fn unpacked(batch: &RecordBatch) -> Result<Option<RecordBatch>> {
     Ok(Some(RecordBatch::try_from_iter_with_nullable(columns)?))
 }
 
-/// Makes a block for so many rows of a batch at once: what its columns are, and the values of those that need no conversion.
-pub(super) fn begin(inputs: &[Input], rows: usize, block: &mut Block) {
-    block.reset(rows, inputs.len(), Kind::Double);
-    for (at, input) in inputs.iter().enumerate() {
-        match input {
-            Input::Numbers(column) => {
-                block.set_kind(at, column.kind());
-                if let Some(values) = column.doubles() {
-                    block.lend(at, values.clone());
-                }
-            }
-            Input::Texts(_) => {
-                block.set_kind(at, Kind::Symbol);
-                block.set_source(at, at);
-            }
-            Input::Absent => {}
-        }
-    }
-}
-
 /// Fills the block with the values of some rows.
 pub(super) fn fill(inputs: &[Input], symbols: &Symbols, rows: Range<usize>, block: &mut Block) {
     block.advance(rows.clone());
     for (at, input) in inputs.iter().enumerate() {
         match input {
-            Input::Numbers(_) if block.is_lent(at) => {}
+            Input::Lent => {}
             Input::Numbers(column) => column.fill(rows.clone(), block.column_mut(at)),
             Input::Texts(texts) => {
                 for (number, row) in block.column_mut(at).iter_mut().zip(rows.clone()) {

@@ -7,7 +7,11 @@ use arrow::{
     datatypes::{Field, Schema, SchemaRef},
 };
 
-use super::{Inner, frame, part::Work};
+use super::{
+    Inner,
+    frame::{self, Input},
+    part::Work,
+};
 use crate::{
     error::{Error, Kind as ErrorKind, Result},
     kernels::block::{Block, Kind},
@@ -31,13 +35,16 @@ impl SklearnSession {
         Self { model, most, places: None, work: Work::default(), input: Block::default(), out: Block::default() }
     }
 
-    fn places(&mut self, schema: SchemaRef) -> Result<&[Option<usize>]> {
-        let known = matches!(&self.places, Some((known, _)) if Arc::ptr_eq(known, &schema));
-        if !known {
-            let places = frame::places(&self.model, &schema)?;
-            self.places = Some((schema, places));
-        }
-        Ok(self.places.as_ref().map_or(&[], |(_, places)| places))
+    /// Makes a block of a batch's first rows, as many as are given to the model at once.
+    fn begin(&mut self, batch: &RecordBatch, rows: usize) -> Result<Vec<Input>> {
+        let places = match self.places.take() {
+            Some((known, places)) if Arc::ptr_eq(&known, batch.schema_ref()) => places,
+            _ => frame::places(&self.model, batch.schema_ref())?,
+        };
+        let (_, places) = self.places.insert((batch.schema(), places));
+        let inputs = frame::begin(places, batch, rows, &mut self.input)?;
+        self.work.read(frame::texts(&inputs));
+        Ok(inputs)
     }
 
     /// One answer column from all rows' values.
@@ -62,12 +69,10 @@ impl Session for SklearnSession {
         let unpacked = if self.model.by_position { frame::unpacked(batch)? } else { None };
         let batch = unpacked.as_ref().unwrap_or(batch);
         let rows = batch.num_rows();
-        let inputs = frame::inputs(self.places(batch.schema())?, batch)?;
-        self.work.read(inputs.iter().map(frame::Input::texts).collect());
         let mut values: Vec<Vec<f64>> = Vec::new();
         let model = self.model.clone();
         let most = self.most.min(rows);
-        frame::begin(&inputs, most, &mut self.input);
+        let inputs = self.begin(batch, most)?;
         for start in (0..rows).step_by(most.max(1)) {
             context.check()?;
             let count = most.min(rows - start);

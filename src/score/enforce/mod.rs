@@ -85,11 +85,10 @@ impl Enforcement {
         let frame = self.unwrap.then(|| batch.column(0).as_struct());
         let mut columns = Vec::with_capacity(self.columns.len());
         for (column, field) in self.columns.iter().zip(self.schema.fields()) {
-            let array = match frame {
-                Some(frame) => member(frame, column.source)?,
-                None => batch.column(column.source).clone(),
+            let made = match frame {
+                Some(frame) => column.rule.apply(&member(frame, column.source)?, &Segments::Whole),
+                None => column.rule.apply(batch.column(column.source), &Segments::Whole),
             };
-            let made = column.rule.apply(&array, &Segments::Whole);
             columns.push(made.map_err(|refusal| mismatch(field.name(), refusal))?);
             context.check()?;
         }
