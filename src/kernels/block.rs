@@ -79,6 +79,12 @@ impl Block {
         self.lent.clear();
     }
 
+    /// The same, with zero for every value of the rows.
+    pub fn reset_zeros(&mut self, rows: usize, width: usize, kind: Kind) {
+        self.reset(rows, width, kind);
+        (0..width).for_each(|column| self.column_mut(column).fill(0.0));
+    }
+
     /// Holds as many values as there are columns, or more: giving places back would only mean filling them again.
     fn make_room(&mut self) {
         let places = self.kinds.len() * self.stride;

@@ -67,8 +67,7 @@ impl Sparse {
 
     /// The same rows as columns, zeros and all.
     pub fn spread(&self, out: &mut Block) {
-        out.reset(self.rows(), self.width, Kind::Double);
-        (0..self.width).for_each(|column| out.column_mut(column).fill(0.0));
+        out.reset_zeros(self.rows(), self.width, Kind::Double);
         for row in 0..self.rows() {
             for (column, value) in self.row(row) {
                 out.column_mut(column)[row] = value;

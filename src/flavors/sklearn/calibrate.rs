@@ -149,16 +149,14 @@ impl Classify for Calibration {
     }
 
     fn probabilities(&self, input: &Block, work: &mut Work, out: &mut Block) -> Result<()> {
-        out.reset(input.rows(), self.classes, Kind::Double);
-        (0..self.classes).for_each(|class| out.column_mut(class).fill(0.0));
+        out.reset_zeros(input.rows(), self.classes, Kind::Double);
         let (mut scores, mut made) = (work.take(), work.take());
         for calibrated in &self.members {
             work.run(&*calibrated.member, calibrated.method, input, &mut scores)?;
             // Of two probabilities the second is what was calibrated.
             let first = usize::from(self.classes == 2 && scores.width() == 2);
             expect_width("CalibratedClassifierCV", &scores, first + calibrated.calibrators.len())?;
-            made.reset(input.rows(), self.classes, Kind::Double);
-            (0..self.classes).for_each(|class| made.column_mut(class).fill(0.0));
+            made.reset_zeros(input.rows(), self.classes, Kind::Double);
             for (at, (class, calibrator)) in calibrated.calibrators.iter().enumerate() {
                 for (out, &score) in made.column_mut(*class).iter_mut().zip(scores.column(first + at)) {
                     *out = match calibrator {

@@ -199,8 +199,7 @@ impl Transform for OneHot {
             }
             return Ok(());
         }
-        out.reset(input.rows(), self.outputs, self.kind);
-        (0..self.outputs).for_each(|output| out.column_mut(output).fill(0.0));
+        out.reset_zeros(input.rows(), self.outputs, self.kind);
         for at in 0..self.columns.len() {
             for row in 0..input.rows() {
                 if let Some(place) = self.place(input, at, row)? {

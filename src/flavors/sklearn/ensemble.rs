@@ -87,8 +87,7 @@ pub(super) fn voting(view: View<'_>) -> Made<Shared> {
 
 impl Classify for Voting {
     fn probabilities(&self, input: &Block, work: &mut Work, out: &mut Block) -> Result<()> {
-        out.reset(input.rows(), self.classes, Kind::Double);
-        (0..self.classes).for_each(|class| out.column_mut(class).fill(0.0));
+        out.reset_zeros(input.rows(), self.classes, Kind::Double);
         let total: f64 = self.weights.iter().sum();
         for (member, weight) in self.members.iter().zip(&self.weights) {
             let method = if self.soft { Method::Proba } else { Method::Predict };
@@ -291,8 +290,7 @@ pub(super) fn bagged(view: View<'_>) -> Made<Shared> {
 impl Classify for Bag {
     fn probabilities(&self, input: &Block, work: &mut Work, out: &mut Block) -> Result<()> {
         validate("BaggingClassifier", input, self.width, Allow::All)?;
-        out.reset(input.rows(), self.classes, Kind::Double);
-        (0..self.classes).for_each(|class| out.column_mut(class).fill(0.0));
+        out.reset_zeros(input.rows(), self.classes, Kind::Double);
         for (member, columns) in self.members.iter().zip(&self.columns) {
             let mut made = work.take();
             on_columns(&**member, Method::Proba, Some(columns), input, work, &mut made)?;

@@ -105,8 +105,7 @@ impl Transform for Bins {
             return Ok(());
         }
         let outputs = self.edges.iter().map(|edges| edges.len() + 1).sum();
-        out.reset(input.rows(), outputs, input.kind().float());
-        (0..outputs).for_each(|output| out.column_mut(output).fill(0.0));
+        out.reset_zeros(input.rows(), outputs, input.kind().float());
         let mut first = 0;
         for (column, edges) in self.edges.iter().enumerate() {
             for (row, &value) in input.column(column).iter().enumerate() {

@@ -192,8 +192,7 @@ impl Part for Process {
     fn run(&self, _: Method, input: &Block, work: &mut Work, out: &mut Block) -> Result<()> {
         validate("GaussianProcessRegressor", input, self.columns, Allow::Finite)?;
         let outputs = self.scales.len();
-        out.reset(input.rows(), outputs, Kind::Double);
-        (0..outputs).for_each(|output| out.column_mut(output).fill(0.0));
+        out.reset_zeros(input.rows(), outputs, Kind::Double);
         let alike = &mut work.numbers;
         alike.clear();
         alike.resize(input.rows(), 0.0);

@@ -49,8 +49,7 @@ impl Transform for Leaves {
     fn transform(&self, input: &Block, work: &mut Work, out: &mut Block) -> Result<()> {
         validate_single("RandomTreesEmbedding", input, self.inputs, self.allow)?;
         let mut numbers = work.take();
-        numbers.reset(input.rows(), self.trees.count(), Kind::Double);
-        (0..self.trees.count()).for_each(|tree| numbers.column_mut(tree).fill(0.0));
+        numbers.reset_zeros(input.rows(), self.trees.count(), Kind::Double);
         add(&self.trees, input, &mut work.singles, &mut work.scratch, &mut numbers);
         let lit = out.reset_sparse(input.rows(), self.columns);
         for row in 0..input.rows() {

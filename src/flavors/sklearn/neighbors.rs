@@ -304,8 +304,7 @@ impl Asking {
     fn shares(&self, output: usize, input: &Block, work: &mut Work, out: &mut Block) -> Result<()> {
         let Says::Classes { classes, counts, alone } = &self.says else { return Ok(()) };
         let (classes, alone) = (&classes[output], alone[output]);
-        out.reset(input.rows(), counts[output], Kind::Double);
-        (0..out.width()).for_each(|class| out.column_mut(class).fill(0.0));
+        out.reset_zeros(input.rows(), counts[output], Kind::Double);
         self.ask(input, work, |row, points, weights| {
             for (&point, weight) in points.iter().zip(weights) {
                 out.column_mut(classes[point as usize] as usize)[row] += weight;

@@ -229,8 +229,7 @@ pub(super) fn groups(view: View<'_>) -> Made<Shared> {
 
 impl Transform for Groups {
     fn transform(&self, input: &Block, _: &mut Work, out: &mut Block) -> Result<()> {
-        out.reset(input.rows(), self.sizes.len(), Kind::Double);
-        (0..self.sizes.len()).for_each(|group| out.column_mut(group).fill(0.0));
+        out.reset_zeros(input.rows(), self.sizes.len(), Kind::Double);
         for (column, &group) in self.groups.iter().enumerate() {
             out.column_mut(group).iter_mut().zip(input.column(column)).for_each(|(sum, value)| *sum += value);
         }

@@ -46,8 +46,7 @@ pub(super) fn boosted(view: View<'_>) -> Made<Shared> {
 
 impl Boosted {
     fn votes(&self, input: &Block, work: &mut Work, out: &mut Block) -> Result<()> {
-        out.reset(input.rows(), self.classes, Kind::Double);
-        (0..self.classes).for_each(|class| out.column_mut(class).fill(0.0));
+        out.reset_zeros(input.rows(), self.classes, Kind::Double);
         for ((member, &weight), places) in self.members.iter().zip(&self.weights).zip(&self.places) {
             let mut made = work.take();
             member.run(Method::Predict, input, work, &mut made)?;

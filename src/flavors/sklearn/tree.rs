@@ -213,8 +213,7 @@ pub(super) fn forest_regressor(view: View<'_>) -> Made<Shared> {
 impl Model {
     fn sums(&self, input: &Block, work: &mut Work, out: &mut Block) -> Result<()> {
         validate_single(&self.name, input, self.columns, self.allow)?;
-        out.reset(input.rows(), self.targets, Kind::Double);
-        (0..self.targets).for_each(|target| out.column_mut(target).fill(0.0));
+        out.reset_zeros(input.rows(), self.targets, Kind::Double);
         add(&self.trees, input, &mut work.singles, &mut work.scratch, out);
         if self.many {
             let count = self.trees.count() as f64;

@@ -22,23 +22,27 @@ pub(super) enum Width {
 
 impl Width {
     /// Cuts that one column tells apart; the bin after them is for what is greater, or missing.
-    fn stretch(self) -> usize {
+    const fn stretch(self) -> usize {
         match self {
             #[cfg(target_arch = "x86_64")]
-            Self::Byte => usize::from(u8::MAX),
-            Self::Word => usize::from(u16::MAX),
+            Self::Byte => u8::MAX as usize,
+            Self::Word => u16::MAX as usize,
         }
     }
 
     /// The stretch of a cut, and its place there.
     fn split(self, position: usize) -> (usize, u16) {
         match self {
-            // Division by what is known here is none.
             #[cfg(target_arch = "x86_64")]
-            Self::Byte => (position / usize::from(u8::MAX), (position % usize::from(u8::MAX)) as u16),
-            Self::Word => (position / usize::from(u16::MAX), (position % usize::from(u16::MAX)) as u16),
+            Self::Byte => split::<{ Self::Byte.stretch() }>(position),
+            Self::Word => split::<{ Self::Word.stretch() }>(position),
         }
     }
+}
+
+/// Division by a stretch known beforehand, which takes a multiplication.
+fn split<const STRETCH: usize>(position: usize) -> (usize, u16) {
+    (position / STRETCH, (position % STRETCH) as u16)
 }
 
 /// The bins of some rows.
