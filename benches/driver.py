@@ -12,7 +12,7 @@ import pyarrow as pa
 from kernel_models import Subject
 
 #: Kernel paths, the portable one first.
-PATHS = ["portable", "avx2"]
+PATHS = ["portable", "avx2", "avx512"]
 
 
 def build() -> Path:

@@ -9,6 +9,8 @@ pub enum Path {
     Portable,
     /// 256-bit vectors of x86-64.
     Avx2,
+    /// 512-bit vectors of x86-64, where they are faster (AVX-512 F, BW, VL and VBMI).
+    Avx512,
 }
 
 /// The environment variable that forces a path.
@@ -18,20 +20,18 @@ impl Path {
     /// Every path this CPU can run, the fastest last.
     pub fn available() -> Vec<Self> {
         let mut paths = vec![Self::Portable];
-        if Self::has_avx2() {
+        #[cfg(target_arch = "x86_64")]
+        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("popcnt") {
             paths.push(Self::Avx2);
+            if is_x86_feature_detected!("avx512f")
+                && is_x86_feature_detected!("avx512bw")
+                && is_x86_feature_detected!("avx512vl")
+                && is_x86_feature_detected!("avx512vbmi")
+            {
+                paths.push(Self::Avx512);
+            }
         }
         paths
-    }
-
-    #[cfg(target_arch = "x86_64")]
-    fn has_avx2() -> bool {
-        is_x86_feature_detected!("avx2") && is_x86_feature_detected!("popcnt")
-    }
-
-    #[cfg(not(target_arch = "x86_64"))]
-    fn has_avx2() -> bool {
-        false
     }
 
     /// The fastest path, or the one `MLFLIGHT_KERNEL` names; an error when this CPU cannot run that.
@@ -42,13 +42,14 @@ impl Path {
         let forced = match name.to_str() {
             Some("portable") => Self::Portable,
             Some("avx2") => Self::Avx2,
+            Some("avx512") => Self::Avx512,
             _ => {
                 return Err(Error::new(
                     Kind::InvalidArgument,
                     "UNKNOWN_KERNEL",
                     format!("{VARIABLE}={}: no such kernel path", name.display()),
                 )
-                .expected("portable or avx2"));
+                .expected("portable, avx2 or avx512"));
             }
         };
         match available.contains(&forced) {

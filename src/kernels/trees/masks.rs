@@ -43,6 +43,15 @@ pub(super) enum Then {
     Nodes { start: u32, depth: u32 },
 }
 
+/// One node of a full tree.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Comparison {
+    /// Where the column of bytes begins.
+    pub(super) column: u32,
+    /// A row goes left where this is greater than its byte. Four times, as words are the smallest that fill a vector without a shuffle.
+    pub(super) cut: [i8; 4],
+}
+
 /// One step: compare, and choose between two slots.
 ///
 /// A slot is a number, or from [`RESULTS`] on an earlier result.
@@ -66,13 +75,12 @@ pub(super) enum Form {
 #[derive(Default)]
 pub(super) struct Forest {
     pub(super) trees: Vec<Form>,
-    /// Of full trees: where the column of bytes begins, and the cut: a row goes left where it is greater than the byte.
-    pub(super) node_columns: Vec<u32>,
-    pub(super) node_cuts: Vec<i8>,
+    /// Of full trees.
+    pub(super) nodes: Vec<Comparison>,
     pub(super) steps: Vec<Step>,
     /// Slots of [`Step`]s, numbers included.
     pub(super) slots: usize,
-    /// Leaves byte by byte, for each output, run of 16 and byte of the value.
+    /// Leaves byte by byte, for each output, byte of the value and run of 16.
     pub(super) tables: Vec<[u8; 16]>,
     /// Leaves, and nodes of `deep`, that numbers stand for.
     pub(super) places: Vec<u32>,
@@ -111,8 +119,7 @@ impl Forest {
 
     pub(super) fn memory(&self) -> usize {
         size_of_val(&*self.trees)
-            + size_of_val(&*self.node_columns)
-            + size_of_val(&*self.node_cuts)
+            + size_of_val(&*self.nodes)
             + size_of_val(&*self.steps)
             + size_of_val(&*self.tables)
             + size_of_val(&*self.places)
@@ -134,7 +141,7 @@ impl Forest {
         depth: usize,
         builder: &mut Builder<'_, T>,
     ) -> Result<(First, Vec<u32>)> {
-        let node = index(self.node_columns.len())?;
+        let node = index(self.nodes.len())?;
         let mut level = vec![0u32];
         for _ in 0..depth {
             let mut next = Vec::with_capacity(level.len() * 2);
@@ -142,14 +149,12 @@ impl Forest {
                 match placed.tree.nodes[at as usize] {
                     // Both children are the leaf itself: whichever side is taken is right.
                     Node::Leaf(_) => {
-                        self.node_columns.push(0);
-                        self.node_cuts.push(0);
+                        self.nodes.push(Comparison::default());
                         next.extend([at, at]);
                     }
                     Node::Split { left, right, .. } => {
                         let (column, cut) = comparison(placed, at, builder)?;
-                        self.node_columns.push(column);
-                        self.node_cuts.push(cut);
+                        self.nodes.push(Comparison { column, cut: [cut; 4] });
                         next.extend([left, right]);
                     }
                 }
@@ -208,9 +213,9 @@ impl Forest {
         let table = index(self.tables.len())?;
         let runs = numbers.len().div_ceil(16).next_power_of_two();
         for output in 0..leaves.width {
-            for run in 0..runs {
-                let run = numbers.chunks(16).nth(run).unwrap_or_default();
-                for plane in 0..S::PLANES {
+            for plane in 0..S::PLANES {
+                for run in 0..runs {
+                    let run = numbers.chunks(16).nth(run).unwrap_or_default();
                     let mut bytes = [0; 16];
                     bytes
                         .iter_mut()

@@ -5,8 +5,6 @@
 //! lie below. Bins answer every split exactly, and one node form and one set of vector kernels serve all. Leaves are added in the
 //! order of the trees, in the library's precision, so that the sums are the library's to the last bit.
 
-#[cfg(target_arch = "x86_64")]
-mod avx2;
 mod bins;
 mod deep;
 mod lanes;
@@ -16,6 +14,8 @@ mod masks;
 mod set;
 mod shape;
 mod value;
+#[cfg(target_arch = "x86_64")]
+mod vectors;
 mod walk;
 
 use std::ops::Range;
@@ -109,7 +109,7 @@ enum Form<T> {
     Walk,
     Portable(bins::Quantiser<T>, deep::Forest),
     #[cfg(target_arch = "x86_64")]
-    Avx2(bins::Quantiser<T>, masks::Forest),
+    Vectors(bins::Quantiser<T>, masks::Forest, vectors::Width),
 }
 
 /// What the leaves of all trees add.
@@ -136,7 +136,7 @@ pub struct Scratch<S> {
     bins: bins::Bins,
     ways: deep::Ways,
     #[cfg(target_arch = "x86_64")]
-    vectors: avx2::Vectors<S>,
+    vectors: vectors::Vectors<S>,
     #[cfg(not(target_arch = "x86_64"))]
     vectors: std::marker::PhantomData<S>,
 }
@@ -154,8 +154,10 @@ impl<T: Value, S: Sum> Ensemble<T, S> {
         let mut builder = bins::Builder::new(&trees, &slots);
         let form = match path {
             #[cfg(target_arch = "x86_64")]
-            Path::Avx2 => {
-                masks::Forest::new(&trees, &shapes, &mut builder, &leaves)?.map(|forest| Form::Avx2(builder.finish(), forest))
+            Path::Avx2 | Path::Avx512 => {
+                let width = if path == Path::Avx512 { vectors::Width::Avx512 } else { vectors::Width::Avx2 };
+                let forest = masks::Forest::new(&trees, &shapes, &mut builder, &leaves)?;
+                forest.map(|forest| Form::Vectors(builder.finish(), forest, width))
             }
             _ => deep::Forest::new(&trees, &mut builder)?.map(|forest| Form::Portable(builder.finish(), forest)),
         };
@@ -178,7 +180,7 @@ impl<T: Value, S: Sum> Ensemble<T, S> {
             Form::Walk => 0,
             Form::Portable(bins, forest) => bins.memory() + forest.memory(),
             #[cfg(target_arch = "x86_64")]
-            Form::Avx2(bins, forest) => bins.memory() + forest.memory(),
+            Form::Vectors(bins, forest, _) => bins.memory() + forest.memory(),
         };
         self.walk.memory() + form + self.features.len() * 4 + size_of_val(&*self.leaves.values) + self.leaves.outputs.len() * 4
     }
@@ -191,7 +193,7 @@ impl<T: Value, S: Sum> Ensemble<T, S> {
             Form::Walk => 0,
             Form::Portable(_, forest) => forest.memory(),
             #[cfg(target_arch = "x86_64")]
-            Form::Avx2(_, forest) => forest.deep.memory(),
+            Form::Vectors(_, forest, _) => forest.deep.memory(),
         };
         match walked > CACHED {
             true => BLOCK * (CACHED / (self.features.len().max(1) * BLOCK * size_of::<u16>())).clamp(1, MOST_BLOCKS),
@@ -219,9 +221,9 @@ impl<T: Value, S: Sum> Ensemble<T, S> {
                 forest.add(trees, &self.leaves, (&scratch.bins, rows), &mut scratch.ways, (out, stride));
             }
             #[cfg(target_arch = "x86_64")]
-            Form::Avx2(bins, forest) if rows >= FEW => {
-                let block = avx2::Block { bins, forest, leaves: &self.leaves, columns, stride, rows };
-                avx2::add(&block, trees, scratch, out);
+            Form::Vectors(bins, forest, width) if rows >= FEW => {
+                let block = vectors::Block { width: *width, bins, forest, leaves: &self.leaves, columns, stride, rows };
+                vectors::add(&block, trees, scratch, out);
             }
             _ => self.walk.add(trees, &self.leaves, (columns, stride), rows, out),
         }

@@ -279,7 +279,7 @@ fn first_levels_are_compared_as_bytes_unless_that_takes_too_many_columns() {
         let kinds = Kinds { all: false, features, width: 1 };
         let trees: Vec<Tree<f64>> = (0..4).map(|_| tree(&mut random, 900, 2, kinds)).collect();
         for path in Path::available() {
-            if let Form::Avx2(_, forest) = Ensemble::<f64, f64>::new(&trees, 1, path).unwrap().form {
+            if let Form::Vectors(_, forest, _) = Ensemble::<f64, f64>::new(&trees, 1, path).unwrap().form {
                 assert!(forest.trees.iter().all(|tree| matches!(tree, masks::Form::Walk(_)) == walked));
             }
         }

@@ -4,7 +4,7 @@ use std::ops::AddAssign;
 
 use super::Test;
 #[cfg(target_arch = "x86_64")]
-use super::avx2::{Add, Look};
+use super::vectors::{Add, Look};
 use crate::kernels::columns::Real;
 
 /// Without vectors there is nothing more to know.

@@ -6,9 +6,9 @@ use std::arch::x86_64::*;
 use super::{
     super::{
         BLOCK,
-        masks::{First, Forest, Step},
+        masks::{Comparison, First, Forest, Step},
     },
-    ROWS,
+    ROWS, Width, wide,
 };
 
 /// A number for each row of a block.
@@ -27,6 +27,7 @@ pub(super) fn prepare(slots: &mut Vec<[__m256i; 2]>, count: usize) {
 /// The numbers of the first rows of a block, as many as are a multiple of [`ROWS`].
 #[target_feature(enable = "avx2")]
 pub(super) fn numbers(
+    width: Width,
     forest: &Forest,
     first: First,
     bytes: &[i8],
@@ -38,12 +39,17 @@ pub(super) fn numbers(
     match first {
         First::Nothing => chunks.as_flattened_mut().fill(0),
         First::Full { depth, node } => {
-            let nodes = (1usize << depth) - 1;
-            let columns = &forest.node_columns[node as usize..][..nodes];
-            let cuts = &forest.node_cuts[node as usize..][..nodes];
+            let nodes = &forest.nodes[node as usize..][..(1 << depth) - 1];
             for (at, chunk) in chunks.iter_mut().enumerate() {
-                // SAFETY: every entry of `node_columns` begins a column of BLOCK bytes inside `bytes`, and `chunks` are of one block.
-                unsafe { full(depth, columns, cuts, bytes.as_ptr().add(at * ROWS), chunk) }
+                // SAFETY: every node's column is of BLOCK bytes inside `bytes`, and `chunks` are of one block; `Width::Avx512` only exists
+                // where the CPU has it.
+                unsafe {
+                    let bytes = bytes.as_ptr().add(at * ROWS);
+                    match width {
+                        Width::Avx2 => full(depth, nodes, bytes, chunk),
+                        Width::Avx512 => wide::full(depth, nodes, bytes, chunk),
+                    }
+                }
             }
         }
         First::Steps { step, count } => {
@@ -67,9 +73,10 @@ fn store(numbers: [__m256i; 2], to: &mut [u8; ROWS]) {
 
 /// The row comparisons of one node: all ones where a row goes left.
 macro_rules! left {
-    ($node:expr, $columns:ident, $cuts:ident) => {{
-        let cut = _mm256_set1_epi8(*$cuts.add($node));
-        let column = $columns.1.add(*$columns.0.add($node) as usize);
+    ($node:expr, $nodes:ident, $bytes:ident) => {{
+        let node = *$nodes.add($node);
+        let cut = _mm256_set1_epi32(i32::from_ne_bytes(node.cut.map(i8::cast_unsigned)));
+        let column = $bytes.add(node.column as usize);
         (
             _mm256_cmpgt_epi8(cut, _mm256_loadu_si256(column.cast())),
             _mm256_cmpgt_epi8(cut, _mm256_loadu_si256(column.add(32).cast())),
@@ -79,15 +86,15 @@ macro_rules! left {
 
 /// The number of the leaf under a node with `$deep` levels below it; `$place` is the node's place in its level.
 macro_rules! leaf_under {
-    ($node:expr, $place:expr, $columns:ident, $cuts:ident,) => {{
-        let left = left!($node, $columns, $cuts);
+    ($node:expr, $place:expr, $nodes:ident, $bytes:ident,) => {{
+        let left = left!($node, $nodes, $bytes);
         let right_leaf = _mm256_set1_epi8((2 * $place + 1) as i8);
         (_mm256_add_epi8(right_leaf, left.0), _mm256_add_epi8(right_leaf, left.1))
     }};
-    ($node:expr, $place:expr, $columns:ident, $cuts:ident, $level:tt $($below:tt)*) => {{
-        let l = leaf_under!(2 * $node + 1, 2 * $place, $columns, $cuts, $($below)*);
-        let r = leaf_under!(2 * $node + 2, 2 * $place + 1, $columns, $cuts, $($below)*);
-        let left = left!($node, $columns, $cuts);
+    ($node:expr, $place:expr, $nodes:ident, $bytes:ident, $level:tt $($below:tt)*) => {{
+        let l = leaf_under!(2 * $node + 1, 2 * $place, $nodes, $bytes, $($below)*);
+        let r = leaf_under!(2 * $node + 2, 2 * $place + 1, $nodes, $bytes, $($below)*);
+        let left = left!($node, $nodes, $bytes);
         (_mm256_blendv_epi8(r.0, l.0, left.0), _mm256_blendv_epi8(r.1, l.1, left.1))
     }};
 }
@@ -97,21 +104,20 @@ macro_rules! leaf_under {
 /// Never part of a loop: all that is the same for the next rows would be kept in memory, which takes longer than making it again.
 ///
 /// # Safety
-/// `bytes` is readable for 64 bytes beyond each of `node_columns`; there are `2^depth - 1` of these and of `cuts`.
+/// There are `2^depth - 1` nodes, beyond each of whose columns 64 of `bytes` can be read.
 #[target_feature(enable = "avx2")]
 #[inline(never)]
-unsafe fn full(depth: u8, node_columns: &[u32], cuts: &[i8], bytes: *const i8, to: &mut [u8; ROWS]) {
-    let columns = (node_columns.as_ptr(), bytes);
-    let cuts = cuts.as_ptr();
+unsafe fn full(depth: u8, nodes: &[Comparison], bytes: *const i8, to: &mut [u8; ROWS]) {
+    let nodes = nodes.as_ptr();
     // SAFETY: the caller vouches for the columns; node numbers stay below 2^depth - 1.
     let (low, high) = unsafe {
         match depth {
-            1 => leaf_under!(0, 0, columns, cuts,),
-            2 => leaf_under!(0, 0, columns, cuts, 1),
-            3 => leaf_under!(0, 0, columns, cuts, 1 1),
-            4 => leaf_under!(0, 0, columns, cuts, 1 1 1),
-            5 => leaf_under!(0, 0, columns, cuts, 1 1 1 1),
-            _ => leaf_under!(0, 0, columns, cuts, 1 1 1 1 1),
+            1 => leaf_under!(0, 0, nodes, bytes,),
+            2 => leaf_under!(0, 0, nodes, bytes, 1),
+            3 => leaf_under!(0, 0, nodes, bytes, 1 1),
+            4 => leaf_under!(0, 0, nodes, bytes, 1 1 1),
+            5 => leaf_under!(0, 0, nodes, bytes, 1 1 1 1),
+            _ => leaf_under!(0, 0, nodes, bytes, 1 1 1 1 1),
         }
     };
     store([low, high], to);

@@ -3,6 +3,8 @@
 
 use std::arch::x86_64::*;
 
+use super::wide;
+
 /// What vectors can add up.
 pub trait Add: Sized {
     /// Bytes of a value, each of which has its own tables.
@@ -11,24 +13,30 @@ pub trait Add: Sized {
     /// One byte of a value.
     fn plane(self, plane: usize) -> u8;
 
-    /// Adds the values of rows' numbers, looked up in `RUNS` times [`Add::PLANES`] tables, to as many sums in the order of `place`; a
+    /// Adds the values of rows' numbers, looked up in `RUNS` tables for each of [`Add::PLANES`], to as many sums in the order of `place`; a
     /// multiple of 32 of them.
     ///
     /// # Safety
     /// The CPU has AVX2; there are that many tables.
     unsafe fn add<const RUNS: usize>(tables: &[[u8; 16]], numbers: &[u8], sums: &mut [Self]);
+
+    /// The same in 512-bit vectors, for a multiple of 64 sums.
+    ///
+    /// # Safety
+    /// The CPU has AVX-512 F, BW, VL and VBMI; there are that many tables.
+    unsafe fn add_wide<const RUNS: usize>(tables: &[[u8; 16]], numbers: &[u8], sums: &mut [Self]);
 }
 
 /// One byte of each row's value.
 ///
 /// # Safety
-/// There is a table `plane` of `planes` in each of `RUNS` runs.
+/// There are `RUNS` tables for each byte up to `plane`.
 #[target_feature(enable = "avx2")]
 #[inline]
-unsafe fn look<const RUNS: usize>(tables: &[[u8; 16]], planes: usize, plane: usize, numbers: __m256i) -> __m256i {
+unsafe fn look<const RUNS: usize>(tables: &[[u8; 16]], plane: usize, numbers: __m256i) -> __m256i {
     let run = |run: usize| {
         // SAFETY: the caller vouches for the table; it has 16 bytes.
-        let table = unsafe { _mm_loadu_si128(tables.get_unchecked(run * planes + plane).as_ptr().cast()) };
+        let table = unsafe { _mm_loadu_si128(tables.get_unchecked(plane * RUNS + run).as_ptr().cast()) };
         // A shuffle looks at the low four bits, and at the top one, which is never set: numbers are below 64.
         _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(table), numbers)
     };
@@ -58,7 +66,7 @@ impl Add for f32 {
             // SAFETY: 32 bytes.
             let numbers = unsafe { _mm256_loadu_si256(numbers.as_ptr().cast()) };
             // SAFETY: the caller vouches for four tables a run.
-            let plane = |plane: usize| unsafe { look::<RUNS>(tables, 4, plane, numbers) };
+            let plane = |plane: usize| unsafe { look::<RUNS>(tables, plane, numbers) };
             let pairs = [(plane(0), plane(1)), (plane(2), plane(3))]
                 .map(|(a, b)| [_mm256_unpacklo_epi8(a, b), _mm256_unpackhi_epi8(a, b)]);
             let to = sums.as_mut_ptr();
@@ -72,6 +80,12 @@ impl Add for f32 {
                 }
             }
         }
+    }
+
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi")]
+    unsafe fn add_wide<const RUNS: usize>(tables: &[[u8; 16]], numbers: &[u8], sums: &mut [Self]) {
+        // SAFETY: the caller vouches for the tables.
+        unsafe { wide::add_f32::<RUNS>(tables, numbers, sums) }
     }
 }
 
@@ -89,7 +103,7 @@ impl Add for f64 {
             // SAFETY: 32 bytes.
             let numbers = unsafe { _mm256_loadu_si256(numbers.as_ptr().cast()) };
             // SAFETY: the caller vouches for eight tables a run.
-            let plane = |plane: usize| unsafe { look::<RUNS>(tables, 8, plane, numbers) };
+            let plane = |plane: usize| unsafe { look::<RUNS>(tables, plane, numbers) };
             let pairs = [0, 2, 4, 6].map(|at| {
                 let (a, b) = (plane(at), plane(at + 1));
                 [_mm256_unpacklo_epi8(a, b), _mm256_unpackhi_epi8(a, b)]
@@ -110,5 +124,11 @@ impl Add for f64 {
                 }
             }
         }
+    }
+
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi")]
+    unsafe fn add_wide<const RUNS: usize>(tables: &[[u8; 16]], numbers: &[u8], sums: &mut [Self]) {
+        // SAFETY: the caller vouches for the tables.
+        unsafe { wide::add_f64::<RUNS>(tables, numbers, sums) }
     }
 }

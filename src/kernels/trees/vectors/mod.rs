@@ -1,9 +1,10 @@
-//! Blocks in 256-bit vectors: 64 rows pass all nodes of a small tree without a branch.
+//! Blocks in vectors: 64 rows pass all nodes of a small tree without a branch.
 #![allow(unsafe_code)]
 
 mod add;
 mod look;
 mod pass;
+mod wide;
 
 use std::{arch::x86_64::__m256i, ops::Range};
 
@@ -19,8 +20,18 @@ pub use look::Look;
 /// Rows a step works on.
 const ROWS: usize = 64;
 
+/// Which vectors there are.
+#[derive(Clone, Copy)]
+pub(super) enum Width {
+    /// 256 bits, with POPCNT.
+    Avx2,
+    /// Beside these 512 bits, where they take less time: with F, BW, VL and VBMI.
+    Avx512,
+}
+
 /// What is added for some rows.
 pub(super) struct Block<'a, T, S> {
+    pub(super) width: Width,
     pub(super) bins: &'a Quantiser<T>,
     pub(super) forest: &'a Forest,
     pub(super) leaves: &'a Leaves<S>,
@@ -39,13 +50,13 @@ pub(super) struct Vectors<S> {
 
 /// Adds the leaves of some trees.
 pub(super) fn add<T: Value, S: Sum>(block: &Block<'_, T, S>, trees: Range<usize>, scratch: &mut Scratch<S>, out: &mut [S]) {
-    // SAFETY: `Ensemble::new` builds this form for `Path::Avx2` alone, which exists where AVX2 and POPCNT were detected.
+    // SAFETY: `Ensemble::new` builds this form for `Path::Avx2` and `Path::Avx512` alone, which exist where the CPU has AVX2 and POPCNT.
     unsafe { run(block, trees, scratch, out) }
 }
 
 /// Where a row's sum is kept: the order in which bytes widen without crossing the halves of a vector.
 #[inline(always)]
-fn place<S>(row: usize) -> usize {
+const fn place<S>(row: usize) -> usize {
     let items = 16 / size_of::<S>();
     let (half, row_of_half) = (row >> 4 & 1, row & 15);
     (row & !31) + row_of_half / items * (2 * items) + half * items + row_of_half % items
@@ -53,10 +64,14 @@ fn place<S>(row: usize) -> usize {
 
 #[target_feature(enable = "avx2,popcnt")]
 fn run<T: Value, S: Sum>(block: &Block<'_, T, S>, trees: Range<usize>, scratch: &mut Scratch<S>, out: &mut [S]) {
-    let Block { bins, forest, leaves, columns, stride, rows } = *block;
+    let Block { width, bins, forest, leaves, columns, stride, rows } = *block;
     let Scratch { bins: space, ways, vectors: Vectors { sums, slots } } = scratch;
-    // SAFETY: this function has what `look` needs.
-    bins.fill_by(columns, stride, rows, space, |run, value| unsafe { T::look(run, value) });
+    match width {
+        // SAFETY: this function has what `look` needs.
+        Width::Avx2 => bins.fill_by(columns, stride, rows, space, |run, value| unsafe { T::look(run, value) }),
+        // SAFETY: the width only exists where the CPU has it.
+        Width::Avx512 => unsafe { wide::fill(bins, columns, stride, rows, space) },
+    }
     // What the sums of a block take.
     let size = (out.len() / stride).max(1) * BLOCK;
     sums.reset(rows.div_ceil(BLOCK) * size);
@@ -81,19 +96,23 @@ fn run<T: Value, S: Sum>(block: &Block<'_, T, S>, trees: Range<usize>, scratch: 
         };
         for ((start, sums), bytes) in (0..rows).step_by(BLOCK).zip(sums).zip(space.bytes.chunks_exact(space.columns * BLOCK)) {
             let padded = (rows - start).min(BLOCK).next_multiple_of(ROWS);
-            pass::numbers(forest, first, bytes, padded, slots, &mut numbers);
+            pass::numbers(width, forest, first, bytes, padded, slots, &mut numbers);
             let numbers = &numbers.0[..padded];
             match then {
                 Then::Tables { table, runs } => {
                     let size = usize::from(runs) * S::PLANES;
                     let tables = forest.tables[table as usize..][..size * leaves.width].chunks_exact(size);
                     for (tables, sums) in tables.zip(sums.chunks_exact_mut(BLOCK)) {
-                        // SAFETY: this function has what `add` needs; there are `runs` times PLANES tables.
+                        // SAFETY: this function has what `add` needs, and the CPU what the width says; there are `runs` times PLANES
+                        // tables.
                         unsafe {
-                            match runs {
-                                1 => S::add::<1>(tables, numbers, sums),
-                                2 => S::add::<2>(tables, numbers, sums),
-                                _ => S::add::<4>(tables, numbers, sums),
+                            match (width, runs) {
+                                (Width::Avx2, 1) => S::add::<1>(tables, numbers, sums),
+                                (Width::Avx2, 2) => S::add::<2>(tables, numbers, sums),
+                                (Width::Avx2, _) => S::add::<4>(tables, numbers, sums),
+                                (Width::Avx512, 1) => S::add_wide::<1>(tables, numbers, sums),
+                                (Width::Avx512, 2) => S::add_wide::<2>(tables, numbers, sums),
+                                (Width::Avx512, _) => S::add_wide::<4>(tables, numbers, sums),
                             }
                         }
                     }
