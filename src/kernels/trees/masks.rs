@@ -3,7 +3,7 @@
 
 use super::{
     BLOCK, Leaves, Node, Placed, Shape, Sum, Value,
-    bins::{Builder, Width},
+    bins::{self, Builder, Width},
     deep::{self, Root},
     index, malformed,
     shape::children_first,
@@ -43,7 +43,7 @@ pub(super) enum Then {
     Nodes { start: u32, depth: u32 },
 }
 
-/// One node of a full tree.
+/// Where a row goes at a node.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Comparison {
     /// Where the column of bytes begins.
@@ -57,8 +57,7 @@ pub(super) struct Comparison {
 /// A slot is a number, or from [`RESULTS`] on an earlier result.
 #[derive(Clone, Copy)]
 pub(super) struct Step {
-    pub(super) column: u32,
-    pub(super) cut: i8,
+    pub(super) comparison: Comparison,
     pub(super) left: u16,
     pub(super) right: u16,
     pub(super) to: u16,
@@ -153,8 +152,7 @@ impl Forest {
                         next.extend([at, at]);
                     }
                     Node::Split { left, right, .. } => {
-                        let (column, cut) = comparison(placed, at, builder)?;
-                        self.nodes.push(Comparison { column, cut: [cut; 4] });
+                        self.nodes.push(comparison(placed, at, builder)?);
                         next.extend([left, right]);
                     }
                 }
@@ -182,7 +180,7 @@ impl Forest {
                     leaves.push(at);
                 }
                 Node::Split { left, right, .. } => {
-                    let (column, cut) = comparison(placed, at, builder)?;
+                    let comparison = comparison(placed, at, builder)?;
                     let (left, right) = (place[left as usize], place[right as usize]);
                     free.extend([left, right].into_iter().filter(|&place| place >= RESULTS));
                     let to = free.pop().unwrap_or_else(|| {
@@ -190,7 +188,7 @@ impl Forest {
                         used - 1
                     });
                     place[at as usize] = to;
-                    self.steps.push(Step { column, cut, left, right, to });
+                    self.steps.push(Step { comparison, left, right, to });
                 }
             }
         }
@@ -234,8 +232,9 @@ fn stepped(shape: &Shape) -> bool {
     shape.leaves <= MOST_NUMBERS && shape.leaves <= 32 + 32 * (shape.depth - FULL_DEPTH)
 }
 
-/// Where the column of bytes begins, and the cut, flipped as the bytes are.
-fn comparison<T: Value, S>(placed: &Placed<'_, S>, node: u32, builder: &mut Builder<'_, T>) -> Result<(u32, i8)> {
-    let comparison = builder.comparison(placed, node, Width::Byte)?;
-    Ok((index(comparison.column * BLOCK)?, ((comparison.bin as u8 + 1) ^ 0x80) as i8))
+fn comparison<T: Value, S>(placed: &Placed<'_, S>, node: u32, builder: &mut Builder<'_, T>) -> Result<Comparison> {
+    let bins::Comparison { column, bin } = builder.comparison(placed, node, Width::Byte)?;
+    // Flipped as the bytes are.
+    let cut = ((bin as u8 + 1) ^ 0x80) as i8;
+    Ok(Comparison { column: index(column * BLOCK)?, cut: [cut; 4] })
 }

@@ -6,7 +6,7 @@ mod look;
 mod pass;
 mod wide;
 
-use std::{arch::x86_64::__m256i, ops::Range};
+use std::ops::Range;
 
 use super::{
     BLOCK, Leaves, Scratch, Sum, Value,
@@ -45,7 +45,8 @@ pub(super) struct Block<'a, T, S> {
 pub(super) struct Vectors<S> {
     /// For each [`BLOCK`] of rows a run of that for each output, in the order of [`place`].
     sums: Lines<S>,
-    slots: Vec<[__m256i; 2]>,
+    /// A byte for each of [`ROWS`] in each slot.
+    slots: Lines<u8>,
 }
 
 /// Adds the leaves of some trees.

@@ -8,19 +8,18 @@ use super::{
         BLOCK,
         masks::{Comparison, First, Forest, Step},
     },
-    ROWS, Width, wide,
+    Lines, ROWS, Width, wide,
 };
 
 /// A number for each row of a block.
-#[repr(align(32))]
+#[repr(align(64))]
 pub(super) struct Numbers(pub(super) [u8; BLOCK]);
 
 /// Fills the slots that stand for the numbers themselves.
-#[target_feature(enable = "avx2")]
-pub(super) fn prepare(slots: &mut Vec<[__m256i; 2]>, count: usize) {
-    if slots.len() < count {
-        slots.clear();
-        slots.extend((0..count).map(|number| [_mm256_set1_epi8(number as i8); 2]));
+pub(super) fn prepare(slots: &mut Lines<u8>, count: usize) {
+    if slots.len() < count * ROWS {
+        slots.reset(count * ROWS);
+        slots.chunks_exact_mut(ROWS).enumerate().for_each(|(number, slot)| slot.fill(number as u8));
     }
 }
 
@@ -32,7 +31,7 @@ pub(super) fn numbers(
     first: First,
     bytes: &[i8],
     rows: usize,
-    slots: &mut [[__m256i; 2]],
+    slots: &mut [u8],
     numbers: &mut Numbers,
 ) {
     let chunks = numbers.0[..rows].as_chunks_mut::<ROWS>().0;
@@ -54,8 +53,16 @@ pub(super) fn numbers(
         }
         First::Steps { step, count } => {
             let steps = &forest.steps[step as usize..][..count as usize];
+            assert!(slots.len() >= forest.slots * ROWS);
             for (at, chunk) in chunks.iter_mut().enumerate() {
-                store(in_steps(steps, &bytes[at * ROWS..], slots), chunk);
+                // SAFETY: as above; steps name slots of the forest.
+                unsafe {
+                    let bytes = bytes.as_ptr().add(at * ROWS);
+                    match width {
+                        Width::Avx2 => in_steps(steps, bytes, slots.as_mut_ptr(), chunk),
+                        Width::Avx512 => wide::in_steps(steps, bytes, slots.as_mut_ptr(), chunk),
+                    }
+                }
             }
         }
     }
@@ -73,8 +80,8 @@ fn store(numbers: [__m256i; 2], to: &mut [u8; ROWS]) {
 
 /// The row comparisons of one node: all ones where a row goes left.
 macro_rules! left {
-    ($node:expr, $nodes:ident, $bytes:ident) => {{
-        let node = *$nodes.add($node);
+    ($node:expr, $bytes:ident) => {{
+        let node: Comparison = $node;
         let cut = _mm256_set1_epi32(i32::from_ne_bytes(node.cut.map(i8::cast_unsigned)));
         let column = $bytes.add(node.column as usize);
         (
@@ -87,14 +94,14 @@ macro_rules! left {
 /// The number of the leaf under a node with `$deep` levels below it; `$place` is the node's place in its level.
 macro_rules! leaf_under {
     ($node:expr, $place:expr, $nodes:ident, $bytes:ident,) => {{
-        let left = left!($node, $nodes, $bytes);
+        let left = left!(*$nodes.add($node), $bytes);
         let right_leaf = _mm256_set1_epi8((2 * $place + 1) as i8);
         (_mm256_add_epi8(right_leaf, left.0), _mm256_add_epi8(right_leaf, left.1))
     }};
     ($node:expr, $place:expr, $nodes:ident, $bytes:ident, $level:tt $($below:tt)*) => {{
         let l = leaf_under!(2 * $node + 1, 2 * $place, $nodes, $bytes, $($below)*);
         let r = leaf_under!(2 * $node + 2, 2 * $place + 1, $nodes, $bytes, $($below)*);
-        let left = left!($node, $nodes, $bytes);
+        let left = left!(*$nodes.add($node), $bytes);
         (_mm256_blendv_epi8(r.0, l.0, left.0), _mm256_blendv_epi8(r.1, l.1, left.1))
     }};
 }
@@ -123,20 +130,26 @@ unsafe fn full(depth: u8, nodes: &[Comparison], bytes: *const i8, to: &mut [u8; 
     store([low, high], to);
 }
 
-/// Numbers of 64 rows in a tree of any shape. `bytes` begin with the first of the rows.
+/// Numbers of 64 rows in a tree of any shape.
+///
+/// # Safety
+/// Beyond the column of each step 64 of `bytes` can be read; slots are 64 bytes each.
 #[target_feature(enable = "avx2")]
-fn in_steps(steps: &[Step], bytes: &[i8], slots: &mut [[__m256i; 2]]) -> [__m256i; 2] {
+unsafe fn in_steps(steps: &[Step], bytes: *const i8, slots: *mut u8, to: &mut [u8; ROWS]) {
     let mut last = [_mm256_setzero_si256(); 2];
     for step in steps {
-        let column = &bytes[step.column as usize..][..ROWS];
-        let cut = _mm256_set1_epi8(step.cut);
-        let (left, right) = (slots[usize::from(step.left)], slots[usize::from(step.right)]);
-        for (half, last) in last.iter_mut().enumerate() {
-            // SAFETY: the column has 64 bytes here.
-            let values = unsafe { _mm256_loadu_si256(column.as_ptr().add(half * 32).cast()) };
-            *last = _mm256_blendv_epi8(right[half], left[half], _mm256_cmpgt_epi8(cut, values));
+        // SAFETY: the caller vouches for the column and the slots.
+        unsafe {
+            let slot = |slot: u16| slots.add(usize::from(slot) * ROWS).cast::<[__m256i; 2]>();
+            let left = left!(step.comparison, bytes);
+            let (of_left, of_right) = (slot(step.left), slot(step.right));
+            let half = |half: usize, left: __m256i| {
+                let load = |slot: *mut [__m256i; 2]| _mm256_loadu_si256(slot.cast::<__m256i>().add(half));
+                _mm256_blendv_epi8(load(of_right), load(of_left), left)
+            };
+            last = [half(0, left.0), half(1, left.1)];
+            slot(step.to).write_unaligned(last);
         }
-        slots[usize::from(step.to)] = last;
     }
-    last
+    store(last, to);
 }

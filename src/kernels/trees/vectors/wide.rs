@@ -7,7 +7,7 @@ use super::{
     super::{
         Value,
         bins::{Bins, Quantiser},
-        masks::Comparison,
+        masks::{Comparison, Step},
     },
     ROWS, place,
 };
@@ -23,19 +23,19 @@ pub(super) fn fill<T: Value>(quantiser: &Quantiser<T>, columns: &[T], stride: us
 macro_rules! leaf_under {
     ($node:expr, $place:expr, $nodes:ident, $bytes:ident,) => {{
         let (left, right) = (_mm512_set1_epi8((2 * $place) as i8), _mm512_set1_epi8((2 * $place + 1) as i8));
-        _mm512_mask_blend_epi8(left!($node, $nodes, $bytes), right, left)
+        _mm512_mask_blend_epi8(left!(*$nodes.add($node), $bytes), right, left)
     }};
     ($node:expr, $place:expr, $nodes:ident, $bytes:ident, $level:tt $($below:tt)*) => {{
         let left = leaf_under!(2 * $node + 1, 2 * $place, $nodes, $bytes, $($below)*);
         let right = leaf_under!(2 * $node + 2, 2 * $place + 1, $nodes, $bytes, $($below)*);
-        _mm512_mask_blend_epi8(left!($node, $nodes, $bytes), right, left)
+        _mm512_mask_blend_epi8(left!(*$nodes.add($node), $bytes), right, left)
     }};
 }
 
 /// The rows that go left at a node.
 macro_rules! left {
-    ($node:expr, $nodes:ident, $bytes:ident) => {{
-        let node = *$nodes.add($node);
+    ($node:expr, $bytes:ident) => {{
+        let node: Comparison = $node;
         let cut = _mm512_set1_epi32(i32::from_ne_bytes(node.cut.map(i8::cast_unsigned)));
         _mm512_cmpgt_epi8_mask(cut, _mm512_loadu_si512($bytes.add(node.column as usize).cast()))
     }};
@@ -60,6 +60,25 @@ pub(super) unsafe fn full(depth: u8, nodes: &[Comparison], bytes: *const i8, to:
             _ => leaf_under!(0, 0, nodes, bytes, 1 1 1 1 1),
         };
         _mm512_storeu_si512(to.as_mut_ptr().cast(), numbers);
+    }
+}
+
+/// Numbers of 64 rows in a tree of any shape.
+///
+/// # Safety
+/// Beyond the column of each step 64 of `bytes` can be read; slots are 64 bytes each.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi")]
+pub(super) unsafe fn in_steps(steps: &[Step], bytes: *const i8, slots: *mut u8, to: &mut [u8; ROWS]) {
+    let mut last = _mm512_setzero_si512();
+    // SAFETY: the caller vouches for the columns and the slots; `to` has 64 bytes.
+    unsafe {
+        for step in steps {
+            let slot = |slot: u16| slots.add(usize::from(slot) * ROWS).cast::<__m512i>();
+            let (left, right) = (_mm512_loadu_si512(slot(step.left)), _mm512_loadu_si512(slot(step.right)));
+            last = _mm512_mask_blend_epi8(left!(step.comparison, bytes), right, left);
+            _mm512_storeu_si512(slot(step.to), last);
+        }
+        _mm512_storeu_si512(to.as_mut_ptr().cast(), last);
     }
 }
 
@@ -124,7 +143,9 @@ pub(super) unsafe fn add_f32<const RUNS: usize>(tables: &[[u8; 16]], numbers: &[
             let (low, high) = (pairs[0][part / 2], pairs[1][part / 2]);
             let word = if part % 2 == 0 { _mm512_unpacklo_epi16(low, high) } else { _mm512_unpackhi_epi16(low, high) };
             // SAFETY: 16 sums.
-            unsafe { _mm512_storeu_ps(sums.as_mut_ptr(), _mm512_add_ps(_mm512_loadu_ps(sums.as_ptr()), _mm512_castsi512_ps(word))) }
+            unsafe {
+                _mm512_storeu_ps(sums.as_mut_ptr(), _mm512_add_ps(_mm512_loadu_ps(sums.as_ptr()), _mm512_castsi512_ps(word)))
+            }
         }
     }
 }
@@ -153,7 +174,9 @@ pub(super) unsafe fn add_f64<const RUNS: usize>(tables: &[[u8; 16]], numbers: &[
             let words = [_mm512_unpacklo_epi32(quads[0], quads[1]), _mm512_unpackhi_epi32(quads[0], quads[1])];
             for (sums, word) in sums.as_chunks_mut::<8>().0.iter_mut().zip(words) {
                 // SAFETY: eight sums.
-                unsafe { _mm512_storeu_pd(sums.as_mut_ptr(), _mm512_add_pd(_mm512_loadu_pd(sums.as_ptr()), _mm512_castsi512_pd(word))) }
+                unsafe {
+                    _mm512_storeu_pd(sums.as_mut_ptr(), _mm512_add_pd(_mm512_loadu_pd(sums.as_ptr()), _mm512_castsi512_pd(word)))
+                }
             }
         }
     }
