@@ -82,8 +82,9 @@ impl BlockReader {
             return Ok(None);
         }
         let first_line = self.line;
-        self.line += memchr_iter(b'\n', &bytes).count() as u64;
-        Ok(Some(Block { bytes, first_line }))
+        let lines = memchr_iter(b'\n', &bytes).count();
+        self.line += lines as u64;
+        Ok(Some(Block { bytes, first_line, lines }))
     }
 }
 

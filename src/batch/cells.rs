@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use arrow::{
     array::{
-        Array, ArrayRef, BinaryBuilder, BooleanBuilder, Float32Builder, Float64Builder, Int32Builder, Int64Builder, StringBuilder,
+        Array, ArrayRef, ArrowPrimitiveType, BinaryBuilder, BooleanBuilder, NullBufferBuilder, PrimitiveArray, StringBuilder,
     },
     compute::{CastOptions, cast_with_options},
-    datatypes::{DataType, Field, Schema, TimeUnit},
+    datatypes::{DataType, Field, Float32Type, Float64Type, Int32Type, Int64Type, Schema, TimeUnit},
 };
 use base64::Engine as _;
 use serde_json::Value;
@@ -34,10 +34,10 @@ pub(super) struct BadCell {
 /// One column being built.
 pub(super) enum Cells {
     Boolean(BooleanBuilder),
-    Int(Int32Builder),
-    Long(Int64Builder),
-    Float(Float32Builder),
-    Double(Float64Builder),
+    Int(Numbers<Int32Type>),
+    Long(Numbers<Int64Type>),
+    Float(Numbers<Float32Type>),
+    Double(Numbers<Float64Type>),
     Text(StringBuilder),
     Binary(BinaryBuilder),
     /// Types written as text and read by Arrow's own parser: times, dates, decimals, other widths.
@@ -46,15 +46,50 @@ pub(super) enum Cells {
     Nested(Vec<Value>, DataType),
 }
 
+/// A column of numbers being built. Arrow's own builder is a call for each.
+pub(super) struct Numbers<T: ArrowPrimitiveType> {
+    values: Vec<T::Native>,
+    /// From the first missing value on.
+    valid: Option<NullBufferBuilder>,
+}
+
+impl<T: ArrowPrimitiveType> Numbers<T> {
+    fn with_capacity(rows: usize) -> Self {
+        Self { values: Vec::with_capacity(rows), valid: None }
+    }
+
+    #[inline(always)]
+    pub(super) fn append_value(&mut self, value: T::Native) {
+        self.values.push(value);
+        if let Some(valid) = &mut self.valid {
+            valid.append_non_null();
+        }
+    }
+
+    fn append_null(&mut self) {
+        let valid = self.valid.get_or_insert_with(|| {
+            let mut valid = NullBufferBuilder::new(self.values.capacity());
+            valid.append_n_non_nulls(self.values.len());
+            valid
+        });
+        valid.append_null();
+        self.values.push(T::default_value());
+    }
+
+    fn finish(self) -> PrimitiveArray<T> {
+        PrimitiveArray::new(self.values.into(), self.valid.and_then(|valid| valid.build()))
+    }
+}
+
 impl Cells {
-    /// A column of `kind`; `None` when text cannot hold such a type.
-    pub(super) fn new(kind: &DataType, json: bool) -> Option<Self> {
+    /// A column of `kind` for about so many rows; `None` when text cannot hold such a type.
+    pub(super) fn new(kind: &DataType, json: bool, rows: usize) -> Option<Self> {
         Some(match kind {
             DataType::Boolean => Self::Boolean(BooleanBuilder::new()),
-            DataType::Int32 => Self::Int(Int32Builder::new()),
-            DataType::Int64 => Self::Long(Int64Builder::new()),
-            DataType::Float32 => Self::Float(Float32Builder::new()),
-            DataType::Float64 => Self::Double(Float64Builder::new()),
+            DataType::Int32 => Self::Int(Numbers::with_capacity(rows)),
+            DataType::Int64 => Self::Long(Numbers::with_capacity(rows)),
+            DataType::Float32 => Self::Float(Numbers::with_capacity(rows)),
+            DataType::Float64 => Self::Double(Numbers::with_capacity(rows)),
             DataType::Utf8 => Self::Text(StringBuilder::new()),
             DataType::Binary => Self::Binary(BinaryBuilder::new()),
             kind if kind.is_nested() && json => Self::Nested(Vec::new(), kind.clone()),
@@ -175,10 +210,10 @@ impl Cells {
     pub(super) fn finish(self) -> Result<ArrayRef, BadCell> {
         Ok(match self {
             Self::Boolean(mut builder) => Arc::new(builder.finish()),
-            Self::Int(mut builder) => Arc::new(builder.finish()),
-            Self::Long(mut builder) => Arc::new(builder.finish()),
-            Self::Float(mut builder) => Arc::new(builder.finish()),
-            Self::Double(mut builder) => Arc::new(builder.finish()),
+            Self::Int(builder) => Arc::new(builder.finish()),
+            Self::Long(builder) => Arc::new(builder.finish()),
+            Self::Float(builder) => Arc::new(builder.finish()),
+            Self::Double(builder) => Arc::new(builder.finish()),
             Self::Text(mut builder) => Arc::new(builder.finish()),
             Self::Binary(mut builder) => Arc::new(builder.finish()),
             Self::Parsed(mut builder, kind) => {
@@ -314,7 +349,7 @@ mod tests {
     use super::*;
 
     fn text(kind: DataType, cells: &[&str]) -> Result<ArrayRef, usize> {
-        let mut column = Cells::new(&kind, false).unwrap();
+        let mut column = Cells::new(&kind, false, 0).unwrap();
         for (row, cell) in cells.iter().enumerate() {
             if !column.push_text(cell) {
                 return Err(row);
@@ -350,7 +385,7 @@ mod tests {
 
     #[test]
     fn json_numbers_are_not_bent() {
-        let push = |kind: DataType, value: Value| Cells::new(&kind, true).unwrap().push_json(&value);
+        let push = |kind: DataType, value: Value| Cells::new(&kind, true, 0).unwrap().push_json(&value);
         assert!(push(DataType::Int64, json!(2.0)));
         assert!(!push(DataType::Int64, json!(2.5)));
         assert!(push(DataType::Float64, json!(9007199254740992_i64)));
@@ -358,7 +393,7 @@ mod tests {
         assert!(!push(DataType::Float64, json!(true)));
         assert!(!push(DataType::Boolean, json!({})));
         let list = DataType::new_list(DataType::Int64, true);
-        let mut cells = Cells::new(&list, true).unwrap();
+        let mut cells = Cells::new(&list, true, 0).unwrap();
         for value in [json!([1, 2]), json!(null), json!(["x"])] {
             assert!(cells.push_json(&value));
         }

@@ -5,6 +5,8 @@
 
 use arrow::datatypes::DataType;
 
+#[cfg(target_arch = "x86_64")]
+use super::vector;
 use super::{
     cells::{BadCell, Cells, guess, join, type_name},
     fields::{Fields, mark},
@@ -45,22 +47,25 @@ pub(super) struct Parsed {
 
 /// Parses a block. `kinds` has an entry a column of the file: the type to read it as, or `None` to skip it.
 pub(super) fn parse(file: &str, block: &Block, names: &[String], kinds: &[Option<DataType>]) -> Result<Parsed> {
-    let mut columns: Vec<Option<Cells>> =
-        names.iter().zip(kinds).map(|(name, kind)| cells(file, name, kind.as_ref(), false)).collect::<Result<_>>()?;
-    let mut lies = Vec::new();
+    let mut columns = cells(file, block, names, kinds, false)?;
+    let mut lies = Vec::with_capacity(rows(block, names));
     let mut fields = Fields::new(&block.bytes);
     while let Some(start) = fields.record() {
-        let end = record(&mut fields, &mut columns, |fields, column| {
-            let Some(column) = column else {
+        let end = record(&mut fields, &mut columns, |fields, columns| {
+            #[cfg(target_arch = "x86_64")]
+            if let count @ 1.. = vector::numbers(fields, columns) {
+                return Ok(count);
+            }
+            let Some(Some(column)) = columns.first_mut() else {
                 fields.cell();
-                return Ok(());
+                return Ok(1);
             };
             if let Some(length) = column.push_start(fields.rest()) {
                 fields.advance(length);
-                return Ok(());
+                return Ok(1);
             }
             let cell = str::from_utf8(fields.cell()).map_err(|_| Fault::NotUtf8)?;
-            if column.push_text(cell) { Ok(()) } else { Err(Fault::BadCell(cell.to_owned())) }
+            if column.push_text(cell) { Ok(1) } else { Err(Fault::BadCell(cell.to_owned())) }
         });
         let end = end.map_err(|(index, fault)| {
             let place = format!("{file}, line {}", block.line(start));
@@ -84,23 +89,23 @@ enum Fault {
     BadCell(String),
 }
 
-/// Calls `each` for every cell of a record with what is kept of its column; it must take the cell, or go past it. Returns where the record
-/// ends, or the first cell at fault. That the number of cells is wrong explains whatever else is.
+/// Calls `each` for the cells of a record with what is kept of their columns, from the next on; it must take one, or more with what ends
+/// those between, or go past them, and says how many. Returns where the record ends, or the first cell at fault. That the number of cells is wrong explains whatever else is.
 fn record<T>(
     fields: &mut Fields<'_>,
     columns: &mut [T],
-    mut each: impl FnMut(&mut Fields<'_>, &mut T) -> std::result::Result<(), Fault>,
+    mut each: impl FnMut(&mut Fields<'_>, &mut [T]) -> std::result::Result<usize, Fault>,
 ) -> std::result::Result<usize, (usize, Fault)> {
     let (count, mut whole) = (columns.len(), Fields::new(fields.rest()));
     let mut ragged = |other: Fault| match whole.width() {
         found if found == count => other,
         found => Fault::Ragged(found),
     };
-    for (index, column) in columns.iter_mut().enumerate() {
-        each(fields, column).map_err(|fault| (index, ragged(fault)))?;
+    let mut index = 0;
+    while index < count {
+        index += each(fields, &mut columns[index..]).map_err(|fault| (index, ragged(fault)))?;
         if let Some(end) = fields.end() {
-            let short = index + 1 < count;
-            return if short { Err((index, Fault::Ragged(index + 1))) } else { Ok(end) };
+            return if index < count { Err((index, Fault::Ragged(index))) } else { Ok(end) };
         }
     }
     Err((count, Fault::Ragged(whole.width())))
@@ -124,14 +129,29 @@ pub(super) fn finish(
     columns.into_iter().enumerate().map(finish).collect()
 }
 
-/// The builder of a wanted column.
-pub(super) fn cells(file: &str, name: &str, kind: Option<&DataType>, json: bool) -> Result<Option<Cells>> {
-    let Some(kind) = kind else { return Ok(None) };
-    Cells::new(kind, json).map(Some).ok_or_else(|| {
-        Error::new(Kind::InvalidArgument, "TYPE_NOT_IN_CSV", format!("{file}: a CSV cell cannot hold a {kind}"))
-            .column(name)
-            .remedy("give Parquet or JSON lines")
-    })
+/// The builders of the wanted columns.
+pub(super) fn cells(
+    file: &str,
+    block: &Block,
+    names: &[String],
+    kinds: &[Option<DataType>],
+    json: bool,
+) -> Result<Vec<Option<Cells>>> {
+    let rows = rows(block, names);
+    let cells = |(name, kind): (&String, &Option<DataType>)| {
+        let Some(kind) = kind else { return Ok(None) };
+        Cells::new(kind, json, rows).map(Some).ok_or_else(|| {
+            Error::new(Kind::InvalidArgument, "TYPE_NOT_IN_CSV", format!("{file}: a CSV cell cannot hold a {kind}"))
+                .column(name)
+                .remedy("give Parquet or JSON lines")
+        })
+    };
+    names.iter().zip(kinds).map(cells).collect()
+}
+
+/// About how many records a block has: no more than it has lines, and a byte for each cell.
+fn rows(block: &Block, names: &[String]) -> usize {
+    block.lines.min(block.bytes.len() / names.len().max(1))
 }
 
 /// Joins what the cells of a block look like into `types`, one entry a column.
@@ -139,20 +159,21 @@ pub(super) fn infer(file: &str, block: &Block, types: &mut [Option<DataType>]) -
     let mut fields = Fields::new(&block.bytes);
     let count = types.len();
     while let Some(start) = fields.record() {
-        let outcome = record(&mut fields, types, |fields, kind| {
+        let outcome = record(&mut fields, types, |fields, kinds| {
+            let Some(kind) = kinds.first_mut() else { return Ok(1) };
             // One more number among doubles, and any cell among texts, tells nothing new.
             if *kind == Some(DataType::Float64)
                 && let Some((_, length)) = numbers::float::<f64>(fields.rest())
             {
                 fields.advance(length);
-                return Ok(());
+                return Ok(1);
             }
             let cell = fields.cell();
             if *kind != Some(DataType::Utf8) {
                 let cell = str::from_utf8(cell).map_err(|_| Fault::NotUtf8)?;
                 *kind = join(kind.take(), guess(cell));
             }
-            Ok(())
+            Ok(1)
         });
         outcome.map_err(|(_, fault)| {
             let place = format!("{file}, line {}", block.line(start));

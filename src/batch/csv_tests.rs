@@ -15,22 +15,35 @@ use crate::batch::{
 };
 
 fn block(text: &str) -> Block {
-    Block { bytes: text.as_bytes().to_vec(), first_line: 2 }
+    Block { bytes: text.as_bytes().to_vec(), first_line: 2, lines: 0 }
 }
 
-const KINDS: [DataType; 6] =
-    [DataType::Float64, DataType::Int64, DataType::Utf8, DataType::Float32, DataType::Int32, DataType::Boolean];
+const KINDS: [DataType; 8] = [
+    DataType::Float64,
+    DataType::Float64,
+    DataType::Float32,
+    DataType::Int64,
+    DataType::Utf8,
+    DataType::Float32,
+    DataType::Int32,
+    DataType::Boolean,
+];
 
 /// A cell of a column of one of [`KINDS`], now and then one that is none.
 fn cell(kind: usize) -> BoxedStrategy<String> {
     let word = prop_oneof![Just(""), Just("NA"), Just("-nan"), Just("null"), Just(" 1"), Just("1.0"), Just("1")];
-    let text = match kind {
-        0 => prop_oneof![any::<f64>().prop_map(|value| format!("{value:?}")), "-?[0-9]{1,22}\\.[0-9]{1,22}(e-?[0-9]{1,2})?"]
-            .boxed(),
-        1 => any::<i64>().prop_map(|value| value.to_string()).boxed(),
-        2 => "[a-zé\"\n\r, ]{0,8}".boxed(),
-        3 => any::<f32>().prop_map(|value| format!("{value:?}")).boxed(),
-        4 => any::<i32>().prop_map(|value| value.to_string()).boxed(),
+    let text = match KINDS[kind] {
+        DataType::Float64 | DataType::Float32 => prop_oneof![
+            any::<f64>().prop_map(|value| format!("{value:?}")),
+            any::<f32>().prop_map(|value| format!("{value:?}")),
+            (-2e3..2e3).prop_map(|value: f64| value.to_string()),
+            "-?[0-9]{1,2}\\.[0-9]{1,19}",
+            "-?[0-9]{1,22}\\.[0-9]{1,22}(e-?[0-9]{1,2})?",
+        ]
+        .boxed(),
+        DataType::Int64 => any::<i64>().prop_map(|value| value.to_string()).boxed(),
+        DataType::Int32 => any::<i32>().prop_map(|value| value.to_string()).boxed(),
+        DataType::Utf8 => "[a-zé\"\n\r, ]{0,8}".boxed(),
         _ => prop_oneof![Just("true"), Just("False"), Just("0")].prop_map(str::to_owned).boxed(),
     };
     prop_oneof![
@@ -80,7 +93,7 @@ fn in_blocks(text: &str, size: usize) -> Table {
 
 /// The table as `csv_core` cuts it, every cell taken as text.
 fn cell_by_cell(text: &str) -> Table {
-    let mut columns = KINDS.map(|kind| Cells::new(&kind, false).unwrap());
+    let mut columns = KINDS.map(|kind| Cells::new(&kind, false, 0).unwrap());
     let mut records = Vec::new();
     for (start, end, cells) in expected(text.as_bytes()) {
         for (index, cell) in cells.iter().enumerate() {

@@ -10,7 +10,10 @@ use super::fields::ends_cell;
 const DIGITS: usize = 19;
 
 /// Bytes that must follow, so that words are read without asking for the text's end.
-const WINDOW: usize = 40;
+pub(super) const WINDOW: usize = 64;
+
+/// Bytes that a fraction's digits begin.
+pub(super) type Fraction = [u8; 32];
 
 const LANES: u64 = 0x0101_0101_0101_0101;
 const TOP_BITS: u64 = LANES << 7;
@@ -28,6 +31,17 @@ impl Decimal {
     /// more than 19 digits, or lies near the end of the text.
     #[inline]
     pub(super) fn read(text: &[u8]) -> Option<(Self, usize)> {
+        Self::read_by(text, length, fraction)
+    }
+
+    /// The same with other ways to find where the first byte is that no number has, at most [`WINDOW`] less one, and to read the first
+    /// bytes of a fraction, so many, as 18 decimal places: `None` when there are none, too many, or not all are digits.
+    #[inline(always)]
+    pub(super) fn read_by(
+        text: &[u8],
+        length: impl Fn(&[u8; WINDOW]) -> usize,
+        fraction: impl Fn(&Fraction, usize) -> Option<u64>,
+    ) -> Option<(Self, usize)> {
         let window: &[u8; WINDOW] = text.first_chunk()?;
         let end = length(window);
         if !ends_cell(window.get(end)) {
@@ -35,6 +49,12 @@ impl Decimal {
         }
         let minus = window[0] == b'-';
         let start = usize::from(minus);
+        let first = window[start].wrapping_sub(b'0');
+        if first < 10 && window[start + 1] == b'.' {
+            // Most numbers of a table.
+            let fraction = fraction(window[start + 2..].first_chunk()?, end.wrapping_sub(start + 2))?;
+            return Some((Self { minus, digits: u64::from(first) * TENS[DIGITS - 1] + fraction, places: DIGITS - 1 }, end));
+        }
         let (mut point, mut whole) = (start, 0);
         while point < start + DIGITS {
             let digit = window[point].wrapping_sub(b'0');
@@ -52,7 +72,7 @@ impl Decimal {
             return Some((Self { minus, digits: whole, places: 0 }, end));
         }
         let written = end - point - 1;
-        if window[point] != b'.' || written == 0 || long + written > DIGITS {
+        if window[point] != b'.' || long + written > DIGITS {
             return None;
         }
         let fraction = fraction(window[point + 1..].first_chunk()?, written)?;
@@ -105,10 +125,10 @@ fn length(window: &[u8; WINDOW]) -> usize {
     16 + third
 }
 
-/// The first `count` of 24 bytes as 18 decimal places. `None` when they are not all digits, or too many.
+/// The first `count` bytes as 18 decimal places. `None` when there are none, too many, or not all are digits.
 #[inline]
-fn fraction(text: &[u8; 24], count: usize) -> Option<u64> {
-    let keep = KEPT.get(count)?;
+fn fraction(text: &Fraction, count: usize) -> Option<u64> {
+    let keep = KEPT.get(count).filter(|_| count > 0)?;
     let digits = |at: usize| (word(text, 8 * at) ^ (LANES * u64::from(b'0'))) & keep[at];
     let (first, second, third) = (digits(0), digits(1), digits(2));
     let beyond_nine = |digits: u64| digits.wrapping_add(LANES * (0x7f - 9)) | digits;
@@ -197,7 +217,7 @@ mod tests {
     use super::*;
 
     /// What follows a cell.
-    const AFTER: &str = ",1234567890123456789012345678901234567890\n";
+    const AFTER: &str = ",123456789012345678901234567890123456789012345678901234567890123\n";
 
     fn read(cell: &str) -> Option<(f64, f32)> {
         let text = format!("{cell}{AFTER}");

@@ -7,7 +7,6 @@ use arrow::datatypes::DataType;
 use serde_json::{Map, Value};
 
 use super::{
-    cells::Cells,
     csv::{Parsed, bad_cell, cells, finish},
     source::Block,
 };
@@ -53,8 +52,7 @@ pub(super) fn parse(
     kinds: &[Option<DataType>],
     reserved: &[String],
 ) -> Result<Parsed> {
-    let mut columns: Vec<Option<Cells>> =
-        names.iter().zip(kinds).map(|(name, kind)| cells(file, name, kind.as_ref(), true)).collect::<Result<_>>()?;
+    let mut columns = cells(file, block, names, kinds, true)?;
     let mut lies = Vec::new();
     objects(file, block, |start, end, object| {
         let place = || format!("{file}, line {}", block.line(start));

@@ -34,6 +34,8 @@ mod stage;
 #[cfg(feature = "sql")]
 mod table;
 mod text;
+#[cfg(target_arch = "x86_64")]
+mod vector;
 
 use std::{
     fmt,

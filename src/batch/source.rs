@@ -35,6 +35,8 @@ pub(super) struct Block {
     pub(super) bytes: Vec<u8>,
     /// Line of the file that the block starts with, counted from 1.
     pub(super) first_line: u64,
+    /// How many lines end in it.
+    pub(super) lines: usize,
 }
 
 impl Block {
