@@ -54,6 +54,12 @@ class Driver:
         #: CPU nanoseconds of loading the model.
         self.load = 0 if self.refusal else int(first.removeprefix("ready "))
 
+    @classmethod
+    def each(cls, program: Path, arguments: list[str]) -> dict[str, Driver]:
+        """Return a driver for each path that this CPU can run; the portable one also when the model cannot be scored."""
+        drivers = {path: cls(program, arguments, path) for path in PATHS}
+        return {path: driver for path, driver in drivers.items() if not driver.refusal or path == PATHS[0]}
+
     def ask(self, line: str) -> str:
         """Send a line and return the answer."""
         assert self.process.stdin is not None

@@ -21,7 +21,7 @@ from typing import Any
 os.environ["OMP_NUM_THREADS"] = "1"
 
 import numpy as np
-from driver import PATHS, Driver, arguments, build
+from driver import Driver, arguments, build
 from kernel_models import ROWS, Predict, Subject, subjects
 from measure import machine
 
@@ -54,7 +54,7 @@ def measure(subject: Subject, drivers: dict[str, Driver], rounds: int) -> Iterat
     for path, driver in drivers.items():
         candidates[path] = driver.score
     ours, driver = list(drivers.items())[-1]
-    others = [*subject.peers]
+    others = [*subject.peers, *(path for path in drivers if path != ours)]
     if subject.read:
         candidates["reading"] = driver.read
         others.append("reading")
@@ -99,7 +99,7 @@ def main() -> None:
         print(f"\n### {subject.title}\n")
         with tempfile.TemporaryDirectory() as directory:
             called = arguments(subject, Path(directory))
-            drivers = {path: Driver(program, called, path) for path in PATHS}
+            drivers = Driver.each(program, called)
             if refusal := next(iter(drivers.values())).refusal:
                 print(f"Not measured: {refusal}")
                 continue

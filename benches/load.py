@@ -16,7 +16,7 @@ from pathlib import Path
 
 os.environ["OMP_NUM_THREADS"] = "1"
 
-from driver import PATHS, Driver, arguments, build
+from driver import Driver, arguments, build
 from kernel_models import large_forest
 from measure import machine, span
 
@@ -47,8 +47,7 @@ def main() -> None:
         for _ in range(options.rounds):
             own = subprocess.run([sys.executable, "-c", PICKLE, file], check=True, stdout=subprocess.PIPE, text=True).stdout
             times.setdefault("pickle.load", []).append(int(own) / 1e9)
-            for path in PATHS:
-                driver = Driver(program, called, path)
+            for path, driver in Driver.each(program, called).items():
                 if driver.refusal:
                     sys.exit(driver.refusal)
                 times.setdefault(path, []).append(driver.load / 1e9)
