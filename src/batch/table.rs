@@ -1,11 +1,11 @@
 //! The input files as DataFusion's table `input`.
 
-use std::sync::Arc;
+use std::{pin::pin, sync::Arc};
 
 use arrow::datatypes::{Schema, SchemaRef};
 use datafusion::{
     catalog::streaming::StreamingTable,
-    common::DataFusionError,
+    common::{DataFusionError, Result as DfResult},
     datasource::{
         file_format::parquet::ParquetFormat,
         listing::{ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl},
@@ -14,6 +14,7 @@ use datafusion::{
     physical_plan::{stream::RecordBatchReceiverStreamBuilder, streaming::PartitionStream},
     prelude::SessionContext,
 };
+use futures::{Stream, TryStreamExt as _, stream};
 use url::Url;
 
 use super::{
@@ -22,7 +23,7 @@ use super::{
     inputs::InputFile,
     predict::external,
     select::Subject,
-    source::Source,
+    source::{Lane, Raw, Source},
     sql::failed,
     text::{TextSource, TextWants},
 };
@@ -97,19 +98,47 @@ impl PartitionStream for TextPartition {
     fn execute(&self, _context: Arc<TaskContext>) -> SendableRecordBatchStream {
         let mut builder = RecordBatchReceiverStreamBuilder::new(self.schema.clone(), 2);
         let (sender, source, budget) = (builder.tx(), self.source.clone(), self.budget);
-        builder.spawn_blocking(move || {
-            for part in 0..source.parts() {
-                let mut lane = source.open(part, &budget).map_err(external)?;
-                while let Some(raw) = lane.next().map_err(external)? {
-                    let rows = source.decode(part, raw).map_err(external)?;
-                    let Some(batch) = rows.columns else { continue };
-                    if sender.blocking_send(Ok(batch)).is_err() {
-                        return Ok(());
-                    }
+        builder.spawn(async move {
+            let decode = |(part, raw)| {
+                let source = source.clone();
+                blocking(move || source.decode(part, raw))
+            };
+            // Side by side, and in the order of the input.
+            let mut decoded = pin!(pieces(source.clone(), budget).map_ok(decode).try_buffered(budget.workers));
+            while let Some(rows) = decoded.try_next().await? {
+                let Some(batch) = rows.columns else { continue };
+                if sender.send(Ok(batch)).await.is_err() {
+                    break;
                 }
             }
             Ok(())
         });
         builder.build()
     }
+}
+
+/// The pieces of all files, each with its part.
+fn pieces(source: Arc<TextSource>, budget: Budget) -> impl Stream<Item = DfResult<(usize, Raw)>> {
+    stream::try_unfold((0, None), move |(mut part, mut lane): (usize, Option<Box<dyn Lane>>)| {
+        let source = source.clone();
+        blocking(move || {
+            while part < source.parts() {
+                let mut open = match lane.take() {
+                    Some(lane) => lane,
+                    None => source.open(part, &budget)?,
+                };
+                match open.next()? {
+                    Some(raw) => return Ok(Some(((part, raw), (part, Some(open))))),
+                    None => part += 1,
+                }
+            }
+            Ok(None)
+        })
+    })
+}
+
+/// What `work` gives, on a thread that may block.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> DfResult<T> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| DataFusionError::ExecutionJoin(Box::new(error)))?.map_err(external)
 }

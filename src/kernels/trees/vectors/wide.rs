@@ -19,15 +19,21 @@ pub(super) fn fill<T: Value>(quantiser: &Quantiser<T>, columns: &[T], stride: us
     quantiser.fill_by(columns, stride, rows, bins, |run, value| unsafe { T::look_wide(run, value) });
 }
 
-/// The number of the leaf under a node with `$deep` levels below it; `$place` is the node's place in its level.
+/// The number, among those under a node with so many levels below it, of the leaf that is reached; `$place` is the node's place among
+/// those of its level under the same node [`SHARED`] levels above the leaves, whose numbers stay in registers.
 macro_rules! leaf_under {
     ($node:expr, $place:expr, $nodes:ident, $bytes:ident,) => {{
         let (left, right) = (_mm512_set1_epi8((2 * $place) as i8), _mm512_set1_epi8((2 * $place + 1) as i8));
         _mm512_mask_blend_epi8(left!(*$nodes.add($node), $bytes), right, left)
     }};
-    ($node:expr, $place:expr, $nodes:ident, $bytes:ident, $level:tt $($below:tt)*) => {{
-        let left = leaf_under!(2 * $node + 1, 2 * $place, $nodes, $bytes, $($below)*);
-        let right = leaf_under!(2 * $node + 2, 2 * $place + 1, $nodes, $bytes, $($below)*);
+    ($node:expr, $place:expr, $nodes:ident, $bytes:ident, $level:literal $($below:literal)*) => {{
+        // From the third level on numbers begin with 0 again on either side.
+        let (left, right) = if $level < 3 { (2 * $place, 2 * $place + 1) } else { (0, 0) };
+        let (left, right) = (
+            leaf_under!(2 * $node + 1, left, $nodes, $bytes, $($below)*),
+            leaf_under!(2 * $node + 2, right, $nodes, $bytes, $($below)*),
+        );
+        let right = if $level < 3 { right } else { _mm512_add_epi8(right, _mm512_set1_epi8(1 << $level)) };
         _mm512_mask_blend_epi8(left!(*$nodes.add($node), $bytes), right, left)
     }};
 }
@@ -54,10 +60,10 @@ pub(super) unsafe fn full(depth: u8, nodes: &[Comparison], bytes: *const i8, to:
         let numbers = match depth {
             1 => leaf_under!(0, 0, nodes, bytes,),
             2 => leaf_under!(0, 0, nodes, bytes, 1),
-            3 => leaf_under!(0, 0, nodes, bytes, 1 1),
-            4 => leaf_under!(0, 0, nodes, bytes, 1 1 1),
-            5 => leaf_under!(0, 0, nodes, bytes, 1 1 1 1),
-            _ => leaf_under!(0, 0, nodes, bytes, 1 1 1 1 1),
+            3 => leaf_under!(0, 0, nodes, bytes, 2 1),
+            4 => leaf_under!(0, 0, nodes, bytes, 3 2 1),
+            5 => leaf_under!(0, 0, nodes, bytes, 4 3 2 1),
+            _ => leaf_under!(0, 0, nodes, bytes, 5 4 3 2 1),
         };
         _mm512_storeu_si512(to.as_mut_ptr().cast(), numbers);
     }
