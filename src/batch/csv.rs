@@ -89,8 +89,9 @@ enum Fault {
     BadCell(String),
 }
 
-/// Calls `each` for the cells of a record with what is kept of their columns, from the next on; it must take one, or more with what ends
-/// those between, or go past them, and says how many. Returns where the record ends, or the first cell at fault. That the number of cells is wrong explains whatever else is.
+/// Calls `each` for the cells of a record with what is kept of their columns, from the next on; it must take one or more of them, with
+/// what ends all but the last, or go past them, and says how many. Returns where the record ends, or the first cell at fault. That the
+/// number of cells is wrong explains whatever else is.
 fn record<T>(
     fields: &mut Fields<'_>,
     columns: &mut [T],

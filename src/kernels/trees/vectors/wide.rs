@@ -19,15 +19,15 @@ pub(super) fn fill<T: Value>(quantiser: &Quantiser<T>, columns: &[T], stride: us
     quantiser.fill_by(columns, stride, rows, bins, |run, value| unsafe { T::look_wide(run, value) });
 }
 
-/// The number, among those under a node with so many levels below it, of the leaf that is reached; `$place` is the node's place among
-/// those of its level under the same node [`SHARED`] levels above the leaves, whose numbers stay in registers.
+/// The number of the leaf that is reached under a node; `$level` and the rest count the levels below its children. Leaves are numbered
+/// under each node three levels above them, so that eight numbers serve all, which stay in registers; `$place` is the node's place in its
+/// level there.
 macro_rules! leaf_under {
     ($node:expr, $place:expr, $nodes:ident, $bytes:ident,) => {{
         let (left, right) = (_mm512_set1_epi8((2 * $place) as i8), _mm512_set1_epi8((2 * $place + 1) as i8));
         _mm512_mask_blend_epi8(left!(*$nodes.add($node), $bytes), right, left)
     }};
     ($node:expr, $place:expr, $nodes:ident, $bytes:ident, $level:literal $($below:literal)*) => {{
-        // From the third level on numbers begin with 0 again on either side.
         let (left, right) = if $level < 3 { (2 * $place, 2 * $place + 1) } else { (0, 0) };
         let (left, right) = (
             leaf_under!(2 * $node + 1, left, $nodes, $bytes, $($below)*),
