@@ -9,6 +9,9 @@ use super::fields::ends_cell;
 /// Digits that surely fit 64 bits.
 const DIGITS: usize = 19;
 
+/// Decimal places that a fraction has.
+pub(super) const PLACES: usize = DIGITS - 1;
+
 /// Bytes that must follow, so that words are read without asking for the text's end.
 pub(super) const WINDOW: usize = 64;
 
@@ -53,7 +56,7 @@ impl Decimal {
         if first < 10 && window[start + 1] == b'.' {
             // Most numbers of a table.
             let fraction = fraction(window[start + 2..].first_chunk()?, end.wrapping_sub(start + 2))?;
-            return Some((Self { minus, digits: u64::from(first) * TENS[DIGITS - 1] + fraction, places: DIGITS - 1 }, end));
+            return Some((Self { minus, digits: u64::from(first) * TENS[PLACES] + fraction, places: PLACES }, end));
         }
         let (mut point, mut whole) = (start, 0);
         while point < start + DIGITS {

@@ -14,12 +14,14 @@ pub(super) trait Float: FastFloat {
 }
 
 impl Float for f64 {
+    #[inline]
     fn nearest(decimal: Decimal) -> Option<Self> {
         decimal.nearest::<{ Self::MANTISSA_DIGITS }>()
     }
 }
 
 impl Float for f32 {
+    #[inline]
     fn nearest(decimal: Decimal) -> Option<Self> {
         // Exact: a double of so few bits.
         decimal.nearest::<{ Self::MANTISSA_DIGITS }>().map(|value| value as Self)

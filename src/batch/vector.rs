@@ -6,15 +6,13 @@ use std::{arch::x86_64::*, sync::LazyLock};
 
 use super::{
     cells::Cells,
-    decimal::{Decimal, Fraction, WINDOW},
+    decimal::{Decimal, Fraction, PLACES, WINDOW},
     fields::Fields,
+    numbers::Float as _,
 };
 
 /// What a vector holds.
 const BYTES: usize = 32;
-
-/// Digits that a fraction has.
-const PLACES: usize = 18;
 
 /// Whether this CPU has what [`read`] needs.
 static FOUND: LazyLock<bool> = LazyLock::new(|| {
@@ -42,15 +40,14 @@ fn read(fields: &mut Fields<'_>, columns: &mut [Option<Cells>]) -> usize {
         let length = match column {
             Some(Cells::Double(column)) => {
                 let Some((decimal, length)) = decimal() else { break };
-                let Some(value) = decimal.nearest::<{ f64::MANTISSA_DIGITS }>() else { break };
+                let Some(value) = f64::nearest(decimal) else { break };
                 column.append_value(value);
                 length
             }
             Some(Cells::Float(column)) => {
                 let Some((decimal, length)) = decimal() else { break };
-                let Some(value) = decimal.nearest::<{ f32::MANTISSA_DIGITS }>() else { break };
-                // Exact: a double of so few bits.
-                column.append_value(value as f32);
+                let Some(value) = f32::nearest(decimal) else { break };
+                column.append_value(value);
                 length
             }
             _ => break,

@@ -108,8 +108,9 @@ enum Form<T> {
     /// More bin columns than nodes can name: all rows walk.
     Walk,
     Portable(bins::Quantiser<T>, deep::Forest),
+    /// Whether 512 bits wide.
     #[cfg(target_arch = "x86_64")]
-    Vectors(bins::Quantiser<T>, masks::Forest, vectors::Width),
+    Vectors(bins::Quantiser<T>, masks::Forest, bool),
 }
 
 /// What the leaves of all trees add.
@@ -155,9 +156,8 @@ impl<T: Value, S: Sum> Ensemble<T, S> {
         let form = match path {
             #[cfg(target_arch = "x86_64")]
             Path::Avx2 | Path::Avx512 => {
-                let width = if path == Path::Avx512 { vectors::Width::Avx512 } else { vectors::Width::Avx2 };
                 let forest = masks::Forest::new(&trees, &shapes, &mut builder, &leaves)?;
-                forest.map(|forest| Form::Vectors(builder.finish(), forest, width))
+                forest.map(|forest| Form::Vectors(builder.finish(), forest, path == Path::Avx512))
             }
             _ => deep::Forest::new(&trees, &mut builder)?.map(|forest| Form::Portable(builder.finish(), forest)),
         };
@@ -221,8 +221,8 @@ impl<T: Value, S: Sum> Ensemble<T, S> {
                 forest.add(trees, &self.leaves, (&scratch.bins, rows), &mut scratch.ways, (out, stride));
             }
             #[cfg(target_arch = "x86_64")]
-            Form::Vectors(bins, forest, width) if rows >= FEW => {
-                let block = vectors::Block { width: *width, bins, forest, leaves: &self.leaves, columns, stride, rows };
+            Form::Vectors(bins, forest, wide) if rows >= FEW => {
+                let block = vectors::Block { wide: *wide, bins, forest, leaves: &self.leaves, columns, stride, rows };
                 vectors::add(&block, trees, scratch, out);
             }
             _ => self.walk.add(trees, &self.leaves, (columns, stride), rows, out),

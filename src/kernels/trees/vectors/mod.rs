@@ -20,18 +20,10 @@ pub use look::Look;
 /// Rows a step works on.
 const ROWS: usize = 64;
 
-/// Which vectors there are.
-#[derive(Clone, Copy)]
-pub(super) enum Width {
-    /// 256 bits, with POPCNT.
-    Avx2,
-    /// Beside these 512 bits, where they take less time: with F, BW, VL and VBMI.
-    Avx512,
-}
-
 /// What is added for some rows.
 pub(super) struct Block<'a, T, S> {
-    pub(super) width: Width,
+    /// Whether what takes less time in 512-bit vectors runs in them; the CPU must have AVX-512 F, BW, VL and VBMI.
+    pub(super) wide: bool,
     pub(super) bins: &'a Quantiser<T>,
     pub(super) forest: &'a Forest,
     pub(super) leaves: &'a Leaves<S>,
@@ -65,13 +57,13 @@ const fn place<S>(row: usize) -> usize {
 
 #[target_feature(enable = "avx2,popcnt")]
 fn run<T: Value, S: Sum>(block: &Block<'_, T, S>, trees: Range<usize>, scratch: &mut Scratch<S>, out: &mut [S]) {
-    let Block { width, bins, forest, leaves, columns, stride, rows } = *block;
+    let Block { wide, bins, forest, leaves, columns, stride, rows } = *block;
     let Scratch { bins: space, ways, vectors: Vectors { sums, slots } } = scratch;
-    match width {
+    match wide {
         // SAFETY: this function has what `look` needs.
-        Width::Avx2 => bins.fill_by(columns, stride, rows, space, |run, value| unsafe { T::look(run, value) }),
-        // SAFETY: the width only exists where the CPU has it.
-        Width::Avx512 => unsafe { wide::fill(bins, columns, stride, rows, space) },
+        false => bins.fill_by(columns, stride, rows, space, |run, value| unsafe { T::look(run, value) }),
+        // SAFETY: the CPU has what it needs.
+        true => unsafe { wide::fill(bins, columns, stride, rows, space) },
     }
     // What the sums of a block take.
     let size = (out.len() / stride).max(1) * BLOCK;
@@ -97,23 +89,23 @@ fn run<T: Value, S: Sum>(block: &Block<'_, T, S>, trees: Range<usize>, scratch: 
         };
         for ((start, sums), bytes) in (0..rows).step_by(BLOCK).zip(sums).zip(space.bytes.chunks_exact(space.columns * BLOCK)) {
             let padded = (rows - start).min(BLOCK).next_multiple_of(ROWS);
-            pass::numbers(width, forest, first, bytes, padded, slots, &mut numbers);
+            pass::numbers(wide, forest, first, bytes, padded, slots, &mut numbers);
             let numbers = &numbers.0[..padded];
             match then {
                 Then::Tables { table, runs } => {
                     let size = usize::from(runs) * S::PLANES;
                     let tables = forest.tables[table as usize..][..size * leaves.width].chunks_exact(size);
                     for (tables, sums) in tables.zip(sums.chunks_exact_mut(BLOCK)) {
-                        // SAFETY: this function has what `add` needs, and the CPU what the width says; there are `runs` times PLANES
+                        // SAFETY: this function has what `add` needs, and the CPU what is wide; there are `runs` times PLANES
                         // tables.
                         unsafe {
-                            match (width, runs) {
-                                (Width::Avx2, 1) => S::add::<1>(tables, numbers, sums),
-                                (Width::Avx2, 2) => S::add::<2>(tables, numbers, sums),
-                                (Width::Avx2, _) => S::add::<4>(tables, numbers, sums),
-                                (Width::Avx512, 1) => S::add_wide::<1>(tables, numbers, sums),
-                                (Width::Avx512, 2) => S::add_wide::<2>(tables, numbers, sums),
-                                (Width::Avx512, _) => S::add_wide::<4>(tables, numbers, sums),
+                            match (wide, runs) {
+                                (false, 1) => S::add::<1>(tables, numbers, sums),
+                                (false, 2) => S::add::<2>(tables, numbers, sums),
+                                (false, _) => S::add::<4>(tables, numbers, sums),
+                                (true, 1) => S::add_wide::<1>(tables, numbers, sums),
+                                (true, 2) => S::add_wide::<2>(tables, numbers, sums),
+                                (true, _) => S::add_wide::<4>(tables, numbers, sums),
                             }
                         }
                     }

@@ -8,7 +8,7 @@ use super::{
         BLOCK,
         masks::{Comparison, First, Forest, Step},
     },
-    Lines, ROWS, Width, wide,
+    Lines, ROWS, wide,
 };
 
 /// A number for each row of a block.
@@ -26,7 +26,7 @@ pub(super) fn prepare(slots: &mut Lines<u8>, count: usize) {
 /// The numbers of the first rows of a block, as many as are a multiple of [`ROWS`].
 #[target_feature(enable = "avx2")]
 pub(super) fn numbers(
-    width: Width,
+    wide: bool,
     forest: &Forest,
     first: First,
     bytes: &[i8],
@@ -40,13 +40,13 @@ pub(super) fn numbers(
         First::Full { depth, node } => {
             let nodes = &forest.nodes[node as usize..][..(1 << depth) - 1];
             for (at, chunk) in chunks.iter_mut().enumerate() {
-                // SAFETY: every node's column is of BLOCK bytes inside `bytes`, and `chunks` are of one block; `Width::Avx512` only exists
-                // where the CPU has it.
+                // SAFETY: every node's column is of BLOCK bytes inside `bytes`, and `chunks` are of one block; the CPU has
+                // what is wide.
                 unsafe {
                     let bytes = bytes.as_ptr().add(at * ROWS);
-                    match width {
-                        Width::Avx2 => full(depth, nodes, bytes, chunk),
-                        Width::Avx512 => wide::full(depth, nodes, bytes, chunk),
+                    match wide {
+                        false => full(depth, nodes, bytes, chunk),
+                        true => wide::full(depth, nodes, bytes, chunk),
                     }
                 }
             }
@@ -58,9 +58,9 @@ pub(super) fn numbers(
                 // SAFETY: as above; steps name slots of the forest.
                 unsafe {
                     let bytes = bytes.as_ptr().add(at * ROWS);
-                    match width {
-                        Width::Avx2 => in_steps(steps, bytes, slots.as_mut_ptr(), chunk),
-                        Width::Avx512 => wide::in_steps(steps, bytes, slots.as_mut_ptr(), chunk),
+                    match wide {
+                        false => in_steps(steps, bytes, slots.as_mut_ptr(), chunk),
+                        true => wide::in_steps(steps, bytes, slots.as_mut_ptr(), chunk),
                     }
                 }
             }
