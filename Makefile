@@ -12,6 +12,8 @@ WHEEL_VENV := .venv-wheel
 CLEAN_VENV := .venv-clean
 REQUIREMENTS := tests/requirements.txt tests/requirements-tools.txt
 MVN := mvn -q -B -f jvm/pom.xml -Dmlflight.native.dir=$(BUILT)
+# A wheel made here is new every time: a cache would keep every one of them.
+INSTALL := build/tools/bin/uv pip install -q --no-cache
 TESTED := MLFLIGHT_TEST_PYTHON=$(CURDIR)/$(VENV)/bin/python MLFLIGHT_TEST_MODELS=$(CURDIR)/build/test-models MLFLIGHT_TEST_NATIVE=$(BUILT)
 
 .PHONY: help demo test test-rust test-jvm test-python test-lines test-spark35 test-spark42 test-wheel fast lint wheel fuzz bench tools venv build jars jars-all dev-wheel lines-wheel installed models clean
@@ -24,8 +26,9 @@ demo: installed ## Trains a scikit-learn model, scores a million rows with Spark
 
 test: test-rust test-jvm test-python test-lines ## Runs every suite: Rust, JVM, Python.
 
+# More tests at a time than cores, here and for Python: most wait for a process to start.
 test-rust: venv models ## The Rust suite.
-	$(TESTED) cargo test --workspace
+	$(TESTED) cargo test --workspace -- --test-threads $$((2 * $$(nproc)))
 
 test-jvm: jars build models ## The JVM suite, on the Spark 4 line.
 	$(TESTED) $(MVN) -Dmlflight.models=$(CURDIR)/build/test-models verify -P spark4
@@ -42,7 +45,7 @@ test-spark42: LINE := 4.2
 # An environment of each line's own, with one wheel that has the jars of all lines.
 test-spark35 test-spark42: test-spark%: lines-wheel models ## A smoke test on one of them.
 	.ci/venv .venv-spark$* tests/requirements-spark$*.txt tests/requirements-tools.txt
-	build/tools/bin/uv pip install -q --python .venv-spark$*/bin/python --reinstall --no-deps build/wheel-lines/mlflight-*.whl
+	$(INSTALL) --python .venv-spark$*/bin/python --reinstall --no-deps build/wheel-lines/mlflight-*.whl
 	$(TESTED) MLFLIGHT_TEST_SPARK=$(LINE) .venv-spark$*/bin/python -m pytest -q -p no:cacheprovider tests/python/spark_lines
 
 lines-wheel: build jars-all venv
@@ -50,14 +53,14 @@ lines-wheel: build jars-all venv
 
 test-wheel: wheel models ## The published wheel in a clean environment with PySpark.
 	@.ci/venv $(CLEAN_VENV) tests/requirements-clean.txt tests/requirements-tools.txt
-	build/tools/bin/uv pip install -q --python $(CLEAN_VENV)/bin/python --reinstall-package mlflight dist/mlflight-*.whl
+	$(INSTALL) --python $(CLEAN_VENV)/bin/python --reinstall-package mlflight dist/mlflight-*.whl
 	$(TESTED) $(CLEAN_VENV)/bin/python -m pytest -q -p no:cacheprovider tests/python/clean
 
 fast: ## The core alone: no DataFusion, no servers.
 	@.ci/need cargo cc
 	cargo test --no-default-features --lib
 
-lint: tools $(VENV)/.tools ## Formatting, clippy, licenses, spelling, ruff, layering.
+lint: $(VENV)/.tools ## Formatting, clippy, licenses, spelling, ruff, layering.
 	cargo fmt --all -- --check
 	cargo clippy -q --workspace --all-targets -- -D warnings
 	cargo clippy -q --no-default-features -- -D warnings
@@ -81,10 +84,10 @@ bench: tools ## Measurements against MLflow and others; see benches/README.md.
 tools:
 	@.ci/need cargo cc java mvn
 
-venv: tools
+venv: $(VENV)/.tools
 	@.ci/venv $(VENV) $(REQUIREMENTS)
 
-$(VENV)/.tools: tests/requirements-tools.txt
+$(VENV)/.tools: tests/requirements-tools.txt | tools
 	@[ -x $(VENV)/bin/ruff ] || .ci/venv $(VENV) tests/requirements-tools.txt
 	@touch $@
 
@@ -103,7 +106,7 @@ dev-wheel: build jars venv
 
 installed: dev-wheel
 	@.ci/venv $(WHEEL_VENV) $(REQUIREMENTS)
-	build/tools/bin/uv pip install -q --python $(WHEEL_VENV)/bin/python --reinstall --no-deps build/wheel/mlflight-*.whl
+	$(INSTALL) --python $(WHEEL_VENV)/bin/python --reinstall --no-deps build/wheel/mlflight-*.whl
 
 models: venv
 	$(VENV)/bin/python tests/make_models.py build/test-models
