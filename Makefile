@@ -26,7 +26,7 @@ demo: installed ## Trains a scikit-learn model, scores a million rows with Spark
 
 test: test-rust test-jvm test-python test-lines ## Runs every suite: Rust, JVM, Python.
 
-# More tests at a time than cores, here and for Python: most wait for a process to start.
+# Twice as many tests at a time as cores: many wait for a process to start.
 test-rust: venv models ## The Rust suite.
 	$(TESTED) cargo test --workspace -- --test-threads $$((2 * $$(nproc)))
 
