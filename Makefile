@@ -11,6 +11,9 @@ VENV := .venv
 WHEEL_VENV := .venv-wheel
 CLEAN_VENV := .venv-clean
 REQUIREMENTS := tests/requirements.txt tests/requirements-tools.txt
+JARS := jvm/dist
+# Directories too: they tell of files that are gone.
+JAR_SOURCES := jvm/pom.xml $(shell find jvm/src/main)
 MVN := mvn -q -B -f jvm/pom.xml -Dmlflight.native.dir=$(BUILT)
 # A wheel made here is new every time: a cache would keep every one of them.
 INSTALL := build/tools/bin/uv pip install -q --no-cache
@@ -31,7 +34,7 @@ test-rust: venv models ## The Rust suite.
 	$(TESTED) cargo test --workspace -- --test-threads $$((2 * $$(nproc)))
 
 test-jvm: jars build models ## The JVM suite, on the Spark 4 line.
-	$(TESTED) $(MVN) -Dmlflight.models=$(CURDIR)/build/test-models verify -P spark4
+	$(TESTED) $(MVN) -Dmlflight.models=$(CURDIR)/build/test-models verify -P spark4_2.13
 
 # Two files at a time: most tests wait for a process to start.
 test-python: installed models ## The Python suites, from the installed wheel.
@@ -94,12 +97,16 @@ $(VENV)/.tools: tests/requirements-tools.txt | tools
 build: tools
 	cargo build --workspace
 
-jars: tools
-	$(MVN) package -P spark4 -DskipTests
+jars: $(JARS)/mlflight-spark4_2.13.jar
 
-jars-all: jars
-	$(MVN) package -P spark3_2.12 -DskipTests
-	$(MVN) package -P spark3_2.13 -DskipTests
+jars-all: jars $(JARS)/mlflight-spark3_2.12.jar $(JARS)/mlflight-spark3_2.13.jar
+
+# Files, for Maven takes ten seconds to find out that nothing is to do; one after the other, for they share its repository.
+$(JARS)/mlflight-spark3_2.12.jar: | $(JARS)/mlflight-spark4_2.13.jar
+$(JARS)/mlflight-spark3_2.13.jar: | $(JARS)/mlflight-spark3_2.12.jar
+$(JARS)/mlflight-%.jar: $(JAR_SOURCES) | tools
+	$(MVN) package -P $* -DskipTests
+	@touch $@
 
 dev-wheel: build jars venv
 	$(VENV)/bin/python python/build_wheel.py dev --out build/wheel
@@ -108,8 +115,11 @@ installed: dev-wheel
 	@.ci/venv $(WHEEL_VENV) $(REQUIREMENTS)
 	$(INSTALL) --python $(WHEEL_VENV)/bin/python --reinstall --no-deps build/wheel/mlflight-*.whl
 
-models: venv
+models: build/test-models/.made
+
+build/test-models/.made: tests/make_models.py | venv
 	$(VENV)/bin/python tests/make_models.py build/test-models
+	@touch $@
 
 clean: ## Removes what was built, except Cargo's directory.
 	rm -rf build dist $(VENV) $(WHEEL_VENV) .venv-spark* $(CLEAN_VENV) .venv-bench jvm/dist jvm/target-*

@@ -16,7 +16,9 @@ import sys
 import tempfile
 import unicodedata
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -427,8 +429,9 @@ def corpus() -> tuple[pd.DataFrame, np.ndarray]:
 def anything(rows: int) -> pd.DataFrame:
     """Return documents of characters from everywhere in Unicode, as far as Python's tables know them."""
     rng = np.random.default_rng(SEED)
-    known = [chr(code) for code in range(1, 0x30000) if unicodedata.category(chr(code)) not in ("Cn", "Cs", "Co")]
-    common = list("abcXYZ019_ .,-'\t\n\x0b\x1c\x1f\x85\u0130\u03a3\u03c3\u0301\u200d\u24b6\u1e9e\u00df")
+    # Arrays, which `choice` draws from as they are: it would copy a list for every character.
+    known = np.array([chr(code) for code in range(1, 0x30000) if unicodedata.category(chr(code)) not in ("Cn", "Cs", "Co")])
+    common = np.array(list("abcXYZ019_ .,-'\t\n\x0b\x1c\x1f\x85\u0130\u03a3\u03c3\u0301\u200d\u24b6\u1e9e\u00df"))
 
     def document() -> str:
         return "".join(rng.choice(known if rng.random() < 0.5 else common) for _ in range(rng.integers(0, 80)))
@@ -518,6 +521,9 @@ def documents() -> Iterator[tuple[str, BaseEstimator, pd.DataFrame]]:
     yield "wide.encoded", make_pipeline(users, Ridge()).fit(many, np.arange(17_001) % 13), many.iloc[::50]
     yield "text.tensor", make_pipeline(TfidfVectorizer(), logistic).fit(x["text"], labels), x[["text"]]
     yield "text.table", make_pipeline(TfidfVectorizer(), logistic).fit(x["text"], labels), x[["text"]]
+
+
+GROUPS = {group.__name__: group for group in (combinations, transformations, neighborhoods, documents)}
 
 
 def answers(model: BaseEstimator, x: pd.DataFrame) -> pa.Table:
@@ -626,27 +632,29 @@ def is_exponential(model: BaseEstimator) -> bool:
     return boosted and (is_classifier(model) or getattr(model, "loss", "") in ("poisson", "gamma"))
 
 
+def keep(name: str, out: Path, wanted: set[str]) -> str | None:
+    """Make the cases of an estimator or of a group, as far as they are wanted. Returns what stopped it."""
+    warnings.simplefilter("ignore")
+    try:
+        cases = GROUPS[name]() if name in GROUPS else fitted(name, dict(all_estimators())[name])
+        for case, model, x in cases:
+            if not wanted or case in wanted or name in wanted:
+                save(case, model, x, out)
+    except Exception as error:
+        return f"{type(error).__name__}: {error}".splitlines()[0][:160]
+    return None
+
+
 def main(arguments: list[str]) -> None:
-    """Make the named cases, or all."""
+    """Make the named cases, or all, as many side by side as there are cores."""
     out, wanted = Path(arguments[0]), set(arguments[1:])
     out.mkdir(parents=True, exist_ok=True)
-    warnings.simplefilter("ignore")
-    left_out: dict[str, str] = {}
-
-    def keep(name: str, cases: Callable[[], Iterator[tuple[str, BaseEstimator, pd.DataFrame]]]) -> None:
-        try:
-            for case, model, x in cases():
-                if not wanted or case in wanted or name in wanted:
-                    save(case, model, x, out)
-        except Exception as error:
-            left_out[name] = f"{type(error).__name__}: {error}".splitlines()[0][:160]
-
-    for name, kind in all_estimators():
-        if not wanted or any(case.split(".")[0] == name for case in wanted):
-            keep(name, lambda name=name, kind=kind: fitted(name, kind))
-    for group in (combinations, transformations, neighborhoods, documents):
-        if not wanted or any(not case[0].isupper() for case in wanted):
-            keep(group.__name__, group)
+    # Groups take longest and go first.
+    names = [name for name in GROUPS if not wanted or any(not case[0].isupper() for case in wanted)]
+    names += [name for name, _ in all_estimators() if not wanted or any(case.split(".")[0] == name for case in wanted)]
+    with ProcessPoolExecutor() as pool:
+        stopped = dict(zip(names, pool.map(keep, names, repeat(out), repeat(wanted)), strict=True))
+    left_out = {name: reason for name, reason in stopped.items() if reason}
     (out / "left-out.json").write_text(json.dumps(left_out, indent=1, sort_keys=True))
 
 
