@@ -18,6 +18,7 @@ pub mod formats;
 #[cfg(not(fuzzing))]
 mod formats;
 mod kernels;
+mod memory;
 pub mod python;
 
 #[cfg(feature = "batch")]

@@ -1,11 +1,11 @@
 //! The files a flavor's keys name.
 
-use std::path::Path;
+use std::{fs::File, io::Read, path::Path};
 
 use crate::{
     error::{Error, Kind, Result},
     formats::{objects::Graph, pickle, skops},
-    store,
+    memory, store,
 };
 
 /// A model file may have this many bytes.
@@ -14,12 +14,16 @@ const MAX_FILE: u64 = 4 << 30;
 /// The bytes of a file inside the model's directory.
 pub(super) fn read(directory: &Path, relative: &str) -> Result<Vec<u8>> {
     let path = store::within(directory, relative)?;
-    let size = std::fs::metadata(&path).map_err(|error| Error::io(&path, error))?.len();
+    let failed = |error| Error::io(&path, error);
+    let mut file = File::open(&path).map_err(failed)?;
+    let size = file.metadata().map_err(failed)?.len();
     if size > MAX_FILE {
         let message = format!("{}: {size} bytes, at most {MAX_FILE} are read", path.display());
         return Err(Error::new(Kind::ResourceExhausted, "MODEL_TOO_LARGE", message));
     }
-    std::fs::read(&path).map_err(|error| Error::io(&path, error))
+    let mut bytes = memory::room(size as usize);
+    file.read_to_end(&mut bytes).map_err(failed)?;
+    Ok(bytes)
 }
 
 /// The objects in a file that MLflow saved with skops, or with pickle or cloudpickle: data, none of it run.

@@ -111,7 +111,7 @@ fn gradient(view: View<'_>, link: Link, inverse: Inverse, labels: Vec<Labels>) -
     if outputs != expected {
         return python(format!("{}: {outputs} trees a stage, expected {expected}", view.name()));
     }
-    let (mut trees, scale) = (Trees { width: 1, ..Trees::default() }, view.float_of("learning_rate")?);
+    let (mut trees, scale) = (Trees::new(1), view.float_of("learning_rate")?);
     for (at, tree) in stages.items().into_iter().enumerate() {
         trees.push(tree.get("tree_")?, at % outputs, |_, values, leaf| {
             leaf.extend(values.iter().take(1).map(|value| scale * value))
@@ -173,14 +173,14 @@ fn histogram(view: View<'_>, inverse: Inverse, labels: Vec<Labels>) -> Made<Shar
         return python(format!("{}: {outputs} sums, expected {expected}", view.name()));
     }
     let known = known_categories(view, columns)?;
-    let mut trees = Trees { width: 1, ..Trees::default() };
+    let mut trees = Trees::new(1);
     for stage in view.get("_predictors")?.items() {
         let predictors = stage.items();
         if predictors.len() != outputs {
             return stage.wrong("a tree for every sum");
         }
         for (target, predictor) in predictors.into_iter().enumerate() {
-            trees.made.push(predictor_tree(predictor, target, &known)?);
+            trees.add(&predictor_tree(predictor, target, &known)?)?;
         }
     }
     Ok(Arc::new(Boosted {

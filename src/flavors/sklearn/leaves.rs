@@ -29,16 +29,13 @@ pub(super) fn embedding(view: View<'_>) -> Made<Shared> {
     let Some(first) = estimators.first().filter(|_| estimators.len() == leaves.len()) else {
         return python("RandomTreesEmbedding: its trees and the encoder of their leaves do not fit together");
     };
-    let (mut read, mut columns) = (Trees::default(), 0);
+    let (mut read, mut columns) = (Trees::new(1), 0);
     for (tree, (estimator, leaves)) in estimators.iter().zip(leaves).enumerate() {
         let leaves = leaves.ints()?;
         // A leaf that no row of the training came to has no column, and the encoder refuses it.
         let column = |node: usize| leaves.iter().position(|&leaf| leaf == node as i64).map(|at| (columns + at) as f64);
-        read.push(estimator.get("tree_")?, tree, |node, _, leaf| leaf.push(column(node).unwrap_or(f64::NAN)))?;
+        read.push(estimator.get("tree_")?, tree, |node, _, leaf| leaf.extend(column(node)))?;
         columns += leaves.len();
-    }
-    if read.made.iter().flat_map(|tree| &tree.values).any(|column| column.is_nan()) {
-        return python("RandomTreesEmbedding: a leaf without a column");
     }
     let (inputs, allow) = (width(view)?, allow(*first, false));
     let trees = read.ensemble(inputs)?;

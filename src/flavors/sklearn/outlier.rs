@@ -88,7 +88,7 @@ pub(super) fn isolation(view: View<'_>) -> Made<Shared> {
     if means.len() != estimators.len() || paths.len() != estimators.len() {
         return python("IsolationForest: not depths for every tree");
     }
-    let mut trees = Trees::default();
+    let mut trees = Trees::new(0);
     for (at, estimator) in estimators.iter().enumerate() {
         let (mean, path) = (means[at].floats()?, paths[at].floats()?);
         trees.push(estimator.get("tree_")?, 0, |node, _, leaf| {

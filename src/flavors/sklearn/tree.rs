@@ -14,19 +14,42 @@ use crate::{
         Path as KernelPath,
         block::{Block, Kind},
         dense::argmax,
-        trees::{Ensemble, Missing, Node, Scratch, Test, Tree, Value},
+        trees::{Builder, Ensemble, Missing, Node, Scratch, Test, Tree, Value},
     },
 };
 
-/// Trees as they are read.
-#[derive(Default)]
-pub(super) struct Trees {
-    pub(super) made: Vec<Tree<f64>>,
-    /// Numbers of a leaf; those of a tree's first leaf, where nothing else says.
+/// Trees as they are read, which compare values of `T`.
+pub(super) struct Trees<T> {
+    /// Numbers of a leaf; those of the first tree's first leaf, where nothing else says.
     pub(super) width: usize,
+    /// How many nodes are expected.
+    nodes: usize,
+    builder: Option<Builder<T, f64>>,
+    /// The tree that is read, its memory that of the one before.
+    tree: Tree<f64>,
 }
 
-impl Trees {
+impl<T: Value> Trees<T> {
+    /// No trees yet; their leaves will hold `width` numbers, 0 where the first one says how many.
+    pub(super) fn new(width: usize) -> Self {
+        Self { width, nodes: 0, builder: None, tree: Tree::default() }
+    }
+
+    /// Expects the trees of these estimators.
+    fn of(estimators: &[View<'_>]) -> Self {
+        let nodes = |view: &View<'_>| view.find("tree_")?.find("nodes")?.array().ok().map(Array::count);
+        Self { nodes: estimators.iter().filter_map(nodes).sum(), ..Self::new(0) }
+    }
+
+    /// Adds a tree.
+    pub(super) fn add(&mut self, tree: &Tree<f64>) -> Result<()> {
+        let builder = match &mut self.builder {
+            Some(builder) => builder,
+            none => none.insert(Builder::new(self.width, self.nodes)?),
+        };
+        builder.push(tree)
+    }
+
     /// Adds the tree of a `tree_` attribute. `value` adds a leaf's numbers to a list, given its node's.
     pub(super) fn push(&mut self, tree: View<'_>, output: usize, value: impl Fn(usize, &[f64], &mut Vec<f64>)) -> Made<()> {
         let (nodes, numbers) = (tree.get("nodes")?, tree.get("values")?.array()?);
@@ -47,7 +70,11 @@ impl Trees {
         if per_node == 0 || numbers.shape.first() != Some(&count) {
             return python("a tree has no values for its nodes");
         }
-        let (mut made, mut values) = (Vec::with_capacity(count), Vec::new());
+        let Tree { nodes: mut made, mut values, .. } = std::mem::take(&mut self.tree);
+        made.clear();
+        made.reserve(count);
+        values.clear();
+        let mut leaves = 0;
         for node in 0..count {
             let Some(left) = left.int(node) else { return nodes.wrong("the nodes of a tree") };
             if left == -1 {
@@ -60,7 +87,8 @@ impl Trees {
                 if width != self.width || width == 0 {
                     return python("leaves of different lengths");
                 }
-                made.push(Node::Leaf(number(first / width)));
+                made.push(Node::Leaf(leaves));
+                leaves += 1;
                 continue;
             }
             let (Some(right), Some(feature), Some(threshold)) = (right.int(node), feature.int(node), threshold.float(node))
@@ -76,13 +104,16 @@ impl Trees {
                 right: number(right),
             });
         }
-        self.made.push(Tree { nodes: made, sets: Vec::new(), values, output: number(output) });
+        let tree = Tree { nodes: made, sets: Vec::new(), values, output: number(output) };
+        self.add(&tree)?;
+        self.tree = tree;
         Ok(())
     }
 
     /// The trees ready to score, of so many columns.
-    pub(super) fn ensemble<T: Value>(&self, columns: usize) -> Made<Ensemble<T, f64>> {
-        let ensemble = Ensemble::new(&self.made, self.width, KernelPath::choose()?)?;
+    pub(super) fn ensemble(self, columns: usize) -> Made<Ensemble<T, f64>> {
+        let builder = self.builder.map_or_else(|| Builder::new(self.width, 0), Ok)?;
+        let ensemble = builder.finish(KernelPath::choose()?)?;
         match ensemble.features().last() {
             Some(&last) if last as usize >= columns => python("a tree looks at a column that is not there"),
             _ => Ok(ensemble),
@@ -155,7 +186,7 @@ fn classes(view: View<'_>) -> Made<Vec<Labels>> {
 fn model(view: View<'_>, trees: &[View<'_>], classifier: bool, many: bool) -> Made<Shared> {
     let labels = if classifier { classes(view)? } else { Vec::new() };
     let columns = width(view)?;
-    let mut read = Trees::default();
+    let mut read = Trees::of(trees);
     let sizes: Vec<usize> = labels.iter().map(Labels::len).collect();
     let widest = sizes.iter().copied().max().unwrap_or(1);
     for estimator in trees {

@@ -127,8 +127,13 @@ impl Array {
         let Data::Records(bytes) = &self.data else { return None };
         let field = self.dtype.fields.iter().find(|field| field.name == name)?;
         // No field reaches beyond its record.
-        let words = field.dtype.size == 8 && !field.dtype.big_endian;
-        Some(Items { bytes: bytes.get(field.offset..)?, record: self.dtype.size, dtype: &field.dtype, words })
+        let form = match (field.dtype.kind, field.dtype.size, field.dtype.big_endian) {
+            (Kind::Int, 8, false) => Form::Int,
+            (Kind::Float, 8, false) => Form::Float,
+            (Kind::Uint, 1, _) => Form::Byte,
+            _ => Form::Other,
+        };
+        Some(Items { bytes: bytes.get(field.offset..)?, record: self.dtype.size, dtype: &field.dtype, form })
     }
 }
 
@@ -140,30 +145,47 @@ pub struct Items<'a> {
     /// Bytes from one item to the next.
     record: usize,
     dtype: &'a Dtype,
-    /// Whether items are of 64 bits, the least significant byte first: most are, and need no look at the type.
-    words: bool,
+    form: Form,
+}
+
+/// How items lie: most need no look at their type.
+#[derive(Debug, Clone, Copy)]
+enum Form {
+    /// 64 bits, the least significant byte first.
+    Int,
+    /// The same.
+    Float,
+    /// Unsigned.
+    Byte,
+    Other,
 }
 
 impl<'a> Items<'a> {
-    fn bytes(&self, at: usize) -> &'a [u8] {
-        &self.bytes[at * self.record..][..self.dtype.size]
+    #[inline(always)]
+    fn first<const SIZE: usize>(&self, at: usize) -> Option<[u8; SIZE]> {
+        self.bytes[at * self.record..].first_chunk().copied()
     }
 
-    #[inline(always)]
-    fn bits(&self, at: usize) -> Option<u64> {
-        match self.words {
-            true => self.bytes[at * self.record..].first_chunk().map(|&bytes| u64::from_le_bytes(bytes)),
-            false => self.dtype.unsigned(self.bytes(at)),
-        }
+    fn bytes(&self, at: usize) -> &'a [u8] {
+        &self.bytes[at * self.record..][..self.dtype.size]
     }
 
     /// An item as a whole number, when it is a signed or short one or a truth value.
     ///
     /// # Panics
     /// There is no such item.
-    #[inline]
+    #[inline(always)]
     pub fn int(&self, at: usize) -> Option<i64> {
-        let bits = self.bits(at)?;
+        match self.form {
+            Form::Int => self.first(at).map(i64::from_le_bytes),
+            Form::Byte => self.first(at).map(|[byte]| byte.into()),
+            _ => self.int_of(at),
+        }
+    }
+
+    #[inline(never)]
+    fn int_of(&self, at: usize) -> Option<i64> {
+        let bits = self.dtype.unsigned(self.bytes(at))?;
         Some(match self.dtype.kind {
             Kind::Int => self.dtype.signed(bits),
             Kind::Uint => i64::try_from(bits).ok()?,
@@ -176,15 +198,20 @@ impl<'a> Items<'a> {
     ///
     /// # Panics
     /// There is no such item.
-    #[inline]
+    #[inline(always)]
     pub fn float(&self, at: usize) -> Option<f64> {
-        if self.dtype.kind != Kind::Float {
-            return None;
+        match self.form {
+            Form::Float => self.first(at).map(f64::from_le_bytes),
+            _ => self.float_of(at),
         }
-        let bits = self.bits(at)?;
-        match self.dtype.size {
-            8 => Some(f64::from_bits(bits)),
-            4 => Some(f32::from_bits(bits as u32).into()),
+    }
+
+    #[inline(never)]
+    fn float_of(&self, at: usize) -> Option<f64> {
+        let bits = self.dtype.unsigned(self.bytes(at))?;
+        match (self.dtype.kind, self.dtype.size) {
+            (Kind::Float, 8) => Some(f64::from_bits(bits)),
+            (Kind::Float, 4) => Some(f32::from_bits(bits as u32).into()),
             _ => None,
         }
     }

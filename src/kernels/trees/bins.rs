@@ -6,8 +6,13 @@
 
 use std::collections::HashMap;
 
-use super::{BLOCK, Missing, Node, Placed, Slots, Test, Value, index, lines::Lines, malformed, set::Set, walk::is_zero};
-use crate::error::Result;
+use super::{
+    BLOCK, Missing, Value, index,
+    lines::Lines,
+    set::Set,
+    walk::{self, Split, is_zero},
+};
+use crate::{error::Result, memory};
 
 /// Cuts looked at in one step.
 pub(super) const RUN: usize = 16;
@@ -261,11 +266,10 @@ impl Member {
 }
 
 /// What tells columns of categories apart: slot, set, and how its splits read it.
-type MemberKey = (u32, Vec<u32>, bool, Missing, bool, Width);
+type MemberKey = (u32, Set, bool, Missing, bool, Width);
 
 /// Collects the columns that trees turn out to need.
-pub(super) struct Builder<'a, T> {
-    slots: &'a Slots,
+pub(super) struct Builder<T> {
     cuts: Vec<Vec<T>>,
     /// For each node that has a cut, how many of its feature's cuts are less.
     positions: Vec<u32>,
@@ -281,42 +285,42 @@ struct Treatment {
     stretches: [Vec<Option<usize>>; 2],
 }
 
+impl Treatment {
+    #[inline(always)]
+    fn serves<T>(&self, split: &Split<'_, T>) -> bool {
+        self.ordered.missing == split.missing && self.ordered.missing_right == split.missing_right
+    }
+}
+
 /// A row goes left in a split where its bin in this column is at most `bin`, which is less than the greatest bin.
 pub(super) struct Comparison {
     pub(super) column: usize,
     pub(super) bin: u16,
 }
 
-impl<'a, T: Value> Builder<'a, T> {
-    pub(super) fn new<S>(trees: &[Placed<'_, S>], slots: &'a Slots) -> Self {
-        let mut found = vec![Vec::new(); slots.features.len()];
-        let mut count = 0;
-        for Placed { tree, first_node, .. } in trees {
-            for (node, number) in tree.nodes.iter().zip(*first_node..) {
-                if let Node::Split { feature, test, .. } = *node {
-                    let cut = T::cut(test);
-                    if !cut.is_nan() {
-                        found[slots.of(feature) as usize].push(cut.ranked(number));
-                    }
-                }
-            }
-            count += tree.nodes.len();
-        }
-        let mut positions = vec![0; count];
+impl<T: Value> Builder<T> {
+    pub(super) fn new(walk: &walk::Forest<T>, slots: usize) -> Self {
+        let cuts = || walk.splits().filter(|(_, split)| !split.cut.is_nan());
+        let mut counts = vec![0; slots];
+        cuts().for_each(|(_, split)| counts[split.slot as usize] += 1);
+        let mut found: Vec<_> = counts.into_iter().map(Vec::with_capacity).collect();
+        cuts().for_each(|(node, split)| found[split.slot as usize].push(split.cut.ranked(node)));
+        let mut positions = memory::room(walk.count());
+        positions.resize(walk.count(), 0);
         let mut sorted = |mut found: Vec<T::Ranked>| {
             found.sort_unstable();
             let mut cuts = Vec::new();
-            for (cut, number) in found.into_iter().map(T::of_ranked) {
+            for (cut, node) in found.into_iter().map(T::of_ranked) {
                 if cuts.last() != Some(&cut) {
                     cuts.push(cut);
                 }
-                positions[number as usize] = cuts.len() as u32 - 1;
+                positions[node as usize] = cuts.len() as u32 - 1;
             }
             cuts
         };
         let cuts = found.into_iter().map(&mut sorted).collect();
-        let made = slots.features.iter().map(|_| Default::default()).collect();
-        Self { slots, cuts, positions, made, members: HashMap::new(), bytes: 0, words: 0 }
+        let made = (0..slots).map(|_| Default::default()).collect();
+        Self { cuts, positions, made, members: HashMap::new(), bytes: 0, words: 0 }
     }
 
     /// How many columns of a width there are at least once all splits by a cut have been compared.
@@ -325,30 +329,28 @@ impl<'a, T: Value> Builder<'a, T> {
         self.cuts.iter().map(|cuts| cuts.len().div_ceil(width.stretch())).sum()
     }
 
-    /// The comparison that decides a split, with its column made if there was none.
-    pub(super) fn comparison<S>(&mut self, placed: &Placed<'_, S>, node: u32, width: Width) -> Result<Comparison> {
-        let Node::Split { feature, test, missing, missing_left, .. } = placed.tree.nodes[node as usize] else {
-            return Err(malformed());
-        };
-        let slot = self.slots.of(feature);
-        // Where NaN stands for zero nothing is missing.
-        let missing_right = !missing_left && missing != Missing::Never;
-        if T::cut(test).is_nan() {
-            let set = |set: u32| &*placed.tree.sets[set as usize];
-            return Ok(match test {
-                Test::In(members) => self.member(slot, set(members), false, Missing::Nan, !missing_left, width),
-                Test::NotIn(members) => self.member(slot, set(members), true, Missing::Nan, !missing_left, width),
-                // No number is at most NaN, and neither is what stands for one.
-                Test::Less(_) | Test::AtMost(_) => {
-                    self.member(slot, &[], false, missing, missing_right || missing == Missing::Never, width)
-                }
-            });
+    /// The comparison that decides the split that a node is, with its column made if there was none.
+    #[inline(always)]
+    pub(super) fn comparison(&mut self, node: u32, split: &Split<'_, T>, width: Width) -> Result<Comparison> {
+        if split.set.is_some() || split.cut.is_nan() {
+            return Ok(self.membership(split, width));
         }
-        let position = self.positions[(placed.first_node + node) as usize] as usize;
-        let (stretch, bin) = width.split(position);
-        let made = &mut self.made[slot as usize].0;
-        let same = |made: &Treatment| (made.ordered.missing, made.ordered.missing_right) == (missing, missing_right);
-        let at = made.iter().position(same).unwrap_or_else(|| {
+        let (stretch, bin) = width.split(self.positions[node as usize] as usize);
+        let made = self.made[split.slot as usize].0.iter().find(|made| made.serves(split));
+        let column = match made.and_then(|made| made.stretches[width as usize].get(stretch)) {
+            Some(&Some(column)) => column,
+            _ => self.column(split, width, stretch)?,
+        };
+        Ok(Comparison { column, bin })
+    }
+
+    /// A new column for a stretch of a feature's cuts.
+    #[inline(never)]
+    fn column(&mut self, split: &Split<'_, T>, width: Width, stretch: usize) -> Result<usize> {
+        let (column, base) = (self.next(width), index(stretch * width.stretch())?);
+        let made = &mut self.made[split.slot as usize].0;
+        let at = made.iter().position(|made| made.serves(split)).unwrap_or_else(|| {
+            let &Split { missing, missing_right, .. } = split;
             made.push(Treatment {
                 ordered: Ordered { missing, missing_right, columns: Vec::new() },
                 stretches: Default::default(),
@@ -356,36 +358,33 @@ impl<'a, T: Value> Builder<'a, T> {
             made.len() - 1
         });
         let known = &mut made[at].stretches[width as usize];
-        let column = match known.get(stretch) {
-            Some(&Some(column)) => column,
-            _ => {
-                known.resize(known.len().max(stretch + 1), None);
-                let base = index(stretch * width.stretch())?;
-                let column = self.next(width);
-                let made = &mut self.made[slot as usize].0[at];
-                made.stretches[width as usize][stretch] = Some(column);
-                made.ordered.columns.push((width, base, column));
-                column
-            }
-        };
-        Ok(Comparison { column, bin })
+        known.resize(known.len().max(stretch + 1), None);
+        known[stretch] = Some(column);
+        made[at].ordered.columns.push((width, base, column));
+        Ok(column)
     }
 
-    fn member(
-        &mut self,
-        slot: u32,
-        set: &[u32],
-        inside_right: bool,
-        missing: Missing,
-        missing_right: bool,
-        width: Width,
-    ) -> Comparison {
-        let key = (slot, set.to_vec(), inside_right, missing, missing_right, width);
+    /// The comparison of what is in a set, or in none.
+    #[inline(never)]
+    fn membership(&mut self, split: &Split<'_, T>, width: Width) -> Comparison {
+        let &Split { slot, set, missing, missing_right, .. } = split;
+        match set {
+            Some((set, inside_right)) => self.member((slot, set.clone(), inside_right, missing, missing_right, width)),
+            None => {
+                // No number is at most NaN, and neither is what stands for one.
+                let missing_right = missing_right || missing == Missing::Never;
+                self.member((slot, Set::default(), false, missing, missing_right, width))
+            }
+        }
+    }
+
+    fn member(&mut self, key: MemberKey) -> Comparison {
         let column = match self.members.get(&key) {
             Some(&column) => column,
             None => {
+                let (slot, ref set, inside_right, missing, missing_right, width) = key;
                 let column = self.next(width);
-                let member = Member { set: Set::new(set), inside_right, missing, missing_right, width, column };
+                let member = Member { set: set.clone(), inside_right, missing, missing_right, width, column };
                 self.made[slot as usize].1.push(member);
                 self.members.insert(key, column);
                 column

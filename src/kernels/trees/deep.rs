@@ -4,12 +4,13 @@
 use std::ops::Range;
 
 use super::{
-    BLOCK, Leaves, Node, Placed, Sum, Value,
+    BLOCK, Leaves, Sum, Value,
     bins::{Bins, Builder, Width},
     index,
     lanes::descend,
+    walk::{self, Root},
 };
-use crate::error::Result;
+use crate::{error::Result, memory};
 
 /// The right child follows the left one. A leaf's `next` is itself, and no bin is above its own.
 #[derive(Clone, Copy)]
@@ -17,13 +18,6 @@ struct Packed {
     next: u32,
     column: u16,
     bin: u16,
-}
-
-/// Where a tree's walk begins, and the levels below.
-#[derive(Clone, Copy)]
-pub(super) struct Root {
-    pub(super) node: u32,
-    pub(super) depth: u32,
 }
 
 /// Rows that walk side by side.
@@ -55,11 +49,16 @@ pub(super) struct Forest {
 }
 
 impl Forest {
-    /// All trees from their roots; none where they need more columns than a node can name.
-    pub(super) fn new<T: Value, S>(trees: &[Placed<'_, S>], builder: &mut Builder<'_, T>) -> Result<Option<Self>> {
-        let mut forest = Self::default();
-        for placed in trees {
-            let Some(root) = forest.plant(placed, builder)? else { return Ok(None) };
+    /// No trees, with room for so many nodes.
+    pub(super) fn with_capacity(nodes: usize) -> Self {
+        Self { nodes: memory::room(nodes), leaves: memory::room(nodes), columns: 0, roots: Vec::new() }
+    }
+
+    /// All trees; none where they need more columns than a node can name.
+    pub(super) fn new<T: Value>(walk: &walk::Forest<T>, builder: &mut Builder<T>) -> Result<Option<Self>> {
+        let mut forest = Self::with_capacity(walk.count());
+        for tree in 0..walk.roots().len() {
+            let Some(root) = forest.plant(walk, tree, builder)? else { return Ok(None) };
             forest.roots.push(root);
         }
         Ok(Some(forest))
@@ -69,30 +68,28 @@ impl Forest {
         size_of_val(&*self.nodes) + size_of_val(&*self.leaves) + size_of_val(&*self.roots)
     }
 
-    /// Adds the nodes of a tree; none where it needs more columns than a node can name.
-    pub(super) fn plant<T: Value, S>(&mut self, placed: &Placed<'_, S>, builder: &mut Builder<'_, T>) -> Result<Option<Root>> {
-        let start = self.nodes.len();
-        // Level by level; the tree's nodes that come next, and how deep they lie.
-        let mut order = vec![(0, 0u32)];
-        let mut at = 0;
-        while let Some(&(from, depth)) = order.get(at) {
-            let (packed, leaf) = match placed.tree.nodes[from as usize] {
-                Node::Leaf(number) => (Packed { next: index(start + at)?, column: 0, bin: u16::MAX }, placed.first_leaf + number),
-                Node::Split { left, right, .. } => {
-                    let comparison = builder.comparison(placed, from, Width::Word)?;
+    /// Adds the nodes of a tree, in their order; none where it needs more columns than a node can name.
+    pub(super) fn plant<T: Value>(
+        &mut self,
+        walk: &walk::Forest<T>,
+        tree: usize,
+        builder: &mut Builder<T>,
+    ) -> Result<Option<Root>> {
+        let (nodes, start) = (walk.nodes(tree), index(self.nodes.len())?);
+        let here = |node: u32| node - nodes.start + start;
+        for node in nodes.clone() {
+            self.nodes.push(match walk.split(node) {
+                None => Packed { next: here(node), column: 0, bin: u16::MAX },
+                Some(split) => {
+                    let comparison = builder.comparison(node, &split, Width::Word)?;
                     let Ok(column) = u16::try_from(comparison.column) else { return Ok(None) };
-                    let next = index(start + order.len())?;
-                    order.extend([(left, depth + 1), (right, depth + 1)]);
                     self.columns = self.columns.max(comparison.column + 1);
-                    (Packed { next, column, bin: comparison.bin }, 0)
+                    Packed { next: here(split.left), column, bin: comparison.bin }
                 }
-            };
-            self.nodes.push(packed);
-            self.leaves.push(leaf);
-            at += 1;
+            });
         }
-        let depth = order.last().map_or(0, |&(_, depth)| depth);
-        Ok(Some(Root { node: index(start)?, depth }))
+        self.leaves.extend_from_slice(&walk.leaves()[nodes.start as usize..nodes.end as usize]);
+        Ok(Some(Root { node: start, ..walk.roots()[tree] }))
     }
 
     /// Adds the leaves of some trees; `out` is one run of `stride` sums for each output.
@@ -111,18 +108,6 @@ impl Forest {
                 leaves.add(found, &mut sums[block * BLOCK..], stride, |row| row);
             }
         }
-    }
-
-    /// The nodes that lie so many levels below a tree's root, from left to right; in place of one below a leaf stands the leaf.
-    #[cfg(target_arch = "x86_64")]
-    pub(super) fn level(&self, root: Root, depth: usize) -> Vec<u32> {
-        (0..depth).fold(vec![root.node], |level, _| level.into_iter().flat_map(|at| self.children(at)).collect())
-    }
-
-    #[cfg(target_arch = "x86_64")]
-    fn children(&self, at: u32) -> [u32; 2] {
-        let next = self.nodes[at as usize].next;
-        [next, if next == at { at } else { next + 1 }]
     }
 
     /// The forest over the bins of some rows, whose first is the first of a [`BLOCK`].

@@ -2,11 +2,10 @@
 //! there on large trees walk.
 
 use super::{
-    BLOCK, Leaves, Node, Placed, Shape, Sum, Value,
+    BLOCK, Leaves, Sum, Value,
     bins::{self, Builder, Width},
-    deep::{self, Root},
-    index, malformed,
-    shape::children_first,
+    deep, index,
+    walk::{self, Root, Split},
 };
 use crate::error::Result;
 
@@ -89,27 +88,27 @@ pub(super) struct Forest {
 impl Forest {
     /// None where trees need more columns than nodes can name.
     pub(super) fn new<T: Value, S: Sum>(
-        trees: &[Placed<'_, S>],
-        shapes: &[Shape],
-        builder: &mut Builder<'_, T>,
+        walk: &walk::Forest<T>,
+        builder: &mut Builder<T>,
         leaves: &Leaves<S>,
     ) -> Result<Option<Self>> {
-        let mut forest = Self::default();
+        let walking = (0..walk.roots().len()).filter(|&tree| walks(walk, tree)).map(|tree| walk.nodes(tree).len());
+        let mut forest = Self { deep: deep::Forest::with_capacity(walking.sum()), ..Self::default() };
         let few_columns = builder.least_columns(Width::Byte) <= MOST_COLUMNS;
-        for (placed, shape) in trees.iter().zip(shapes) {
-            let form = if shape.depth > FULL_DEPTH && !stepped(shape) {
-                let Some(root) = forest.deep.plant(placed, builder)? else { return Ok(None) };
+        for (tree, root) in walk.roots().iter().enumerate() {
+            let form = if walks(walk, tree) {
+                let Some(planted) = forest.deep.plant(walk, tree, builder)? else { return Ok(None) };
                 // Whether a category is in a set would be asked twice, for a byte and for a word.
-                match few_columns && placed.tree.sets.is_empty() {
-                    true => forest.walk_below(placed, root, builder)?,
-                    false => Form::Walk(root),
+                match few_columns && !walk.has_sets(tree) {
+                    true => forest.walk_below(walk, (*root, planted), builder)?,
+                    false => Form::Walk(planted),
                 }
             } else {
-                let (first, nodes) = match shape.depth <= FULL_DEPTH {
-                    true => forest.full(placed, shape.depth, builder)?,
-                    false => forest.steps(placed, shape, builder)?,
+                let (first, nodes) = match root.depth as usize {
+                    depth @ ..=FULL_DEPTH => forest.full(walk, root.node, depth, builder)?,
+                    _ => forest.steps(walk, tree, builder)?,
                 };
-                Form::Numbers(first, forest.leaves(placed, &nodes, leaves)?)
+                Form::Numbers(first, forest.leaves(walk, &nodes, leaves)?)
             };
             forest.trees.push(form);
         }
@@ -125,69 +124,71 @@ impl Forest {
             + self.deep.memory()
     }
 
-    /// A planted tree that walks from the nodes below its first levels on.
-    fn walk_below<T: Value, S>(&mut self, placed: &Placed<'_, S>, root: Root, builder: &mut Builder<'_, T>) -> Result<Form> {
-        let (first, _) = self.full(placed, FULL_DEPTH, builder)?;
+    /// A tree that walks from the nodes below its first levels on, with its root, and that where it is planted.
+    fn walk_below<T: Value>(
+        &mut self,
+        walk: &walk::Forest<T>,
+        (root, planted): (Root, Root),
+        builder: &mut Builder<T>,
+    ) -> Result<Form> {
+        let (first, below) = self.full(walk, root.node, FULL_DEPTH, builder)?;
         let start = index(self.places.len())?;
-        self.places.extend(self.deep.level(root, FULL_DEPTH));
+        self.places.extend(below.into_iter().map(|node| node - root.node + planted.node));
         Ok(Form::Numbers(first, Then::Nodes { start, depth: root.depth - FULL_DEPTH as u32 }))
     }
 
-    /// The first levels of a tree, filled up to so many; the nodes below them.
-    fn full<T: Value, S>(
+    /// The first levels of a tree, filled up to so many; the nodes below them, in place of one below a leaf the leaf.
+    fn full<T: Value>(
         &mut self,
-        placed: &Placed<'_, S>,
+        walk: &walk::Forest<T>,
+        root: u32,
         depth: usize,
-        builder: &mut Builder<'_, T>,
+        builder: &mut Builder<T>,
     ) -> Result<(First, Vec<u32>)> {
-        let node = index(self.nodes.len())?;
-        let mut level = vec![0u32];
+        let first = index(self.nodes.len())?;
+        let mut level = vec![root];
         for _ in 0..depth {
             let mut next = Vec::with_capacity(level.len() * 2);
-            for at in level {
-                match placed.tree.nodes[at as usize] {
+            for node in level {
+                match walk.split(node) {
                     // Both children are the leaf itself: whichever side is taken is right.
-                    Node::Leaf(_) => {
+                    None => {
                         self.nodes.push(Comparison::default());
-                        next.extend([at, at]);
+                        next.extend([node, node]);
                     }
-                    Node::Split { left, right, .. } => {
-                        self.nodes.push(comparison(placed, at, builder)?);
-                        next.extend([left, right]);
+                    Some(split) => {
+                        self.nodes.push(comparison(node, &split, builder)?);
+                        next.extend([split.left, split.left + 1]);
                     }
                 }
             }
             level = next;
         }
-        Ok((if depth == 0 { First::Nothing } else { First::Full { depth: depth as u8, node } }, level))
+        Ok((if depth == 0 { First::Nothing } else { First::Full { depth: depth as u8, node: first } }, level))
     }
 
     /// A whole tree, node by node; its leaves.
-    fn steps<T: Value, S>(
-        &mut self,
-        placed: &Placed<'_, S>,
-        shape: &Shape,
-        builder: &mut Builder<'_, T>,
-    ) -> Result<(First, Vec<u32>)> {
-        let step = self.steps.len();
+    fn steps<T: Value>(&mut self, walk: &walk::Forest<T>, tree: usize, builder: &mut Builder<T>) -> Result<(First, Vec<u32>)> {
+        let (step, nodes) = (self.steps.len(), walk.nodes(tree));
         // The slot of each node's result, free again once the parent has used it.
-        let mut place = vec![0u16; placed.tree.nodes.len()];
-        let (mut free, mut used, mut leaves) = (Vec::new(), RESULTS, Vec::with_capacity(shape.leaves));
-        for at in children_first(placed.tree) {
-            match placed.tree.nodes[at as usize] {
-                Node::Leaf(_) => {
-                    place[at as usize] = leaves.len() as u16;
-                    leaves.push(at);
+        let mut place = vec![0u16; nodes.len()];
+        let (mut free, mut used, mut leaves) = (Vec::new(), RESULTS, Vec::new());
+        let at = |node: u32| (node - nodes.start) as usize;
+        for node in children_first(walk, nodes.start) {
+            match walk.split(node) {
+                None => {
+                    place[at(node)] = leaves.len() as u16;
+                    leaves.push(node);
                 }
-                Node::Split { left, right, .. } => {
-                    let comparison = comparison(placed, at, builder)?;
-                    let (left, right) = (place[left as usize], place[right as usize]);
+                Some(split) => {
+                    let comparison = comparison(node, &split, builder)?;
+                    let (left, right) = (place[at(split.left)], place[at(split.left + 1)]);
                     free.extend([left, right].into_iter().filter(|&place| place >= RESULTS));
                     let to = free.pop().unwrap_or_else(|| {
                         used += 1;
                         used - 1
                     });
-                    place[at as usize] = to;
+                    place[at(node)] = to;
                     self.steps.push(Step { comparison, left, right, to });
                 }
             }
@@ -197,15 +198,11 @@ impl Forest {
     }
 
     /// What the numbers of some leaves stand for.
-    fn leaves<S: Sum>(&mut self, placed: &Placed<'_, S>, nodes: &[u32], leaves: &Leaves<S>) -> Result<Then> {
-        let leaf = |&at: &u32| match placed.tree.nodes[at as usize] {
-            Node::Leaf(number) => Ok((placed.first_leaf + number) as usize),
-            Node::Split { .. } => Err(malformed()),
-        };
-        let numbers = nodes.iter().map(leaf).collect::<Result<Vec<_>>>()?;
+    fn leaves<T: Value, S: Sum>(&mut self, walk: &walk::Forest<T>, nodes: &[u32], leaves: &Leaves<S>) -> Result<Then> {
+        let numbers: Vec<u32> = nodes.iter().map(|&node| walk.leaves()[node as usize]).collect();
         if numbers.len() > MOST_IN_TABLES {
             let start = index(self.places.len())?;
-            self.places.extend(numbers.into_iter().map(|number| number as u32));
+            self.places.extend(numbers);
             return Ok(Then::Leaves { start });
         }
         let table = index(self.tables.len())?;
@@ -218,7 +215,7 @@ impl Forest {
                     bytes
                         .iter_mut()
                         .zip(run)
-                        .for_each(|(byte, leaf)| *byte = leaves.values[leaf * leaves.width + output].plane(plane));
+                        .for_each(|(byte, &leaf)| *byte = leaves.values[leaf as usize * leaves.width + output].plane(plane));
                     self.tables.push(bytes);
                 }
             }
@@ -227,13 +224,29 @@ impl Forest {
     }
 }
 
-/// Whether comparing all nodes of a tree takes less than walking down it.
-fn stepped(shape: &Shape) -> bool {
-    shape.leaves <= MOST_NUMBERS && shape.leaves <= 32 + 32 * (shape.depth - FULL_DEPTH)
+/// Whether walking down a tree takes less than comparing all of its nodes.
+fn walks<T: Value>(walk: &walk::Forest<T>, tree: usize) -> bool {
+    let depth = walk.roots()[tree].depth as usize;
+    // One node more are leaves than are splits.
+    let leaves = walk.nodes(tree).len().div_ceil(2);
+    depth > FULL_DEPTH && (leaves > MOST_NUMBERS || leaves > 32 + 32 * (depth - FULL_DEPTH))
 }
 
-fn comparison<T: Value, S>(placed: &Placed<'_, S>, node: u32, builder: &mut Builder<'_, T>) -> Result<Comparison> {
-    let bins::Comparison { column, bin } = builder.comparison(placed, node, Width::Byte)?;
+/// All nodes of a tree, each after its children.
+fn children_first<T: Value>(walk: &walk::Forest<T>, root: u32) -> Vec<u32> {
+    let (mut order, mut open) = (Vec::new(), vec![root]);
+    while let Some(node) = open.pop() {
+        order.push(node);
+        if let Some(Split { left, .. }) = walk.split(node) {
+            open.extend([left, left + 1]);
+        }
+    }
+    order.reverse();
+    order
+}
+
+fn comparison<T: Value>(node: u32, split: &Split<'_, T>, builder: &mut Builder<T>) -> Result<Comparison> {
+    let bins::Comparison { column, bin } = builder.comparison(node, split, Width::Byte)?;
     // Flipped as the bytes are.
     let cut = ((bin as u8 + 1) ^ 0x80) as i8;
     Ok(Comparison { column: index(column * BLOCK)?, cut: [cut; 4] })

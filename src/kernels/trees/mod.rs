@@ -12,17 +12,18 @@ mod lines;
 #[cfg(target_arch = "x86_64")]
 mod masks;
 mod set;
-mod shape;
 mod value;
 #[cfg(target_arch = "x86_64")]
 mod vectors;
 mod walk;
 
-use std::ops::Range;
+use std::{collections::HashMap, ops::Range};
 
 use super::{BLOCK, Path};
-use crate::error::{Error, Kind, Result};
-use shape::Shape;
+use crate::{
+    error::{Error, Kind, Result},
+    memory,
+};
 pub use value::{Sum, Value};
 
 /// Fewer rows than this walk the nodes as they are: bins and a vector's worth of rows would cost more.
@@ -31,11 +32,11 @@ const FEW: usize = 12;
 const CACHED: usize = 1 << 20;
 /// Most blocks that are best given at once.
 const MOST_BLOCKS: usize = 16;
-/// Features whose columns are looked up.
+/// Features whose columns are looked up in a list.
 const FIRST_FEATURES: usize = 1 << 12;
 
 /// One tree as a library's model gives it; `S` is what its leaves are summed in.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Tree<S> {
     /// The nodes; the first is the root.
     pub nodes: Vec<Node>,
@@ -123,14 +124,6 @@ struct Leaves<S> {
     most: usize,
 }
 
-/// A tree among all trees.
-struct Placed<'a, S> {
-    tree: &'a Tree<S>,
-    /// The numbers of its first node and its first leaf among those of all trees.
-    first_node: u32,
-    first_leaf: u32,
-}
-
 /// Working memory of one stream.
 #[derive(Default)]
 pub struct Scratch<S> {
@@ -142,26 +135,53 @@ pub struct Scratch<S> {
     vectors: std::marker::PhantomData<S>,
 }
 
-impl<T: Value, S: Sum> Ensemble<T, S> {
-    /// Prepares trees whose leaves hold `width` numbers each for a path.
-    pub fn new(trees: &[Tree<S>], width: usize, path: Path) -> Result<Self> {
+/// Collects the trees of an [`Ensemble`], each of which is no longer needed afterwards.
+pub struct Builder<T, S> {
+    slots: Slots,
+    walk: walk::Forest<T>,
+    leaves: Leaves<S>,
+}
+
+impl<T: Value, S: Sum> Builder<T, S> {
+    /// No trees yet, with room for so many nodes; their leaves will hold `width` numbers each.
+    pub fn new(width: usize, nodes: usize) -> Result<Self> {
         if width == 0 {
             return Err(malformed());
         }
-        let slots = Slots::new(trees);
-        let shapes = trees.iter().map(|tree| Shape::new(tree, width)).collect::<Result<Vec<_>>>()?;
-        let (leaves, trees) = Leaves::new(trees, width)?;
-        let walk = walk::Forest::new(&trees, &slots)?;
-        let mut builder = bins::Builder::new(&trees, &slots);
+        let values = memory::room(nodes.div_ceil(2).saturating_mul(width));
+        let leaves = Leaves { values, width, outputs: Vec::new(), most: 0 };
+        Ok(Self { slots: Slots::default(), walk: walk::Forest::with_capacity(nodes), leaves })
+    }
+
+    /// Adds a tree after the others.
+    pub fn push(&mut self, tree: &Tree<S>) -> Result<()> {
+        let leaves = self.leaves.push(tree)?;
+        self.walk.push(tree, leaves, &mut self.slots)
+    }
+
+    /// Prepares the trees for a path.
+    pub fn finish(self, path: Path) -> Result<Ensemble<T, S>> {
+        let Self { slots, mut walk, leaves } = self;
+        let features = slots.sort(&mut walk);
+        let mut bins = bins::Builder::new(&walk, features.len());
         let form = match path {
             #[cfg(target_arch = "x86_64")]
             Path::Avx2 | Path::Avx512 => {
-                let forest = masks::Forest::new(&trees, &shapes, &mut builder, &leaves)?;
-                forest.map(|forest| Form::Vectors(builder.finish(), forest, path == Path::Avx512))
+                let forest = masks::Forest::new(&walk, &mut bins, &leaves)?;
+                forest.map(|forest| Form::Vectors(bins.finish(), forest, path == Path::Avx512))
             }
-            _ => deep::Forest::new(&trees, &mut builder)?.map(|forest| Form::Portable(builder.finish(), forest)),
+            _ => deep::Forest::new(&walk, &mut bins)?.map(|forest| Form::Portable(bins.finish(), forest)),
         };
-        Ok(Self { leaves, walk, form: form.unwrap_or(Form::Walk), features: slots.features })
+        Ok(Ensemble { leaves, walk, form: form.unwrap_or(Form::Walk), features })
+    }
+}
+
+impl<T: Value, S: Sum> Ensemble<T, S> {
+    /// Prepares trees whose leaves hold `width` numbers each for a path.
+    pub fn new(trees: &[Tree<S>], width: usize, path: Path) -> Result<Self> {
+        let mut builder = Builder::new(width, trees.iter().map(|tree| tree.nodes.len()).sum())?;
+        trees.iter().try_for_each(|tree| builder.push(tree))?;
+        builder.finish(path)
     }
 
     /// The features any tree looks at, ascending. Column `i` of a block is feature `features()[i]`.
@@ -231,21 +251,14 @@ impl<T: Value, S: Sum> Ensemble<T, S> {
 }
 
 impl<S: Sum> Leaves<S> {
-    /// The values, and where each tree is.
-    fn new(trees: &[Tree<S>], width: usize) -> Result<(Self, Vec<Placed<'_, S>>)> {
-        let mut leaves = Self { values: Vec::new(), width, outputs: Vec::with_capacity(trees.len()), most: 0 };
-        let mut placed = Vec::with_capacity(trees.len());
-        let mut nodes = 0;
-        for tree in trees {
-            placed.push(Placed { tree, first_node: index(nodes)?, first_leaf: index(leaves.values.len() / width)? });
-            nodes += tree.nodes.len();
-            leaves.values.extend_from_slice(&tree.values[..tree.values.len() / width * width]);
-            leaves.outputs.push(tree.output);
-            leaves.most = leaves.most.max((tree.output as usize).saturating_add(width));
-        }
-        index(leaves.values.len() / width)?;
-        index(nodes)?;
-        Ok((leaves, placed))
+    /// Adds those of a tree; their numbers.
+    fn push(&mut self, tree: &Tree<S>) -> Result<Range<u32>> {
+        let (first, count) = (self.values.len() / self.width, tree.values.len() / self.width);
+        let numbers = index(first)?..index(first + count)?;
+        self.values.extend_from_slice(&tree.values[..count * self.width]);
+        self.outputs.push(tree.output);
+        self.most = self.most.max((tree.output as usize).saturating_add(self.width));
+        Ok(numbers)
     }
 
     /// Adds the leaves of a block's first rows to the sums of as many outputs as leaves have numbers. `sums` begins with the first
@@ -275,42 +288,51 @@ impl<S: Sum> Leaves<S> {
     }
 }
 
-/// Which column of a block a feature is.
+/// Which column of a block a feature is: as they are first looked at.
+#[derive(Default)]
 struct Slots {
-    /// Ascending.
     features: Vec<u32>,
-    /// The columns of the first features, which most models have no more than: a search for every split takes longer.
+    /// The columns of the first features, which most models have no more than, one more each; 0 of one that was not looked at.
     first: Vec<u32>,
+    others: HashMap<u32, u32>,
 }
 
 impl Slots {
-    fn new<S>(trees: &[Tree<S>]) -> Self {
-        let mut seen = vec![false; FIRST_FEATURES];
-        let mut others = Vec::new();
-        for node in trees.iter().flat_map(|tree| &tree.nodes) {
-            let Node::Split { feature, .. } = *node else { continue };
-            match seen.get_mut(feature as usize) {
-                Some(seen) => *seen = true,
-                None => others.push(feature),
-            }
+    #[inline(always)]
+    fn of(&mut self, feature: u32) -> u32 {
+        match self.first.get(feature as usize) {
+            Some(&slot) if slot > 0 => slot - 1,
+            _ => self.look(feature),
         }
-        others.sort_unstable();
-        others.dedup();
-        let mut features = Vec::with_capacity(others.len());
-        let mut first = vec![0; FIRST_FEATURES];
-        for (feature, slot) in (0u32..).zip(&mut first).filter(|(feature, _)| seen[*feature as usize]) {
-            *slot = features.len() as u32;
-            features.push(feature);
-        }
-        features.extend(others);
-        Self { features, first }
     }
 
-    fn of(&self, feature: u32) -> u32 {
-        match self.first.get(feature as usize) {
-            Some(&slot) => slot,
-            None => self.features.partition_point(|&known| known < feature) as u32,
+    #[inline(never)]
+    fn look(&mut self, feature: u32) -> u32 {
+        let slot = match feature as usize {
+            at @ ..FIRST_FEATURES => {
+                if self.first.len() <= at {
+                    self.first.resize(at + 1, 0);
+                }
+                &mut self.first[at]
+            }
+            _ => self.others.entry(feature).or_default(),
+        };
+        if *slot == 0 {
+            self.features.push(feature);
+            *slot = self.features.len() as u32;
         }
+        *slot - 1
+    }
+
+    /// The features in ascending order, which the columns of the nodes follow.
+    fn sort<T: Value>(self, walk: &mut walk::Forest<T>) -> Vec<u32> {
+        let mut features = self.features.clone();
+        features.sort_unstable();
+        if features != self.features {
+            let column = |feature| features.partition_point(|other| other < feature) as u32;
+            walk.rename(&self.features.iter().map(column).collect::<Vec<_>>());
+        }
+        features
     }
 }
 

@@ -1,10 +1,16 @@
 //! Sets of categories.
 
 /// A set, as a bit a category while that is no larger than a small multiple of the list.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Set {
     Bits(Vec<u64>),
     Sorted(Vec<u32>),
+}
+
+impl Default for Set {
+    fn default() -> Self {
+        Self::new(&[])
+    }
 }
 
 impl Set {

@@ -1,10 +1,12 @@
-//! A few rows: each walks the nodes of several trees side by side, so that the CPU waits for none of them.
+//! The nodes of all trees level by level, from which every other form is made.
+//!
+//! A few rows score here: each walks the nodes of several trees side by side, so that the CPU waits for none of them.
 #![allow(unsafe_code)]
 
 use std::ops::Range;
 
-use super::{Leaves, Missing, Node, Placed, Slots, Sum, Test, Tree, Value, index, lanes::descend, malformed, set::Set};
-use crate::error::Result;
+use super::{Leaves, Missing, Node, Slots, Sum, Test, Tree, Value, index, lanes::descend, malformed, set::Set};
+use crate::{error::Result, memory};
 
 /// Trees walked side by side.
 const LANES: usize = 16;
@@ -37,9 +39,25 @@ enum Ask<T> {
     Cut { cut: T, missing: Missing },
 }
 
-struct Root {
-    node: u32,
-    depth: u32,
+/// Where a tree's walk begins, and the levels below.
+#[derive(Clone, Copy)]
+pub(super) struct Root {
+    pub(super) node: u32,
+    pub(super) depth: u32,
+}
+
+/// A node that is no leaf.
+pub(super) struct Split<'a, T> {
+    /// The left child, after which the right one follows.
+    pub(super) left: u32,
+    /// Which of the features it looks at.
+    pub(super) slot: u32,
+    /// The greatest value that goes left; NaN where none does.
+    pub(super) cut: T,
+    /// The categories asked for instead, and whether those inside go right.
+    pub(super) set: Option<(&'a Set, bool)>,
+    pub(super) missing: Missing,
+    pub(super) missing_right: bool,
 }
 
 /// All trees.
@@ -51,57 +69,79 @@ pub(super) struct Forest<T> {
     specials: Vec<Special<T>>,
     /// Columns that nodes name.
     columns: usize,
+    /// Working memory: a tree's nodes level by level.
+    order: Vec<u32>,
 }
 
 impl<T: Value> Forest<T> {
-    pub(super) fn new<S>(trees: &[Placed<'_, S>], slots: &Slots) -> Result<Self> {
-        let mut forest = Self {
-            nodes: Vec::new(),
-            leaves: Vec::new(),
-            roots: Vec::with_capacity(trees.len()),
+    /// No trees, with room for so many nodes.
+    pub(super) fn with_capacity(nodes: usize) -> Self {
+        Self {
+            nodes: memory::room(nodes),
+            leaves: memory::room(nodes),
+            roots: Vec::new(),
             specials: Vec::new(),
             // A leaf looks at the second one.
             columns: READINGS,
-        };
-        for &Placed { tree, first_leaf, .. } in trees {
-            let start = forest.nodes.len();
-            // Level by level; the tree's nodes that come next, and how deep they lie.
-            let mut order = vec![(0u32, 0u32)];
-            let mut at = 0;
-            while let Some(&(from, depth)) = order.get(at) {
-                let (packed, leaf) = match tree.nodes[from as usize] {
-                    Node::Leaf(number) => {
-                        (Packed { cut: T::from_f64(f64::INFINITY), column: 1, next: index(start + at)? }, first_leaf + number)
+            order: Vec::new(),
+        }
+    }
+
+    /// Adds the nodes of a tree whose leaves have these numbers. Refuses what is no tree, or names leaves or sets that are not
+    /// there: what is made of the rest may index without asking.
+    pub(super) fn push<S>(&mut self, tree: &Tree<S>, leaves: Range<u32>, slots: &mut Slots) -> Result<()> {
+        let start = self.nodes.len();
+        index(start + tree.nodes.len())?;
+        let mut order = std::mem::take(&mut self.order);
+        order.clear();
+        order.push(0);
+        let (mut at, mut depth) = (0, 0);
+        loop {
+            let level = order.len();
+            while at < level {
+                let (packed, leaf) = match *tree.nodes.get(order[at] as usize).ok_or_else(malformed)? {
+                    Node::Leaf(number) if number < leaves.end - leaves.start => {
+                        let next = (start + at) as u32;
+                        (Packed { cut: T::from_f64(f64::INFINITY), column: 1, next }, leaves.start + number)
                     }
+                    Node::Leaf(_) => return Err(malformed()),
                     split @ Node::Split { left, right, .. } => {
-                        let next = index(start + order.len())?;
-                        order.extend([(left, depth + 1), (right, depth + 1)]);
-                        let (cut, column) = forest.question(tree, split, slots)?;
+                        let next = (start + order.len()) as u32;
+                        order.extend([left, right]);
+                        // No tree reaches a node twice.
+                        if order.len() > tree.nodes.len() {
+                            return Err(malformed());
+                        }
+                        let (cut, column) = self.pack(tree, split, slots)?;
                         if column & SPECIAL == 0 {
-                            forest.columns = forest.columns.max(column as usize + 1);
+                            self.columns = self.columns.max(column as usize + 1);
                         }
                         (Packed { cut, column, next }, 0)
                     }
                 };
-                forest.nodes.push(packed);
-                forest.leaves.push(leaf);
+                self.nodes.push(packed);
+                self.leaves.push(leaf);
                 at += 1;
             }
-            let depth = order.last().map_or(0, |&(_, depth)| depth);
-            forest.roots.push(Root { node: index(start)?, depth });
+            if order.len() == level {
+                break;
+            }
+            depth += 1;
         }
-        Ok(forest)
+        self.order = order;
+        self.roots.push(Root { node: start as u32, depth });
+        Ok(())
     }
 
     /// The cut and the column of a split.
-    fn question<S>(&mut self, tree: &Tree<S>, split: Node, slots: &Slots) -> Result<(T, u32)> {
+    fn pack<S>(&mut self, tree: &Tree<S>, split: Node, slots: &mut Slots) -> Result<(T, u32)> {
         let Node::Split { feature, test, missing, missing_left, .. } = split else { return Err(malformed()) };
         let column = slots.of(feature).checked_mul(READINGS as u32).filter(|&column| column < SPECIAL).ok_or_else(malformed)?;
         let cut = T::cut(test);
-        let set = |set: u32| Set::new(&tree.sets[set as usize]);
+        let set = |set: u32| tree.sets.get(set as usize).map(|set| Set::new(set)).ok_or_else(malformed);
         let ask = match test {
-            Test::In(members) => Ask::Set { set: set(members), inside_right: false },
-            Test::NotIn(members) => Ask::Set { set: set(members), inside_right: true },
+            Test::In(members) => Ask::Set { set: set(members)?, inside_right: false },
+            Test::NotIn(members) => Ask::Set { set: set(members)?, inside_right: true },
             _ if missing == Missing::Never => return Ok((cut, column + 2)),
             // What goes left for NaN does not where nothing is at most the cut.
             _ if missing != Missing::Nan || (missing_left && cut.is_nan()) => Ask::Cut { cut, missing },
@@ -110,6 +150,76 @@ impl<T: Value> Forest<T> {
         self.specials.push(Special { column, missing_right: !missing_left, ask });
         let place = index(self.specials.len() - 1)?;
         if place >= SPECIAL { Err(malformed()) } else { Ok((T::NAN, SPECIAL | place)) }
+    }
+
+    /// Gives each slot another number.
+    pub(super) fn rename(&mut self, slots: &[u32]) {
+        let columns: Vec<u32> =
+            slots.iter().flat_map(|slot| (0..READINGS as u32).map(move |at| slot * READINGS as u32 + at)).collect();
+        for (node, at) in self.nodes.iter_mut().zip(0..) {
+            if node.next != at && node.column & SPECIAL == 0 {
+                node.column = columns[node.column as usize];
+            }
+        }
+        self.specials.iter_mut().for_each(|special| special.column = columns[special.column as usize]);
+    }
+
+    /// Where each tree begins.
+    pub(super) fn roots(&self) -> &[Root] {
+        &self.roots
+    }
+
+    /// The nodes of a tree, level by level.
+    pub(super) fn nodes(&self, tree: usize) -> Range<u32> {
+        let end = self.roots.get(tree + 1).map_or(self.nodes.len() as u32, |root| root.node);
+        self.roots[tree].node..end
+    }
+
+    /// How many nodes all trees have.
+    pub(super) fn count(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// The numbers of nodes that are leaves.
+    pub(super) fn leaves(&self) -> &[u32] {
+        &self.leaves
+    }
+
+    /// All splits, with their nodes.
+    #[inline(always)]
+    pub(super) fn splits(&self) -> impl Iterator<Item = (u32, Split<'_, T>)> {
+        self.nodes.iter().zip(0..).filter_map(|(&packed, node)| Some((node, self.unpacked(packed, node)?)))
+    }
+
+    /// Whether any split of a tree asks for categories.
+    pub(super) fn has_sets(&self, tree: usize) -> bool {
+        let asks = |node| self.split(node).is_some_and(|split| split.set.is_some());
+        !self.specials.is_empty() && self.nodes(tree).any(asks)
+    }
+
+    /// A node as a split; none where it is a leaf.
+    #[inline(always)]
+    pub(super) fn split(&self, node: u32) -> Option<Split<'_, T>> {
+        self.unpacked(self.nodes[node as usize], node)
+    }
+
+    #[inline(always)]
+    fn unpacked(&self, packed: Packed<T>, node: u32) -> Option<Split<'_, T>> {
+        let Packed { cut, column, next: left } = packed;
+        if left == node {
+            return None;
+        }
+        if column & SPECIAL == 0 {
+            let (slot, reading) = (column / READINGS as u32, column % READINGS as u32);
+            let missing = if reading == 2 { Missing::Never } else { Missing::Nan };
+            return Some(Split { left, slot, cut, set: None, missing, missing_right: reading == 0 });
+        }
+        let Special { column, missing_right, ref ask } = self.specials[(column & !SPECIAL) as usize];
+        let (cut, set, missing) = match *ask {
+            Ask::Set { ref set, inside_right } => (T::NAN, Some((set, inside_right)), Missing::Nan),
+            Ask::Cut { cut, missing } => (cut, None, missing),
+        };
+        Some(Split { left, slot: column / READINGS as u32, cut, set, missing, missing_right })
     }
 
     pub(super) fn memory(&self) -> usize {

@@ -1,0 +1,45 @@
+//! Memory for much at once.
+#![allow(unsafe_code)]
+
+/// Bytes of a large page. In small ones the kernel takes longer to give memory than to copy a model's file there.
+const PAGE: usize = 2 << 20;
+
+/// An empty list with room for so many items, where there is as much memory.
+pub fn room<T>(count: usize) -> Vec<T> {
+    let mut list = Vec::new();
+    let _ = list.try_reserve_exact(count);
+    advise(list.spare_capacity_mut());
+    list
+}
+
+#[cfg(target_os = "linux")]
+fn advise<T>(room: &mut [std::mem::MaybeUninit<T>]) {
+    use rustix::mm::{Advice, madvise};
+    let start = room.as_mut_ptr().cast::<u8>();
+    let skipped = start.align_offset(PAGE);
+    let length = size_of_val(room).saturating_sub(skipped) / PAGE * PAGE;
+    if length > 0 {
+        // SAFETY: the pages lie in the room, and this advice leaves what memory holds as it is. It is no more than a wish.
+        let _ = unsafe { madvise(start.add(skipped).cast(), length, Advice::LinuxHugepage) };
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn advise<T>(_room: &mut [std::mem::MaybeUninit<T>]) {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn large_room_is_room_like_any() {
+        for count in [0, 7, PAGE / 8, PAGE] {
+            let mut list = room::<u64>(count);
+            let start = list.as_ptr();
+            list.extend(0..count as u64);
+            assert_eq!(start, list.as_ptr());
+            assert!(list.iter().zip(0..).all(|(&item, at)| item == at));
+        }
+        assert_eq!(room::<u64>(usize::MAX).capacity(), 0);
+    }
+}
