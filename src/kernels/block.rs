@@ -94,6 +94,7 @@ impl Block {
     }
 
     /// Takes a column's values, of all rows of a batch, from where they are. A column that is written to is copied first.
+    #[inline]
     pub fn lend(&mut self, column: usize, values: ScalarBuffer<f64>) {
         if self.lent.len() <= column {
             self.lent.resize(self.kinds.len(), None);

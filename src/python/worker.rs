@@ -12,6 +12,7 @@ use std::{
 use arrow::{
     array::RecordBatch,
     buffer::{Buffer, MutableBuffer},
+    datatypes::Schema,
     ipc::{reader::StreamDecoder, writer::StreamEncoder},
 };
 use serde_json::Value;
@@ -37,7 +38,9 @@ pub(super) struct Message(Vec<Buffer>);
 
 impl Message {
     pub(super) fn of(batch: &RecordBatch) -> Result<Self> {
-        Ok(Self(StreamEncoder::try_new(&batch.schema())?.encode(batch)?))
+        // Without pandas' notes: the model's columns are columns, whatever was an index once.
+        let schema = Schema::new(batch.schema_ref().fields().clone());
+        Ok(Self(StreamEncoder::try_new(&schema)?.encode(batch)?))
     }
 }
 

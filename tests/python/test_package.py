@@ -64,6 +64,16 @@ def test_columns_go_by_name_and_an_empty_table_gives_no_rows(model):
     assert [field.name for field in loaded.input_schema] == case.input.column_names
 
 
+def test_what_was_an_index_in_pandas_is_a_column_to_the_model(model):
+    case = model("linreg20")
+    loaded = mlflight.load_model(case.path, engine="python")
+    # pandas' notes in the schema of the table call the last column an index.
+    table = pa.Table.from_pandas(case.input.to_pandas().set_index("f19"))
+    assert table.column_names == case.input.column_names
+    assert b'"index_columns": ["f19"]' in table.schema.metadata[b"pandas"]
+    assert loaded.predict(table).equals(loaded.predict(case.input))
+
+
 def test_params_reach_the_model(model):
     case = model("pyfunc_custom")
     loaded = mlflight.load_model(case.path)

@@ -101,7 +101,7 @@ fn signature(specs: &Value) -> Signature {
 fn enforce(cell: &Value, frame: &RecordBatch, compat: Compat) -> Result<RecordBatch, Error> {
     let options = ScoreOptions { compat, time_zone: cell["zone"].as_str().map(str::to_owned), ..ScoreOptions::default() };
     let plan = Enforcement::plan(&signature(&cell["inputs"]), None, frame.schema_ref(), &options)?;
-    plan.apply(frame, &Context::default())
+    plan.apply(frame, &Context::default()).map(std::borrow::Cow::into_owned)
 }
 
 /// How our outcome differs from MLflow's: `None` when it does not.

@@ -106,22 +106,24 @@ pub(super) fn begin(places: &[Option<usize>], batch: &RecordBatch, rows: usize, 
     block.reset(rows, places.len(), Kind::Double);
     let mut inputs = Vec::with_capacity(places.len());
     for (at, place) in places.iter().enumerate() {
-        inputs.push(match *place {
-            Some(place) => {
-                let read = input(batch.column(place), at, block);
-                read.map_err(|error| error.column(batch.schema_ref().field(place).name()))?
-            }
-            None => Input::Absent,
-        });
+        let Some(place) = *place else {
+            inputs.push(Input::Absent);
+            continue;
+        };
+        let array = batch.column(place);
+        if let Some(values) = doubles(array) {
+            block.lend(at, values.clone());
+            inputs.push(Input::Lent);
+            continue;
+        }
+        let read = input(array, at, block);
+        inputs.push(read.map_err(|error| error.column(batch.schema_ref().field(place).name()))?);
     }
     Ok(inputs)
 }
 
+/// A column that has to be converted.
 fn input(array: &ArrayRef, at: usize, block: &mut Block) -> Result<Input> {
-    if let Some(values) = doubles(array) {
-        block.lend(at, values.clone());
-        return Ok(Input::Lent);
-    }
     if let Some(column) = Column::new(array) {
         block.set_kind(at, column.kind());
         return Ok(Input::Numbers(column));

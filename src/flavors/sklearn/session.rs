@@ -27,12 +27,15 @@ pub(super) struct SklearnSession {
     work: Work,
     input: Block,
     out: Block,
+    /// Of the last answer.
+    answer: SchemaRef,
 }
 
 impl SklearnSession {
     pub(super) fn new(model: Arc<Inner>) -> Self {
         let most = model.part.rows();
-        Self { model, most, places: None, work: Work::default(), input: Block::default(), out: Block::default() }
+        let (work, input, out) = Default::default();
+        Self { model, most, places: None, work, input, out, answer: Arc::new(Schema::empty()) }
     }
 
     /// Makes a block of a batch's first rows, as many as are given to the model at once.
@@ -96,8 +99,11 @@ impl Session for SklearnSession {
         let kinds = self.out.kinds();
         let columns =
             values.into_iter().enumerate().map(|(at, values)| self.column(at, kinds[at], values)).collect::<Result<Vec<_>>>()?;
-        let field = |(at, column): (usize, &ArrayRef)| Field::new(at.to_string(), column.data_type().clone(), true);
-        let schema = Schema::new(columns.iter().enumerate().map(field).collect::<Vec<_>>());
-        Ok(RecordBatch::try_new(Arc::new(schema), columns)?)
+        let known = self.answer.fields().iter().map(|field| field.data_type());
+        if !columns.iter().map(|column| column.data_type()).eq(known) {
+            let field = |(at, column): (usize, &ArrayRef)| Field::new(at.to_string(), column.data_type().clone(), true);
+            self.answer = Arc::new(Schema::new(columns.iter().enumerate().map(field).collect::<Vec<_>>()));
+        }
+        Ok(RecordBatch::try_new(self.answer.clone(), columns)?)
     }
 }

@@ -40,6 +40,8 @@ pub struct Enforcement {
     schema: SchemaRef,
     /// The one struct column stands for its fields.
     unwrap: bool,
+    /// The columns that come are those the model takes.
+    unchanged: bool,
 }
 
 #[derive(Debug)]
@@ -71,8 +73,10 @@ impl Enforcement {
             (None, Some(model)) => planner.for_model(model)?,
             (None, None) => planner.all()?,
         };
-        let (columns, fields): (Vec<_>, Vec<_>) = made.into_iter().unzip();
-        Ok(Self { columns, schema: Arc::new(Schema::new(fields)), unwrap })
+        let (columns, fields): (Vec<Column>, Vec<_>) = made.into_iter().unzip();
+        let schema = Schema::new(fields);
+        let kept = columns.iter().enumerate().all(|(at, column)| column.source == at && column.rule.keeps());
+        Ok(Self { columns, unwrap, unchanged: kept && !unwrap && schema.fields == input.fields, schema: Arc::new(schema) })
     }
 
     /// The schema of what [`Enforcement::apply`] returns.
@@ -80,8 +84,14 @@ impl Enforcement {
         &self.schema
     }
 
-    /// Converts a batch of the planned schema. Columns that already match are shared, not copied.
-    pub fn apply(&self, batch: &RecordBatch, context: &Context) -> Result<RecordBatch> {
+    /// Converts a batch of the planned schema. Columns that already match are shared, not copied; a batch of nothing else stays as
+    /// it is, its schema's metadata included.
+    pub fn apply<'a>(&self, batch: &'a RecordBatch, context: &Context) -> Result<Cow<'a, RecordBatch>> {
+        if self.unchanged {
+            let planned = self.schema.fields().iter().map(|field| field.data_type());
+            debug_assert!(batch.columns().iter().map(|column| column.data_type()).eq(planned));
+            return Ok(Cow::Borrowed(batch));
+        }
         let frame = self.unwrap.then(|| batch.column(0).as_struct());
         let mut columns = Vec::with_capacity(self.columns.len());
         for (column, field) in self.columns.iter().zip(self.schema.fields()) {
@@ -93,7 +103,7 @@ impl Enforcement {
             context.check()?;
         }
         let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-        Ok(RecordBatch::try_new_with_options(self.schema.clone(), columns, &options)?)
+        Ok(Cow::Owned(RecordBatch::try_new_with_options(self.schema.clone(), columns, &options)?))
     }
 
     /// What the conversions of a batch allocate, as far as the types tell.

@@ -22,7 +22,7 @@ fn batch(columns: &[(&str, ArrayRef)]) -> RecordBatch {
 
 fn enforce(signature: &Signature, batch: &RecordBatch) -> Result<RecordBatch> {
     let plan = Enforcement::plan(signature, None, batch.schema_ref(), &ScoreOptions::default())?;
-    plan.apply(batch, &Context::default())
+    plan.apply(batch, &Context::default()).map(Cow::into_owned)
 }
 
 fn one(kind: ColumnType, column: ArrayRef) -> Result<ArrayRef> {
@@ -154,6 +154,26 @@ fn times_that_nanoseconds_cannot_hold_are_refused() {
     assert_eq!(one(ColumnType::Datetime, far).unwrap_err().row_number(), Some(1));
     let seconds: ArrayRef = Arc::new(arrow::array::TimestampSecondArray::from(vec![i64::MAX]).with_timezone("UTC"));
     assert_eq!(one(ColumnType::Datetime, seconds).unwrap_err().row_number(), Some(0));
+}
+
+#[test]
+fn a_batch_of_what_the_model_takes_stays_as_it_is() {
+    let doubles = |value: f64| Arc::new(Float64Array::from(vec![value])) as ArrayRef;
+    let signature = columns(&[("a", ColumnType::Double), ("b", ColumnType::Double)]);
+    let apply = |given: &RecordBatch| {
+        let plan = Enforcement::plan(&signature, None, given.schema_ref(), &ScoreOptions::default()).unwrap();
+        let made = plan.apply(given, &Context::default()).unwrap();
+        assert_eq!(made.columns(), [doubles(1.0), doubles(2.0)]);
+        matches!(made, Cow::Borrowed(_))
+    };
+    assert!(apply(&batch(&[("a", doubles(1.0)), ("b", doubles(2.0))])));
+    let others = [
+        batch(&[("b", doubles(2.0)), ("a", doubles(1.0))]),
+        batch(&[("a", doubles(1.0)), ("b", doubles(2.0)), ("c", doubles(3.0))]),
+        batch(&[("a", doubles(1.0)), ("b", Arc::new(Float32Array::from(vec![2.0])))]),
+        batch(&[("rows", Arc::new(StructArray::from(batch(&[("a", doubles(1.0)), ("b", doubles(2.0))]))))]),
+    ];
+    assert!(!others.iter().any(apply));
 }
 
 #[test]
