@@ -18,6 +18,7 @@ import unicodedata
 import warnings
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from functools import cache
 from itertools import repeat
 from pathlib import Path
 from typing import Any
@@ -632,11 +633,17 @@ def is_exponential(model: BaseEstimator) -> bool:
     return boosted and (is_classifier(model) or getattr(model, "loss", "") in ("poisson", "gamma"))
 
 
+@cache
+def estimators() -> dict[str, type[BaseEstimator]]:
+    """Return every estimator there is; looking for them takes a while."""
+    return dict(all_estimators())
+
+
 def keep(name: str, out: Path, wanted: set[str]) -> str | None:
     """Make the cases of an estimator or of a group, as far as they are wanted. Returns what stopped it."""
     warnings.simplefilter("ignore")
     try:
-        cases = GROUPS[name]() if name in GROUPS else fitted(name, dict(all_estimators())[name])
+        cases = GROUPS[name]() if name in GROUPS else fitted(name, estimators()[name])
         for case, model, x in cases:
             if not wanted or case in wanted or name in wanted:
                 save(case, model, x, out)
@@ -651,7 +658,7 @@ def main(arguments: list[str]) -> None:
     out.mkdir(parents=True, exist_ok=True)
     # Groups take longest and go first.
     names = [name for name in GROUPS if not wanted or any(not case[0].isupper() for case in wanted)]
-    names += [name for name, _ in all_estimators() if not wanted or any(case.split(".")[0] == name for case in wanted)]
+    names += [name for name in estimators() if not wanted or any(case.split(".")[0] == name for case in wanted)]
     with ProcessPoolExecutor() as pool:
         stopped = dict(zip(names, pool.map(keep, names, repeat(out), repeat(wanted)), strict=True))
     left_out = {name: reason for name, reason in stopped.items() if reason}

@@ -1,5 +1,6 @@
 //! Flavor loaders: an MLmodel and its directory become a [`Model`]. The registry decides native or Python, and says why.
 
+mod answers;
 mod files;
 mod keys;
 pub mod lightgbm;

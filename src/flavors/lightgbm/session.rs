@@ -2,14 +2,12 @@
 
 use std::sync::Arc;
 
-use arrow::{
-    array::{ArrayRef, RecordBatch},
-    datatypes::{Field, Schema},
-};
+use arrow::array::RecordBatch;
 
 use super::{Inner, features::Features, forest::Work};
 use crate::{
     error::Result,
+    flavors::answers::Answers,
     kernels::{block::round, places},
     score::{Context, Session},
 };
@@ -23,11 +21,12 @@ pub(super) struct LgbSession {
     block: Vec<f64>,
     work: Work,
     out: Vec<f64>,
+    answers: Answers,
 }
 
 impl LgbSession {
     pub(super) fn new(model: Arc<Inner>) -> Self {
-        Self { model, block: Vec::new(), work: Work::default(), out: Vec::new() }
+        Self { model, block: Vec::new(), work: Work::default(), out: Vec::new(), answers: Answers::new() }
     }
 
     /// Fills the block with the columns the trees read.
@@ -79,9 +78,6 @@ impl Session for LgbSession {
                 .zip(self.out.chunks_exact(stride))
                 .for_each(|(values, run)| values.extend_from_slice(&run[..count]));
         }
-        let columns = self.model.answer.columns(values)?;
-        let field = |(at, column): (usize, &ArrayRef)| Field::new(at.to_string(), column.data_type().clone(), true);
-        let schema = Schema::new(columns.iter().enumerate().map(field).collect::<Vec<_>>());
-        Ok(RecordBatch::try_new(Arc::new(schema), columns)?)
+        self.answers.of(self.model.answer.columns(values)?)
     }
 }

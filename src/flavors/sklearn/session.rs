@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::{
     array::{ArrayRef, Float32Array, Float64Array, RecordBatch},
-    datatypes::{Field, Schema, SchemaRef},
+    datatypes::SchemaRef,
 };
 
 use super::{
@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     error::{Error, Kind as ErrorKind, Result},
+    flavors::answers::Answers,
     kernels::block::{Block, Kind},
     score::{Context, Session},
 };
@@ -27,15 +28,14 @@ pub(super) struct SklearnSession {
     work: Work,
     input: Block,
     out: Block,
-    /// Of the last answer.
-    answer: SchemaRef,
+    answers: Answers,
 }
 
 impl SklearnSession {
     pub(super) fn new(model: Arc<Inner>) -> Self {
         let most = model.part.rows();
-        let (work, input, out) = Default::default();
-        Self { model, most, places: None, work, input, out, answer: Arc::new(Schema::empty()) }
+        let (work, input, out) = (Work::default(), Block::default(), Block::default());
+        Self { model, most, places: None, work, input, out, answers: Answers::new() }
     }
 
     /// Makes a block of a batch's first rows, as many as are given to the model at once.
@@ -99,11 +99,6 @@ impl Session for SklearnSession {
         let kinds = self.out.kinds();
         let columns =
             values.into_iter().enumerate().map(|(at, values)| self.column(at, kinds[at], values)).collect::<Result<Vec<_>>>()?;
-        let known = self.answer.fields().iter().map(|field| field.data_type());
-        if !columns.iter().map(|column| column.data_type()).eq(known) {
-            let field = |(at, column): (usize, &ArrayRef)| Field::new(at.to_string(), column.data_type().clone(), true);
-            self.answer = Arc::new(Schema::new(columns.iter().enumerate().map(field).collect::<Vec<_>>()));
-        }
-        Ok(RecordBatch::try_new(self.answer.clone(), columns)?)
+        self.answers.of(columns)
     }
 }

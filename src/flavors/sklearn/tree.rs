@@ -22,7 +22,8 @@ use crate::{
 pub(super) struct Trees<T> {
     /// Numbers of a leaf; those of the first tree's first leaf, where nothing else says.
     pub(super) width: usize,
-    /// How many nodes are expected.
+    /// How many trees are expected, and nodes of all.
+    trees: usize,
     nodes: usize,
     builder: Option<Builder<T, f64>>,
     /// The tree that is read, its memory that of the one before.
@@ -32,20 +33,20 @@ pub(super) struct Trees<T> {
 impl<T: Value> Trees<T> {
     /// No trees yet; their leaves will hold `width` numbers, 0 where the first one says how many.
     pub(super) fn new(width: usize) -> Self {
-        Self { width, nodes: 0, builder: None, tree: Tree::default() }
+        Self { width, trees: 0, nodes: 0, builder: None, tree: Tree::default() }
     }
 
     /// Expects the trees of these estimators.
     fn of(estimators: &[View<'_>]) -> Self {
         let nodes = |view: &View<'_>| view.find("tree_")?.find("nodes")?.array().ok().map(Array::count);
-        Self { nodes: estimators.iter().filter_map(nodes).sum(), ..Self::new(0) }
+        Self { trees: estimators.len(), nodes: estimators.iter().filter_map(nodes).sum(), ..Self::new(0) }
     }
 
     /// Adds a tree.
     pub(super) fn add(&mut self, tree: &Tree<f64>) -> Result<()> {
         let builder = match &mut self.builder {
             Some(builder) => builder,
-            none => none.insert(Builder::new(self.width, self.nodes)?),
+            none => none.insert(Builder::new(self.width, self.trees, self.nodes)?),
         };
         builder.push(tree)
     }
@@ -112,7 +113,7 @@ impl<T: Value> Trees<T> {
 
     /// The trees ready to score, of so many columns.
     pub(super) fn ensemble(self, columns: usize) -> Made<Ensemble<T, f64>> {
-        let builder = self.builder.map_or_else(|| Builder::new(self.width, 0), Ok)?;
+        let builder = self.builder.map_or_else(|| Builder::new(self.width, 0, 0), Ok)?;
         let ensemble = builder.finish(KernelPath::choose()?)?;
         match ensemble.features().last() {
             Some(&last) if last as usize >= columns => python("a tree looks at a column that is not there"),

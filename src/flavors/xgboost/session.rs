@@ -2,14 +2,12 @@
 
 use std::sync::Arc;
 
-use arrow::{
-    array::RecordBatch,
-    datatypes::{Field, Schema, SchemaRef},
-};
+use arrow::{array::RecordBatch, datatypes::SchemaRef};
 
 use super::{Engine, Inner, class::Answer, ensemble::Sums, features, options::Asked};
 use crate::{
     error::{Error, Kind, Result},
+    flavors::answers::Answers,
     kernels::{BLOCK, columns::Column, linear, places, trees::Scratch},
     score::{Context, Session},
 };
@@ -22,11 +20,13 @@ pub(super) struct XgbSession {
     block: Vec<f32>,
     out: Vec<f32>,
     scratch: Scratch<f32>,
+    answers: Answers,
 }
 
 impl XgbSession {
     pub(super) fn new(model: Arc<Inner>, asked: Asked) -> Self {
-        Self { model, asked, places: None, block: Vec::new(), out: Vec::new(), scratch: Scratch::default() }
+        let (block, out, scratch) = (Vec::new(), Vec::new(), Scratch::default());
+        Self { model, asked, places: None, block, out, scratch, answers: Answers::new() }
     }
 
     /// Most rows scored at once.
@@ -158,9 +158,6 @@ impl Session for XgbSession {
                 values.extend_from_slice(&run[..count]);
             }
         }
-        let columns = answer.columns(values, self.model.state.labels.as_ref())?;
-        let field = |(at, column): (usize, &arrow::array::ArrayRef)| Field::new(at.to_string(), column.data_type().clone(), true);
-        let schema = Schema::new(columns.iter().enumerate().map(field).collect::<Vec<_>>());
-        Ok(RecordBatch::try_new(Arc::new(schema), columns)?)
+        self.answers.of(answer.columns(values, self.model.state.labels.as_ref())?)
     }
 }

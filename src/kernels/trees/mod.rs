@@ -140,28 +140,31 @@ pub struct Builder<T, S> {
     slots: Slots,
     walk: walk::Forest<T>,
     leaves: Leaves<S>,
+    /// Working memory: a tree's nodes level by level.
+    order: Vec<u32>,
 }
 
 impl<T: Value, S: Sum> Builder<T, S> {
-    /// No trees yet, with room for so many nodes; their leaves will hold `width` numbers each.
-    pub fn new(width: usize, nodes: usize) -> Result<Self> {
+    /// No trees yet, with room for so many of so many nodes; their leaves will hold `width` numbers each.
+    pub fn new(width: usize, trees: usize, nodes: usize) -> Result<Self> {
         if width == 0 {
             return Err(malformed());
         }
-        let values = memory::room(nodes.div_ceil(2).saturating_mul(width));
+        // In each tree one node more is a leaf than is a split.
+        let values = memory::room(((nodes + trees) / 2).saturating_mul(width));
         let leaves = Leaves { values, width, outputs: Vec::new(), most: 0 };
-        Ok(Self { slots: Slots::default(), walk: walk::Forest::with_capacity(nodes), leaves })
+        Ok(Self { slots: Slots::default(), walk: walk::Forest::with_capacity(nodes), leaves, order: Vec::new() })
     }
 
     /// Adds a tree after the others.
     pub fn push(&mut self, tree: &Tree<S>) -> Result<()> {
         let leaves = self.leaves.push(tree)?;
-        self.walk.push(tree, leaves, &mut self.slots)
+        self.walk.push(tree, leaves, &mut self.slots, &mut self.order)
     }
 
     /// Prepares the trees for a path.
     pub fn finish(self, path: Path) -> Result<Ensemble<T, S>> {
-        let Self { slots, mut walk, leaves } = self;
+        let Self { slots, mut walk, leaves, .. } = self;
         let features = slots.sort(&mut walk);
         let mut bins = bins::Builder::new(&walk, features.len());
         let form = match path {
@@ -179,7 +182,7 @@ impl<T: Value, S: Sum> Builder<T, S> {
 impl<T: Value, S: Sum> Ensemble<T, S> {
     /// Prepares trees whose leaves hold `width` numbers each for a path.
     pub fn new(trees: &[Tree<S>], width: usize, path: Path) -> Result<Self> {
-        let mut builder = Builder::new(width, trees.iter().map(|tree| tree.nodes.len()).sum())?;
+        let mut builder = Builder::new(width, trees.len(), trees.iter().map(|tree| tree.nodes.len()).sum())?;
         trees.iter().try_for_each(|tree| builder.push(tree))?;
         builder.finish(path)
     }

@@ -69,8 +69,6 @@ pub(super) struct Forest<T> {
     specials: Vec<Special<T>>,
     /// Columns that nodes name.
     columns: usize,
-    /// Working memory: a tree's nodes level by level.
-    order: Vec<u32>,
 }
 
 impl<T: Value> Forest<T> {
@@ -83,16 +81,14 @@ impl<T: Value> Forest<T> {
             specials: Vec::new(),
             // A leaf looks at the second one.
             columns: READINGS,
-            order: Vec::new(),
         }
     }
 
     /// Adds the nodes of a tree whose leaves have these numbers. Refuses what is no tree, or names leaves or sets that are not
-    /// there: what is made of the rest may index without asking.
-    pub(super) fn push<S>(&mut self, tree: &Tree<S>, leaves: Range<u32>, slots: &mut Slots) -> Result<()> {
+    /// there: what is made of the rest may index without asking. `order` is working memory.
+    pub(super) fn push<S>(&mut self, tree: &Tree<S>, leaves: Range<u32>, slots: &mut Slots, order: &mut Vec<u32>) -> Result<()> {
         let start = self.nodes.len();
         index(start + tree.nodes.len())?;
-        let mut order = std::mem::take(&mut self.order);
         order.clear();
         order.push(0);
         let (mut at, mut depth) = (0, 0);
@@ -128,7 +124,6 @@ impl<T: Value> Forest<T> {
             }
             depth += 1;
         }
-        self.order = order;
         self.roots.push(Root { node: start as u32, depth });
         Ok(())
     }

@@ -1,0 +1,29 @@
+//! What native sessions answer with.
+
+use std::sync::Arc;
+
+use arrow::{
+    array::{ArrayRef, RecordBatch},
+    datatypes::{Field, Schema, SchemaRef},
+};
+
+use crate::error::Result;
+
+/// The answers of one stream: columns named by their number. Their schema is made anew only where their types change.
+pub(super) struct Answers(SchemaRef);
+
+impl Answers {
+    pub(super) fn new() -> Self {
+        Self(Arc::new(Schema::empty()))
+    }
+
+    /// The next answer.
+    pub(super) fn of(&mut self, columns: Vec<ArrayRef>) -> Result<RecordBatch> {
+        let known = self.0.fields().iter().map(|field| field.data_type());
+        if !columns.iter().map(|column| column.data_type()).eq(known) {
+            let field = |(at, column): (usize, &ArrayRef)| Field::new(at.to_string(), column.data_type().clone(), true);
+            self.0 = Arc::new(Schema::new(columns.iter().enumerate().map(field).collect::<Vec<_>>()));
+        }
+        Ok(RecordBatch::try_new(self.0.clone(), columns)?)
+    }
+}
