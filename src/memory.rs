@@ -1,6 +1,11 @@
 //! Memory for much at once.
 #![allow(unsafe_code)]
 
+use std::{fs::File, io};
+
+use bytes::Bytes;
+use memmap2::MmapOptions;
+
 /// Bytes of a large page. In small ones the kernel takes longer to give memory than to copy a model's file there.
 const PAGE: usize = 2 << 20;
 
@@ -10,6 +15,16 @@ pub fn room<T>(count: usize) -> Vec<T> {
     let _ = list.try_reserve_exact(count);
     advise(list.spare_capacity_mut());
     list
+}
+
+/// The bytes of a file where the system keeps them, rather than a copy.
+///
+/// Whoever shortens the file before the bytes are dropped ends the process that reads on.
+pub fn mapped(file: &File) -> io::Result<Bytes> {
+    // SAFETY: nothing here writes to the file or through the map. That nobody else changes it is asked of whoever names the file, as
+    // everything that maps files has to.
+    let map = unsafe { MmapOptions::new().map_copy_read_only(file)? };
+    Ok(Bytes::from_owner(map))
 }
 
 #[cfg(target_os = "linux")]

@@ -2,6 +2,8 @@
 
 use std::{fs::File, io::Read, path::Path};
 
+use bytes::Bytes;
+
 use crate::{
     error::{Error, Kind, Result},
     formats::{objects::Graph, pickle, skops},
@@ -10,9 +12,11 @@ use crate::{
 
 /// A model file may have this many bytes.
 const MAX_FILE: u64 = 4 << 30;
+/// From this many bytes on a file is not copied: a copy would take as long as making the model of it, and as much memory.
+const MAPPED: u64 = 8 << 20;
 
 /// The bytes of a file inside the model's directory.
-pub(super) fn read(directory: &Path, relative: &str) -> Result<Vec<u8>> {
+pub(super) fn read(directory: &Path, relative: &str) -> Result<Bytes> {
     let path = store::within(directory, relative)?;
     let failed = |error| Error::io(&path, error);
     let mut file = File::open(&path).map_err(failed)?;
@@ -21,9 +25,12 @@ pub(super) fn read(directory: &Path, relative: &str) -> Result<Vec<u8>> {
         let message = format!("{}: {size} bytes, at most {MAX_FILE} are read", path.display());
         return Err(Error::new(Kind::ResourceExhausted, "MODEL_TOO_LARGE", message));
     }
-    let mut bytes = memory::room(size as usize);
+    if size >= MAPPED {
+        return memory::mapped(&file).map_err(failed);
+    }
+    let mut bytes = Vec::with_capacity(size as usize);
     file.read_to_end(&mut bytes).map_err(failed)?;
-    Ok(bytes)
+    Ok(bytes.into())
 }
 
 /// The objects in a file that MLflow saved with skops, or with pickle or cloudpickle: data, none of it run.
@@ -31,4 +38,19 @@ pub(super) fn objects(directory: &Path, relative: &str, serialization_format: Op
     let bytes = read(directory, relative)?;
     let read = if serialization_format == Some("skops") { skops::read(&bytes) } else { pickle::read(bytes) };
     read.map_err(|error| error.context(relative))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_and_large_files_are_their_bytes() {
+        let directory = tempfile::tempdir().unwrap();
+        for size in [0, 1, MAPPED as usize - 1, MAPPED as usize] {
+            let written: Vec<u8> = (0..size).map(|at| (at % 251) as u8).collect();
+            std::fs::write(directory.path().join("model.pkl"), &written).unwrap();
+            assert!(read(directory.path(), "model.pkl").unwrap() == written, "{size}");
+        }
+    }
 }

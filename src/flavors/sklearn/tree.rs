@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Trees as they are read, which compare values of `T`.
-pub(super) struct Trees<T> {
+pub(super) struct Trees<T: Value> {
     /// Numbers of a leaf; those of the first tree's first leaf, where nothing else says.
     pub(super) width: usize,
     /// How many trees are expected, and nodes of all.
@@ -57,16 +57,16 @@ impl<T: Value> Trees<T> {
         let array = nodes.array()?;
         let count = array.count();
         let (Some(left), Some(right), Some(feature), Some(threshold), Some(all)) = (
-            array.items("left_child"),
-            array.items("right_child"),
-            array.items("feature"),
-            array.items("threshold"),
+            array.int_column("left_child"),
+            array.int_column("right_child"),
+            array.int_column("feature"),
+            array.float_column("threshold"),
             numbers.doubles(),
         ) else {
             return nodes.wrong("the nodes of a tree");
         };
         // Before 1.3 no tree knew of missing values.
-        let missing = array.items("missing_go_to_left");
+        let missing = array.flag_column("missing_go_to_left");
         let per_node = all.len().checked_div(count).unwrap_or(0);
         if per_node == 0 || numbers.shape.first() != Some(&count) {
             return python("a tree has no values for its nodes");
@@ -77,7 +77,7 @@ impl<T: Value> Trees<T> {
         values.clear();
         let mut leaves = 0;
         for node in 0..count {
-            let Some(left) = left.int(node) else { return nodes.wrong("the nodes of a tree") };
+            let left = i64::from_le_bytes(left.get(node));
             if left == -1 {
                 let first = values.len();
                 value(node, &all[node * per_node..][..per_node], &mut values);
@@ -92,17 +92,13 @@ impl<T: Value> Trees<T> {
                 leaves += 1;
                 continue;
             }
-            let (Some(right), Some(feature), Some(threshold)) = (right.int(node), feature.int(node), threshold.float(node))
-            else {
-                return nodes.wrong("the nodes of a tree");
-            };
             made.push(Node::Split {
-                feature: number(feature),
-                test: Test::AtMost(threshold),
+                feature: number(i64::from_le_bytes(feature.get(node))),
+                test: Test::AtMost(f64::from_le_bytes(threshold.get(node))),
                 missing: Missing::Nan,
-                missing_left: missing.and_then(|missing| missing.int(node)).is_some_and(|missing| missing != 0),
+                missing_left: missing.as_ref().is_some_and(|missing| missing.get(node) != [0]),
                 left: number(left),
-                right: number(right),
+                right: number(i64::from_le_bytes(right.get(node))),
             });
         }
         let tree = Tree { nodes: made, sets: Vec::new(), values, output: number(output) };

@@ -143,31 +143,6 @@ impl Dtype {
         })
     }
 
-    /// The bits of an item of at most eight bytes.
-    #[inline]
-    pub(super) fn unsigned(&self, item: &[u8]) -> Option<u64> {
-        macro_rules! number {
-            ($type:ty) => {{
-                let bytes = *item.first_chunk()?;
-                if self.big_endian { <$type>::from_be_bytes(bytes) } else { <$type>::from_le_bytes(bytes) }.into()
-            }};
-        }
-        Some(match self.size {
-            1 => number!(u8),
-            2 => number!(u16),
-            4 => number!(u32),
-            8 => number!(u64),
-            _ => return None,
-        })
-    }
-
-    /// The bits of an item with the sign of its highest one.
-    #[inline]
-    pub(super) fn signed(&self, bits: u64) -> i64 {
-        let unused = 64 - 8 * self.size as u32;
-        (bits << unused).cast_signed() >> unused
-    }
-
     fn text(&self, item: &[u8]) -> Result<String> {
         let mut text = String::new();
         let mut zeros = 0;

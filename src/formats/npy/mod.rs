@@ -117,103 +117,66 @@ impl Array {
 
     /// The items of one field of records.
     pub fn field(&self, name: &str) -> Option<Self> {
-        let field = self.items(name)?;
-        let items: Vec<u8> = (0..self.count()).flat_map(|at| field.bytes(at)).copied().collect();
-        Self::decode(field.dtype, self.shape.clone(), false, &items, None).ok()
+        let (bytes, field) = self.records(name)?;
+        let records = bytes.chunks_exact(self.dtype.size);
+        let items: Vec<u8> = records.flat_map(|record| &record[field.offset..][..field.dtype.size]).copied().collect();
+        Self::decode(&field.dtype, self.shape.clone(), false, &items, None).ok()
     }
 
-    /// One field of records, to be read item by item.
-    pub fn items(&self, name: &str) -> Option<Items<'_>> {
-        let Data::Records(bytes) = &self.data else { return None };
-        let field = self.dtype.fields.iter().find(|field| field.name == name)?;
-        // No field reaches beyond its record.
-        let form = match (field.dtype.kind, field.dtype.size, field.dtype.big_endian) {
-            (Kind::Int, 8, false) => Form::Int,
-            (Kind::Float, 8, false) => Form::Float,
-            (Kind::Uint, 1, _) => Form::Byte,
-            _ => Form::Other,
-        };
-        Some(Items { bytes: bytes.get(field.offset..)?, record: self.dtype.size, dtype: &field.dtype, form })
-    }
-}
-
-/// One field of an array of records.
-#[derive(Debug, Clone, Copy)]
-pub struct Items<'a> {
-    /// Beginning with the first item.
-    bytes: &'a [u8],
-    /// Bytes from one item to the next.
-    record: usize,
-    dtype: &'a Dtype,
-    form: Form,
-}
-
-/// How items lie: most need no look at their type.
-#[derive(Debug, Clone, Copy)]
-enum Form {
-    /// 64 bits, the least significant byte first.
-    Int,
-    /// The same.
-    Float,
-    /// Unsigned.
-    Byte,
-    Other,
-}
-
-impl<'a> Items<'a> {
-    #[inline(always)]
-    fn first<const SIZE: usize>(&self, at: usize) -> Option<[u8; SIZE]> {
-        self.bytes[at * self.record..].first_chunk().copied()
+    /// One field of records as numbers of type `i64`, where it holds whole numbers that fit or truth values.
+    pub fn int_column(&self, name: &str) -> Option<Column<'_, 8>> {
+        self.column(name, Kind::Int, |field| Some(field.ints()?.into_iter().map(i64::to_le_bytes).collect()))
     }
 
-    fn bytes(&self, at: usize) -> &'a [u8] {
-        &self.bytes[at * self.record..][..self.dtype.size]
+    /// One field of records as numbers of type `f64`, where it holds numbers or truth values.
+    pub fn float_column(&self, name: &str) -> Option<Column<'_, 8>> {
+        self.column(name, Kind::Float, |field| Some(field.floats()?.into_iter().map(f64::to_le_bytes).collect()))
     }
 
-    /// An item as a whole number, when it is a signed or short one or a truth value.
-    ///
-    /// # Panics
-    /// There is no such item.
-    #[inline(always)]
-    pub fn int(&self, at: usize) -> Option<i64> {
-        match self.form {
-            Form::Int => self.first(at).map(i64::from_le_bytes),
-            Form::Byte => self.first(at).map(|[byte]| byte.into()),
-            _ => self.int_of(at),
-        }
+    /// One field of records as bytes that are zero where it is, where it holds whole numbers or truth values.
+    pub fn flag_column(&self, name: &str) -> Option<Column<'_, 1>> {
+        self.column(name, Kind::Uint, |field| Some(field.ints()?.into_iter().map(|flag| [u8::from(flag != 0)]).collect()))
     }
 
-    #[inline(never)]
-    fn int_of(&self, at: usize) -> Option<i64> {
-        let bits = self.dtype.unsigned(self.bytes(at))?;
-        Some(match self.dtype.kind {
-            Kind::Int => self.dtype.signed(bits),
-            Kind::Uint => i64::try_from(bits).ok()?,
-            Kind::Bool => i64::from(bits != 0),
-            _ => return None,
+    fn column<const SIZE: usize>(
+        &self,
+        name: &str,
+        kind: Kind,
+        convert: impl Fn(Self) -> Option<Vec<[u8; SIZE]>>,
+    ) -> Option<Column<'_, SIZE>> {
+        let (bytes, field) = self.records(name)?;
+        Some(match (field.dtype.kind, field.dtype.size, field.dtype.big_endian) == (kind, SIZE, false) {
+            true => Column { bytes: bytes.get(field.offset..)?.into(), step: self.dtype.size },
+            false => Column { bytes: convert(self.field(name)?)?.into_flattened().into(), step: SIZE },
         })
     }
 
-    /// An item as a double-precision number, when it is a floating-point one of 32 or 64 bits.
+    /// The bytes of records, and one of their fields.
+    fn records(&self, name: &str) -> Option<(&Bytes, &Field)> {
+        let Data::Records(bytes) = &self.data else { return None };
+        Some((bytes, self.dtype.fields.iter().find(|field| field.name == name)?))
+    }
+}
+
+/// One field of an array of records, to be read item by item: where it lies, or converted once where it lies there otherwise.
+#[derive(Debug)]
+pub struct Column<'a, const SIZE: usize> {
+    /// Beginning with the first item.
+    bytes: Cow<'a, [u8]>,
+    /// Bytes from one item to the next.
+    step: usize,
+}
+
+impl<const SIZE: usize> Column<'_, SIZE> {
+    /// An item, the least significant byte first.
     ///
     /// # Panics
     /// There is no such item.
     #[inline(always)]
-    pub fn float(&self, at: usize) -> Option<f64> {
-        match self.form {
-            Form::Float => self.first(at).map(f64::from_le_bytes),
-            _ => self.float_of(at),
-        }
-    }
-
-    #[inline(never)]
-    fn float_of(&self, at: usize) -> Option<f64> {
-        let bits = self.dtype.unsigned(self.bytes(at))?;
-        match (self.dtype.kind, self.dtype.size) {
-            (Kind::Float, 8) => Some(f64::from_bits(bits)),
-            (Kind::Float, 4) => Some(f32::from_bits(bits as u32).into()),
-            _ => None,
-        }
+    pub fn get(&self, at: usize) -> [u8; SIZE] {
+        let mut item = [0; SIZE];
+        item.copy_from_slice(&self.bytes[at * self.step..][..SIZE]);
+        item
     }
 }
 

@@ -36,6 +36,30 @@ fn records_by_field() {
 }
 
 #[test]
+fn columns_of_records_in_place_and_converted() {
+    let records = |left: &str, threshold: &str, flag: &str, items: &[u8]| {
+        let header = format!(
+            "{{'descr': [('l', '{left}'), ('t', '{threshold}'), ('f', '{flag}')], 'fortran_order': False, 'shape': (2,)}}"
+        );
+        let array = Array::read(&file(&header, items)).unwrap();
+        let (left, threshold, flag) = (array.int_column("l"), array.float_column("t"), array.flag_column("f"));
+        let of = |at| {
+            let flag = flag.as_ref().unwrap().get(at) != [0];
+            (i64::from_le_bytes(left.as_ref().unwrap().get(at)), f64::from_le_bytes(threshold.as_ref().unwrap().get(at)), flag)
+        };
+        assert!(array.int_column("t").is_none() && array.flag_column("t").is_none() && array.int_column("none").is_none());
+        [of(0), of(1)]
+    };
+    let expected = [(-1, -2.5, true), (258, 0.0, false)];
+    let one = [(-1i64).to_le_bytes().as_slice(), &(-2.5f64).to_le_bytes(), &[2]].concat();
+    let two = [258i64.to_le_bytes().as_slice(), &0f64.to_le_bytes(), &[0]].concat();
+    assert_eq!(records("<i8", "<f8", "|u1", &[one, two].concat()), expected);
+    let one = [(-1i16).to_be_bytes().as_slice(), &(-2.5f32).to_be_bytes(), &[1]].concat();
+    let two = [258i16.to_be_bytes().as_slice(), &0f32.to_be_bytes(), &[0]].concat();
+    assert_eq!(records(">i2", ">f4", "|b1", &[one, two].concat()), expected);
+}
+
+#[test]
 fn sizes_are_checked_before_they_are_believed() {
     for (header, cause) in [
         ("{'descr': '<f8', 'fortran_order': False, 'shape': (1099511627776,)}", "cannot have 8 bytes"),

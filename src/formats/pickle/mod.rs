@@ -7,6 +7,8 @@ pub(super) mod numpy;
 mod stream;
 mod values;
 
+use bytes::Bytes;
+
 use super::objects::Graph;
 use crate::error::Result;
 
@@ -66,16 +68,17 @@ const DATA: [&str; 44] = [
 ];
 
 /// Reads a pickle, which zlib may have compressed as joblib does.
-pub fn read(bytes: Vec<u8>) -> Result<Graph> {
+pub fn read(bytes: impl Into<Bytes>) -> Result<Graph> {
+    let bytes = bytes.into();
     const OTHERS: [&[u8]; 5] = [b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x5d\0\0", b"\x04\x22\x4d\x18"];
     if OTHERS.iter().any(|magic| bytes.starts_with(magic)) {
         return Err(super::unread("a pickle compressed otherwise than by zlib is not read"));
     }
     let bytes = match *bytes {
-        [0x78, 0x01 | 0x5e | 0x9c | 0xda, ..] => super::inflate::zlib(&bytes)?,
+        [0x78, 0x01 | 0x5e | 0x9c | 0xda, ..] => super::inflate::zlib(&bytes)?.into(),
         _ => bytes,
     };
-    machine::Machine::new(&bytes.into()).run()
+    machine::Machine::new(&bytes).run()
 }
 
 /// Whether a class or function by this name is plain data.

@@ -10,7 +10,7 @@ use super::{
     BLOCK, Missing, Value, index,
     lines::Lines,
     set::Set,
-    walk::{self, Split, is_zero},
+    walk::{Split, is_zero},
 };
 use crate::{error::Result, memory};
 
@@ -273,23 +273,24 @@ pub(super) struct Builder<T> {
     cuts: Vec<Vec<T>>,
     /// For each node that has a cut, how many of its feature's cuts are less.
     positions: Vec<u32>,
-    made: Vec<(Vec<Treatment>, Vec<Member>)>,
+    /// For each slot and treatment of missing values, which of `columns` are its own; the first, which are none, until some are made.
+    treated: Vec<u32>,
+    /// The columns of a feature for one treatment of missing values by stretch of its cuts, of bytes and of words, one more each; 0
+    /// where there is none.
+    columns: Vec<[Vec<usize>; 2]>,
+    made: Vec<(Vec<Ordered>, Vec<Member>)>,
     members: HashMap<MemberKey, usize>,
     bytes: usize,
     words: usize,
 }
 
-/// The columns of a feature for one treatment of missing values, and which is for which stretch of its cuts, of bytes and of words.
-struct Treatment {
-    ordered: Ordered,
-    stretches: [Vec<Option<usize>>; 2],
-}
+/// How many treatments of missing values there are.
+const TREATMENTS: usize = 6;
 
-impl Treatment {
-    #[inline(always)]
-    fn serves<T>(&self, split: &Split<'_, T>) -> bool {
-        self.ordered.missing == split.missing && self.ordered.missing_right == split.missing_right
-    }
+/// The place of a split's slot and treatment of missing values among those of all slots.
+#[inline(always)]
+fn treatment<T>(split: &Split<'_, T>) -> usize {
+    split.slot as usize * TREATMENTS + split.missing as usize * 2 + usize::from(split.missing_right)
 }
 
 /// A row goes left in a split where its bin in this column is at most `bin`, which is less than the greatest bin.
@@ -299,15 +300,13 @@ pub(super) struct Comparison {
 }
 
 impl<T: Value> Builder<T> {
-    pub(super) fn new(walk: &walk::Forest<T>, slots: usize) -> Self {
-        let cuts = || walk.splits().filter(|(_, split)| !split.cut.is_nan());
-        let mut counts = vec![0; slots];
-        cuts().for_each(|(_, split)| counts[split.slot as usize] += 1);
-        let mut found: Vec<_> = counts.into_iter().map(Vec::with_capacity).collect();
-        cuts().for_each(|(node, split)| found[split.slot as usize].push(split.cut.ranked(node)));
-        let mut positions = memory::room(walk.count());
-        positions.resize(walk.count(), 0);
-        let mut sorted = |mut found: Vec<T::Ranked>| {
+    /// With the cuts of each slot, which are of so many nodes.
+    pub(super) fn new(nodes: usize, cuts: Vec<Vec<T::Ranked>>) -> Self {
+        let mut positions = memory::room(nodes);
+        positions.resize(nodes, 0);
+        let treated = vec![0; cuts.len() * TREATMENTS];
+        let made = cuts.iter().map(|_| Default::default()).collect();
+        let sorted = |mut found: Vec<T::Ranked>| {
             found.sort_unstable();
             let mut cuts = Vec::new();
             for (cut, node) in found.into_iter().map(T::of_ranked) {
@@ -318,9 +317,9 @@ impl<T: Value> Builder<T> {
             }
             cuts
         };
-        let cuts = found.into_iter().map(&mut sorted).collect();
-        let made = (0..slots).map(|_| Default::default()).collect();
-        Self { cuts, positions, made, members: HashMap::new(), bytes: 0, words: 0 }
+        let cuts = cuts.into_iter().map(sorted).collect();
+        let columns = vec![Default::default()];
+        Self { cuts, positions, treated, columns, made, members: HashMap::new(), bytes: 0, words: 0 }
     }
 
     /// How many columns of a width there are at least once all splits by a cut have been compared.
@@ -336,9 +335,9 @@ impl<T: Value> Builder<T> {
             return Ok(self.membership(split, width));
         }
         let (stretch, bin) = width.split(self.positions[node as usize] as usize);
-        let made = self.made[split.slot as usize].0.iter().find(|made| made.serves(split));
-        let column = match made.and_then(|made| made.stretches[width as usize].get(stretch)) {
-            Some(&Some(column)) => column,
+        let made = &self.columns[self.treated[treatment(split)] as usize];
+        let column = match made[width as usize].get(stretch) {
+            Some(&column) if column > 0 => column - 1,
             _ => self.column(split, width, stretch)?,
         };
         Ok(Comparison { column, bin })
@@ -348,19 +347,20 @@ impl<T: Value> Builder<T> {
     #[inline(never)]
     fn column(&mut self, split: &Split<'_, T>, width: Width, stretch: usize) -> Result<usize> {
         let (column, base) = (self.next(width), index(stretch * width.stretch())?);
-        let made = &mut self.made[split.slot as usize].0;
-        let at = made.iter().position(|made| made.serves(split)).unwrap_or_else(|| {
-            let &Split { missing, missing_right, .. } = split;
-            made.push(Treatment {
-                ordered: Ordered { missing, missing_right, columns: Vec::new() },
-                stretches: Default::default(),
-            });
-            made.len() - 1
-        });
-        let known = &mut made[at].stretches[width as usize];
-        known.resize(known.len().max(stretch + 1), None);
-        known[stretch] = Some(column);
-        made[at].ordered.columns.push((width, base, column));
+        let treated = &mut self.treated[treatment(split)];
+        if *treated == 0 {
+            *treated = index(self.columns.len())?;
+            self.columns.push(Default::default());
+        }
+        let known = &mut self.columns[*treated as usize][width as usize];
+        known.resize(known.len().max(stretch + 1), 0);
+        known[stretch] = column + 1;
+        let &Split { slot, missing, missing_right, .. } = split;
+        let made = &mut self.made[slot as usize].0;
+        match made.iter_mut().find(|made| (made.missing, made.missing_right) == (missing, missing_right)) {
+            Some(made) => made.columns.push((width, base, column)),
+            None => made.push(Ordered { missing, missing_right, columns: vec![(width, base, column)] }),
+        }
         Ok(column)
     }
 
@@ -404,10 +404,7 @@ impl<T: Value> Builder<T> {
     }
 
     pub(super) fn finish(self) -> Quantiser<T> {
-        let slot = |(cuts, (made, members)): (Vec<T>, (Vec<Treatment>, _))| {
-            let ordered = made.into_iter().map(|made| made.ordered).collect();
-            Slot { cuts: Cuts::new(&cuts), ordered, members }
-        };
+        let slot = |(cuts, (ordered, members)): (Vec<T>, _)| Slot { cuts: Cuts::new(&cuts), ordered, members };
         Quantiser { slots: self.cuts.into_iter().zip(self.made).map(slot).collect(), bytes: self.bytes, words: self.words }
     }
 }

@@ -32,8 +32,8 @@ const FEW: usize = 12;
 const CACHED: usize = 1 << 20;
 /// Most blocks that are best given at once.
 const MOST_BLOCKS: usize = 16;
-/// Features whose columns are looked up in a list.
-const FIRST_FEATURES: usize = 1 << 12;
+/// Features that are [`Slots`] themselves.
+const FIRST_FEATURES: u32 = 1 << 12;
 
 /// One tree as a library's model gives it; `S` is what its leaves are summed in.
 #[derive(Debug, Clone, Default)]
@@ -136,8 +136,8 @@ pub struct Scratch<S> {
 }
 
 /// Collects the trees of an [`Ensemble`], each of which is no longer needed afterwards.
-pub struct Builder<T, S> {
-    slots: Slots,
+pub struct Builder<T: Value, S> {
+    slots: Slots<T>,
     walk: walk::Forest<T>,
     leaves: Leaves<S>,
     /// Working memory: a tree's nodes level by level.
@@ -165,8 +165,8 @@ impl<T: Value, S: Sum> Builder<T, S> {
     /// Prepares the trees for a path.
     pub fn finish(self, path: Path) -> Result<Ensemble<T, S>> {
         let Self { slots, mut walk, leaves, .. } = self;
-        let features = slots.sort(&mut walk);
-        let mut bins = bins::Builder::new(&walk, features.len());
+        let (features, cuts) = slots.sort(&mut walk);
+        let mut bins = bins::Builder::new(walk.count(), cuts);
         let form = match path {
             #[cfg(target_arch = "x86_64")]
             Path::Avx2 | Path::Avx512 => {
@@ -291,51 +291,56 @@ impl<S: Sum> Leaves<S> {
     }
 }
 
-/// Which column of a block a feature is: as they are first looked at.
+/// What splits look at, while trees are collected.
+///
+/// Each feature has a slot. The first features, which most models have no more than, are slots themselves; the others follow.
 #[derive(Default)]
-struct Slots {
-    features: Vec<u32>,
-    /// The columns of the first features, which most models have no more than, one more each; 0 of one that was not looked at.
-    first: Vec<u32>,
+struct Slots<T: Value> {
+    slots: Vec<Slot<T>>,
     others: HashMap<u32, u32>,
 }
 
-impl Slots {
+/// A feature, perhaps.
+#[derive(Default)]
+struct Slot<T: Value> {
+    /// Whether any split looks at it.
+    used: bool,
+    /// The cuts of its splits, with their nodes.
+    cuts: Vec<T::Ranked>,
+}
+
+impl<T: Value> Slots<T> {
+    /// The slot of a feature, at which a node's split has looked by this cut; NaN where it has none.
     #[inline(always)]
-    fn of(&mut self, feature: u32) -> u32 {
-        match self.first.get(feature as usize) {
-            Some(&slot) if slot > 0 => slot - 1,
-            _ => self.look(feature),
+    fn look(&mut self, feature: u32, cut: T, node: u32) -> u32 {
+        let number = if feature < FIRST_FEATURES { feature } else { self.other(feature) };
+        if self.slots.len() <= number as usize {
+            self.slots.resize_with(number as usize + 1, Slot::default);
         }
+        let slot = &mut self.slots[number as usize];
+        slot.used = true;
+        if !cut.is_nan() {
+            slot.cuts.push(cut.ranked(node));
+        }
+        number
     }
 
     #[inline(never)]
-    fn look(&mut self, feature: u32) -> u32 {
-        let slot = match feature as usize {
-            at @ ..FIRST_FEATURES => {
-                if self.first.len() <= at {
-                    self.first.resize(at + 1, 0);
-                }
-                &mut self.first[at]
-            }
-            _ => self.others.entry(feature).or_default(),
-        };
-        if *slot == 0 {
-            self.features.push(feature);
-            *slot = self.features.len() as u32;
-        }
-        *slot - 1
+    fn other(&mut self, feature: u32) -> u32 {
+        let next = FIRST_FEATURES + self.others.len() as u32;
+        *self.others.entry(feature).or_insert(next)
     }
 
-    /// The features in ascending order, which the columns of the nodes follow.
-    fn sort<T: Value>(self, walk: &mut walk::Forest<T>) -> Vec<u32> {
-        let mut features = self.features.clone();
+    /// The features that splits look at, ascending, and their cuts. From here on a slot is a place among them.
+    fn sort(mut self, walk: &mut walk::Forest<T>) -> (Vec<u32>, Vec<Vec<T::Ranked>>) {
+        let first = (0..FIRST_FEATURES).zip(0..).take(self.slots.len());
+        let mut features: Vec<(u32, u32)> =
+            first.chain(self.others).filter(|&(_, slot)| self.slots[slot as usize].used).collect();
         features.sort_unstable();
-        if features != self.features {
-            let column = |feature| features.partition_point(|other| other < feature) as u32;
-            walk.rename(&self.features.iter().map(column).collect::<Vec<_>>());
-        }
-        features
+        let mut places = vec![0; self.slots.len()];
+        features.iter().zip(0..).for_each(|(&(_, slot), place)| places[slot as usize] = place);
+        walk.rename(&places, features.len());
+        features.into_iter().map(|(feature, slot)| (feature, std::mem::take(&mut self.slots[slot as usize].cuts))).unzip()
     }
 }
 

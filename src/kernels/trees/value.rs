@@ -30,7 +30,7 @@ pub trait Value: Real + Look + PartialOrd + Default + Send + Sync + 'static {
     /// The next smaller value.
     fn next_down(self) -> Self;
     /// A value and a number in one, which sorts by values.
-    type Ranked: Ord + Copy;
+    type Ranked: Ord + Copy + Default;
     /// A value that is no NaN with a number; both zeros are one value.
     fn ranked(self, number: u32) -> Self::Ranked;
     /// The value and the number.

@@ -67,26 +67,25 @@ pub(super) struct Forest<T> {
     leaves: Vec<u32>,
     roots: Vec<Root>,
     specials: Vec<Special<T>>,
-    /// Columns that nodes name.
+    /// Columns that nodes name, known once slots have their last numbers.
     columns: usize,
 }
 
 impl<T: Value> Forest<T> {
     /// No trees, with room for so many nodes.
     pub(super) fn with_capacity(nodes: usize) -> Self {
-        Self {
-            nodes: memory::room(nodes),
-            leaves: memory::room(nodes),
-            roots: Vec::new(),
-            specials: Vec::new(),
-            // A leaf looks at the second one.
-            columns: READINGS,
-        }
+        Self { nodes: memory::room(nodes), leaves: memory::room(nodes), roots: Vec::new(), specials: Vec::new(), columns: 0 }
     }
 
     /// Adds the nodes of a tree whose leaves have these numbers. Refuses what is no tree, or names leaves or sets that are not
     /// there: what is made of the rest may index without asking. `order` is working memory.
-    pub(super) fn push<S>(&mut self, tree: &Tree<S>, leaves: Range<u32>, slots: &mut Slots, order: &mut Vec<u32>) -> Result<()> {
+    pub(super) fn push<S>(
+        &mut self,
+        tree: &Tree<S>,
+        leaves: Range<u32>,
+        slots: &mut Slots<T>,
+        order: &mut Vec<u32>,
+    ) -> Result<()> {
         let start = self.nodes.len();
         index(start + tree.nodes.len())?;
         order.clear();
@@ -108,10 +107,7 @@ impl<T: Value> Forest<T> {
                         if order.len() > tree.nodes.len() {
                             return Err(malformed());
                         }
-                        let (cut, column) = self.pack(tree, split, slots)?;
-                        if column & SPECIAL == 0 {
-                            self.columns = self.columns.max(column as usize + 1);
-                        }
+                        let (cut, column) = self.pack(tree, (start + at) as u32, split, slots)?;
                         (Packed { cut, column, next }, 0)
                     }
                 };
@@ -129,10 +125,11 @@ impl<T: Value> Forest<T> {
     }
 
     /// The cut and the column of a split.
-    fn pack<S>(&mut self, tree: &Tree<S>, split: Node, slots: &mut Slots) -> Result<(T, u32)> {
+    fn pack<S>(&mut self, tree: &Tree<S>, node: u32, split: Node, slots: &mut Slots<T>) -> Result<(T, u32)> {
         let Node::Split { feature, test, missing, missing_left, .. } = split else { return Err(malformed()) };
-        let column = slots.of(feature).checked_mul(READINGS as u32).filter(|&column| column < SPECIAL).ok_or_else(malformed)?;
         let cut = T::cut(test);
+        let slot = slots.look(feature, cut, node);
+        let column = slot.checked_mul(READINGS as u32).filter(|&column| column < SPECIAL).ok_or_else(malformed)?;
         let set = |set: u32| tree.sets.get(set as usize).map(|set| Set::new(set)).ok_or_else(malformed);
         let ask = match test {
             Test::In(members) => Ask::Set { set: set(members)?, inside_right: false },
@@ -147,10 +144,15 @@ impl<T: Value> Forest<T> {
         if place >= SPECIAL { Err(malformed()) } else { Ok((T::NAN, SPECIAL | place)) }
     }
 
-    /// Gives each slot another number.
-    pub(super) fn rename(&mut self, slots: &[u32]) {
+    /// Gives each slot another number, so that there are so many.
+    pub(super) fn rename(&mut self, places: &[u32], count: usize) {
+        // A leaf looks at the second column.
+        self.columns = READINGS * count.max(1);
+        if places.iter().zip(0..).all(|(&place, slot)| place == slot) {
+            return;
+        }
         let columns: Vec<u32> =
-            slots.iter().flat_map(|slot| (0..READINGS as u32).map(move |at| slot * READINGS as u32 + at)).collect();
+            places.iter().flat_map(|place| (0..READINGS as u32).map(move |at| place * READINGS as u32 + at)).collect();
         for (node, at) in self.nodes.iter_mut().zip(0..) {
             if node.next != at && node.column & SPECIAL == 0 {
                 node.column = columns[node.column as usize];
@@ -178,12 +180,6 @@ impl<T: Value> Forest<T> {
     /// The numbers of nodes that are leaves.
     pub(super) fn leaves(&self) -> &[u32] {
         &self.leaves
-    }
-
-    /// All splits, with their nodes.
-    #[inline(always)]
-    pub(super) fn splits(&self) -> impl Iterator<Item = (u32, Split<'_, T>)> {
-        self.nodes.iter().zip(0..).filter_map(|(&packed, node)| Some((node, self.unpacked(packed, node)?)))
     }
 
     /// Whether any split of a tree asks for categories.
@@ -240,7 +236,7 @@ impl<T: Value> Forest<T> {
     ) {
         let mut values = vec![T::ZERO; (columns.len() / stride).max(1) * READINGS];
         assert!(values.len() >= self.columns);
-        // SAFETY: no node that is not special names a column beyond `self.columns`.
+        // SAFETY: no node that is not special names a column beyond `self.columns` (`rename`).
         let plain = |values: &[T], node: Packed<T>| unsafe { above(*values.get_unchecked(node.column as usize), node.cut) };
         for row in 0..rows {
             for (readings, column) in values.as_chunks_mut::<READINGS>().0.iter_mut().zip(columns.chunks_exact(stride)) {
