@@ -6,7 +6,6 @@ use std::ops::Range;
 use super::{
     BLOCK, Leaves, Sum, Value,
     bins::{Bins, Builder, Width},
-    index,
     lanes::descend,
     walk::{self, Root},
 };
@@ -37,12 +36,15 @@ pub(super) struct Ways {
     open: Vec<[u32; 2]>,
 }
 
-/// Trees that walk.
+/// Stands for the nodes of a tree that does not walk.
+const NO_NODE: Packed = Packed { next: 0, column: 0, bin: u16::MAX };
+
+/// Trees that walk, their nodes in the order of [`walk::Forest`].
 #[derive(Default)]
 pub(super) struct Forest {
     nodes: Vec<Packed>,
-    /// The number of each node that is a leaf.
-    leaves: Vec<u32>,
+    /// How many nodes are of trees that walk.
+    planted: usize,
     /// Columns of bins that nodes name.
     columns: usize,
     roots: Vec<Root>,
@@ -51,45 +53,47 @@ pub(super) struct Forest {
 impl Forest {
     /// No trees, with room for so many nodes.
     pub(super) fn with_capacity(nodes: usize) -> Self {
-        Self { nodes: memory::room(nodes), leaves: memory::room(nodes), columns: 0, roots: Vec::new() }
+        Self { nodes: memory::room(nodes), ..Self::default() }
     }
 
     /// All trees; none where they need more columns than a node can name.
     pub(super) fn new<T: Value>(walk: &walk::Forest<T>, builder: &mut Builder<T>) -> Result<Option<Self>> {
         let mut forest = Self::with_capacity(walk.count());
         for tree in 0..walk.roots().len() {
-            let Some(root) = forest.plant(walk, tree, builder)? else { return Ok(None) };
-            forest.roots.push(root);
+            if !forest.plant(walk, tree, builder)? {
+                return Ok(None);
+            }
         }
+        forest.roots = walk.roots().to_vec();
         Ok(Some(forest))
     }
 
     pub(super) fn memory(&self) -> usize {
-        size_of_val(&*self.nodes) + size_of_val(&*self.leaves) + size_of_val(&*self.roots)
+        size_of_val(&*self.nodes) + size_of_val(&*self.roots)
     }
 
-    /// Adds the nodes of a tree, in their order; none where it needs more columns than a node can name.
-    pub(super) fn plant<T: Value>(
-        &mut self,
-        walk: &walk::Forest<T>,
-        tree: usize,
-        builder: &mut Builder<T>,
-    ) -> Result<Option<Root>> {
-        let (nodes, start) = (walk.nodes(tree), index(self.nodes.len())?);
-        let here = |node: u32| node - nodes.start + start;
-        for node in nodes.clone() {
+    /// Bytes among which rows walk, the numbers of the leaves included.
+    pub(super) fn walked(&self) -> usize {
+        self.planted * (size_of::<Packed>() + size_of::<u32>())
+    }
+
+    /// Adds the nodes of a tree that comes after the others; whether a node can name as many columns as it needs.
+    pub(super) fn plant<T: Value>(&mut self, walk: &walk::Forest<T>, tree: usize, builder: &mut Builder<T>) -> Result<bool> {
+        let nodes = walk.nodes(tree);
+        self.nodes.resize(nodes.start as usize, NO_NODE);
+        self.planted += nodes.len();
+        for node in nodes {
             self.nodes.push(match walk.split(node) {
-                None => Packed { next: here(node), column: 0, bin: u16::MAX },
+                None => Packed { next: node, column: 0, bin: u16::MAX },
                 Some(split) => {
                     let comparison = builder.comparison(node, &split, Width::Word)?;
-                    let Ok(column) = u16::try_from(comparison.column) else { return Ok(None) };
+                    let Ok(column) = u16::try_from(comparison.column) else { return Ok(false) };
                     self.columns = self.columns.max(comparison.column + 1);
-                    Packed { next: here(split.left), column, bin: comparison.bin }
+                    Packed { next: split.left, column, bin: comparison.bin }
                 }
             });
         }
-        self.leaves.extend_from_slice(&walk.leaves()[nodes.start as usize..nodes.end as usize]);
-        Ok(Some(Root { node: start, ..walk.roots()[tree] }))
+        Ok(true)
     }
 
     /// Adds the leaves of some trees; `out` is one run of `stride` sums for each output.
@@ -104,7 +108,7 @@ impl Forest {
         let walk = self.walk(bins, 0..rows);
         for tree in trees {
             let sums = &mut out[leaves.outputs[tree] as usize * stride..];
-            for (block, found) in walk.down(self.roots[tree], ways).chunks(BLOCK).enumerate() {
+            for (block, found) in walk.down(self.roots[tree], &leaves.numbers, ways).chunks(BLOCK).enumerate() {
                 leaves.add(found, &mut sums[block * BLOCK..], stride, |row| row);
             }
         }
@@ -130,15 +134,21 @@ pub(super) struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// The leaf that each row reaches from a root.
+    /// The leaf that each row reaches from a root, by the numbers of nodes that are leaves.
     #[inline(always)]
-    pub(super) fn down(self, root: Root, ways: &mut Ways) -> &[u32] {
-        self.down_from(std::iter::repeat_n(root.node, self.rows), root.depth, ways)
+    pub(super) fn down<'a>(self, root: Root, numbers: &[u32], ways: &'a mut Ways) -> &'a [u32] {
+        self.down_from(std::iter::repeat_n(root.node, self.rows), root.depth, numbers, ways)
     }
 
     /// The leaf that each row reaches from a node that lies at most `depth` levels above it.
     #[inline(always)]
-    pub(super) fn down_from(self, from: impl Iterator<Item = u32>, depth: u32, ways: &mut Ways) -> &[u32] {
+    pub(super) fn down_from<'a>(
+        self,
+        from: impl Iterator<Item = u32>,
+        depth: u32,
+        numbers: &[u32],
+        ways: &'a mut Ways,
+    ) -> &'a [u32] {
         ways.nodes.clear();
         ways.nodes.extend(from);
         // Beyond the last row the lanes go down from any node.
@@ -148,8 +158,7 @@ impl Walk<'_> {
             true => self.together(depth, &mut ways.nodes),
             false => self.apart(ways),
         }
-        let leaves = &self.forest.leaves;
-        ways.nodes.iter_mut().for_each(|node| *node = leaves[*node as usize]);
+        ways.nodes.iter_mut().for_each(|node| *node = numbers[*node as usize]);
         &ways.nodes[..self.rows]
     }
 

@@ -92,23 +92,26 @@ impl Forest {
         builder: &mut Builder<T>,
         leaves: &Leaves<S>,
     ) -> Result<Option<Self>> {
-        let walking = (0..walk.roots().len()).filter(|&tree| walks(walk, tree)).map(|tree| walk.nodes(tree).len());
-        let mut forest = Self { deep: deep::Forest::with_capacity(walking.sum()), ..Self::default() };
+        let last = (0..walk.roots().len()).rfind(|&tree| walks(walk, tree));
+        let nodes = last.map_or(0, |tree| walk.nodes(tree).end as usize);
+        let mut forest = Self { deep: deep::Forest::with_capacity(nodes), ..Self::default() };
         let few_columns = builder.least_columns(Width::Byte) <= MOST_COLUMNS;
         for (tree, root) in walk.roots().iter().enumerate() {
             let form = if walks(walk, tree) {
-                let Some(planted) = forest.deep.plant(walk, tree, builder)? else { return Ok(None) };
+                if !forest.deep.plant(walk, tree, builder)? {
+                    return Ok(None);
+                }
                 // Whether a category is in a set would be asked twice, for a byte and for a word.
                 match few_columns && !walk.has_sets(tree) {
-                    true => forest.walk_below(walk, (*root, planted), builder)?,
-                    false => Form::Walk(planted),
+                    true => forest.walk_below(walk, *root, builder)?,
+                    false => Form::Walk(*root),
                 }
             } else {
                 let (first, nodes) = match root.depth as usize {
                     depth @ ..=FULL_DEPTH => forest.full(walk, root.node, depth, builder)?,
                     _ => forest.steps(walk, tree, builder)?,
                 };
-                Form::Numbers(first, forest.leaves(walk, &nodes, leaves)?)
+                Form::Numbers(first, forest.leaves(&nodes, leaves)?)
             };
             forest.trees.push(form);
         }
@@ -124,16 +127,11 @@ impl Forest {
             + self.deep.memory()
     }
 
-    /// A tree that walks from the nodes below its first levels on, with its root, and that where it is planted.
-    fn walk_below<T: Value>(
-        &mut self,
-        walk: &walk::Forest<T>,
-        (root, planted): (Root, Root),
-        builder: &mut Builder<T>,
-    ) -> Result<Form> {
+    /// A tree that walks from the nodes below its first levels on.
+    fn walk_below<T: Value>(&mut self, walk: &walk::Forest<T>, root: Root, builder: &mut Builder<T>) -> Result<Form> {
         let (first, below) = self.full(walk, root.node, FULL_DEPTH, builder)?;
         let start = index(self.places.len())?;
-        self.places.extend(below.into_iter().map(|node| node - root.node + planted.node));
+        self.places.extend(below);
         Ok(Form::Numbers(first, Then::Nodes { start, depth: root.depth - FULL_DEPTH as u32 }))
     }
 
@@ -198,8 +196,8 @@ impl Forest {
     }
 
     /// What the numbers of some leaves stand for.
-    fn leaves<T: Value, S: Sum>(&mut self, walk: &walk::Forest<T>, nodes: &[u32], leaves: &Leaves<S>) -> Result<Then> {
-        let numbers: Vec<u32> = nodes.iter().map(|&node| walk.leaves()[node as usize]).collect();
+    fn leaves<S: Sum>(&mut self, nodes: &[u32], leaves: &Leaves<S>) -> Result<Then> {
+        let numbers: Vec<u32> = nodes.iter().map(|&node| leaves.numbers[node as usize]).collect();
         if numbers.len() > MOST_IN_TABLES {
             let start = index(self.places.len())?;
             self.places.extend(numbers);

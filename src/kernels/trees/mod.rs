@@ -116,8 +116,11 @@ enum Form<T> {
 
 /// What the leaves of all trees add.
 struct Leaves<S> {
+    /// By number of the leaf.
     values: Vec<S>,
     width: usize,
+    /// The number of each node that is a leaf.
+    numbers: Vec<u32>,
     /// The first output of each tree.
     outputs: Vec<u32>,
     /// How many outputs there must be.
@@ -152,14 +155,13 @@ impl<T: Value, S: Sum> Builder<T, S> {
         }
         // In each tree one node more is a leaf than is a split.
         let values = memory::room(((nodes + trees) / 2).saturating_mul(width));
-        let leaves = Leaves { values, width, outputs: Vec::new(), most: 0 };
+        let leaves = Leaves { values, width, numbers: memory::room(nodes), outputs: Vec::new(), most: 0 };
         Ok(Self { slots: Slots::default(), walk: walk::Forest::with_capacity(nodes), leaves, order: Vec::new() })
     }
 
     /// Adds a tree after the others.
     pub fn push(&mut self, tree: &Tree<S>) -> Result<()> {
-        let leaves = self.leaves.push(tree)?;
-        self.walk.push(tree, leaves, &mut self.slots, &mut self.order)
+        self.walk.push(tree, &mut self.leaves, &mut self.slots, &mut self.order)
     }
 
     /// Prepares the trees for a path.
@@ -205,7 +207,7 @@ impl<T: Value, S: Sum> Ensemble<T, S> {
             #[cfg(target_arch = "x86_64")]
             Form::Vectors(bins, forest, _) => bins.memory() + forest.memory(),
         };
-        self.walk.memory() + form + self.features.len() * 4 + size_of_val(&*self.leaves.values) + self.leaves.outputs.len() * 4
+        self.walk.memory() + form + self.features.len() * 4 + self.leaves.memory()
     }
 
     /// How many rows are best given at once: more than a [`BLOCK`], of which this is a multiple, where each tree has to be brought
@@ -214,9 +216,9 @@ impl<T: Value, S: Sum> Ensemble<T, S> {
         let walked = match &self.form {
             // Each row walks all trees.
             Form::Walk => 0,
-            Form::Portable(_, forest) => forest.memory(),
+            Form::Portable(_, forest) => forest.walked(),
             #[cfg(target_arch = "x86_64")]
-            Form::Vectors(_, forest, _) => forest.deep.memory(),
+            Form::Vectors(_, forest, _) => forest.deep.walked(),
         };
         match walked > CACHED {
             true => BLOCK * (CACHED / (self.features.len().max(1) * BLOCK * size_of::<u16>())).clamp(1, MOST_BLOCKS),
@@ -254,6 +256,10 @@ impl<T: Value, S: Sum> Ensemble<T, S> {
 }
 
 impl<S: Sum> Leaves<S> {
+    fn memory(&self) -> usize {
+        size_of_val(&*self.values) + size_of_val(&*self.numbers) + size_of_val(&*self.outputs)
+    }
+
     /// Adds those of a tree; their numbers.
     fn push(&mut self, tree: &Tree<S>) -> Result<Range<u32>> {
         let (first, count) = (self.values.len() / self.width, tree.values.len() / self.width);

@@ -218,6 +218,16 @@ fn every_path_gives_the_same_bits_for_every_shape() {
 }
 
 #[test]
+fn features_of_any_number() {
+    let mut random = Random(7);
+    for features in [u64::from(FIRST_FEATURES) / 2, 1 << 30] {
+        let kinds = Kinds { all: true, features, width: 1 };
+        let trees: Vec<Tree<f64>> = [3, 30, 60, 900].into_iter().map(|splits| tree(&mut random, splits, 3, kinds)).collect();
+        check::<f64, f64>(&trees, 1, 5);
+    }
+}
+
+#[test]
 fn more_cuts_than_a_byte_counts() {
     let mut random = Random(42);
     let kinds = Kinds { all: false, features: 1, width: 1 };

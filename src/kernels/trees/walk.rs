@@ -63,8 +63,6 @@ pub(super) struct Split<'a, T> {
 /// All trees.
 pub(super) struct Forest<T> {
     nodes: Vec<Packed<T>>,
-    /// The number of each node that is a leaf.
-    leaves: Vec<u32>,
     roots: Vec<Root>,
     specials: Vec<Special<T>>,
     /// Columns that nodes name, known once slots have their last numbers.
@@ -74,20 +72,21 @@ pub(super) struct Forest<T> {
 impl<T: Value> Forest<T> {
     /// No trees, with room for so many nodes.
     pub(super) fn with_capacity(nodes: usize) -> Self {
-        Self { nodes: memory::room(nodes), leaves: memory::room(nodes), roots: Vec::new(), specials: Vec::new(), columns: 0 }
+        Self { nodes: memory::room(nodes), roots: Vec::new(), specials: Vec::new(), columns: 0 }
     }
 
-    /// Adds the nodes of a tree whose leaves have these numbers. Refuses what is no tree, or names leaves or sets that are not
-    /// there: what is made of the rest may index without asking. `order` is working memory.
-    pub(super) fn push<S>(
+    /// Adds the nodes of a tree, and its leaves to the others. Refuses what is no tree, or names leaves or sets that are not there:
+    /// what is made of the rest may index without asking. `order` is working memory.
+    pub(super) fn push<S: Sum>(
         &mut self,
         tree: &Tree<S>,
-        leaves: Range<u32>,
+        leaves: &mut Leaves<S>,
         slots: &mut Slots<T>,
         order: &mut Vec<u32>,
     ) -> Result<()> {
         let start = self.nodes.len();
         index(start + tree.nodes.len())?;
+        let numbers = leaves.push(tree)?;
         order.clear();
         order.push(0);
         let (mut at, mut depth) = (0, 0);
@@ -95,9 +94,9 @@ impl<T: Value> Forest<T> {
             let level = order.len();
             while at < level {
                 let (packed, leaf) = match *tree.nodes.get(order[at] as usize).ok_or_else(malformed)? {
-                    Node::Leaf(number) if number < leaves.end - leaves.start => {
+                    Node::Leaf(number) if number < numbers.end - numbers.start => {
                         let next = (start + at) as u32;
-                        (Packed { cut: T::from_f64(f64::INFINITY), column: 1, next }, leaves.start + number)
+                        (Packed { cut: T::from_f64(f64::INFINITY), column: 1, next }, numbers.start + number)
                     }
                     Node::Leaf(_) => return Err(malformed()),
                     split @ Node::Split { left, right, .. } => {
@@ -112,7 +111,7 @@ impl<T: Value> Forest<T> {
                     }
                 };
                 self.nodes.push(packed);
-                self.leaves.push(leaf);
+                leaves.numbers.push(leaf);
                 at += 1;
             }
             if order.len() == level {
@@ -177,11 +176,6 @@ impl<T: Value> Forest<T> {
         self.nodes.len()
     }
 
-    /// The numbers of nodes that are leaves.
-    pub(super) fn leaves(&self) -> &[u32] {
-        &self.leaves
-    }
-
     /// Whether any split of a tree asks for categories.
     pub(super) fn has_sets(&self, tree: usize) -> bool {
         let asks = |node| self.split(node).is_some_and(|split| split.set.is_some());
@@ -219,7 +213,6 @@ impl<T: Value> Forest<T> {
             Ask::Cut { .. } => 0,
         };
         size_of_val(&*self.nodes)
-            + size_of_val(&*self.leaves)
             + size_of_val(&*self.roots)
             + size_of_val(&*self.specials)
             + self.specials.iter().map(special).sum::<usize>()
@@ -252,7 +245,8 @@ impl<T: Value> Forest<T> {
                         _ => self.specials[(node.column & !SPECIAL) as usize].right(&values),
                     }),
                 };
-                for (&output, leaf) in leaves.outputs[start..start + count].iter().zip(found) {
+                for (&output, node) in leaves.outputs[start..start + count].iter().zip(found) {
+                    let leaf = leaves.numbers[node as usize];
                     let sums = out[output as usize * stride + row..].iter_mut().step_by(stride);
                     let values = &leaves.values[leaf as usize * leaves.width..][..leaves.width];
                     sums.zip(values).for_each(|(sum, &value)| *sum += value);
@@ -261,7 +255,7 @@ impl<T: Value> Forest<T> {
         }
     }
 
-    /// The leaves of some trees that follow one another.
+    /// The nodes that are the leaves of some trees that follow one another.
     #[inline(always)]
     fn down(&self, start: usize, count: usize, right: impl Fn(Packed<T>) -> bool) -> [u32; LANES] {
         // Beyond the last tree the lanes repeat it.
@@ -274,8 +268,7 @@ impl<T: Value> Forest<T> {
                 node.next + u32::from(right(node))
             })
         };
-        let at = descend(at, depth, step);
-        std::array::from_fn(|lane| self.leaves[at[lane] as usize])
+        descend(at, depth, step)
     }
 }
 
