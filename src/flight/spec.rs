@@ -205,11 +205,11 @@ pub fn read_schema(bytes: &[u8]) -> Result<Schema> {
     let invalid =
         |message: String| Error::new(Kind::InvalidArgument, "BAD_SCHEMA", format!("not an Arrow IPC schema: {message}"));
     let framed = bytes.starts_with(&[0xff; 4]);
-    // The reader's own conversion panics on types it does not know; a peer's bytes must not.
+    // The reader's own conversion panics where a part is missing, or is of a type it does not know; a peer's bytes must not.
     std::panic::catch_unwind(|| {
         if framed { arrow::ipc::convert::try_schema_from_ipc_buffer(bytes) } else { try_schema_from_flatbuffer_bytes(bytes) }
     })
-    .map_err(|_| invalid("a type in it is not supported".into()))?
+    .map_err(|_| invalid("a part of it is missing, or of a type that is not supported".into()))?
     .map_err(|error| invalid(error.to_string()))
 }
 
