@@ -128,9 +128,12 @@ impl Array {
         self.column(name, Kind::Int, |field| Some(field.ints()?.into_iter().map(i64::to_le_bytes).collect()))
     }
 
-    /// One field of records as numbers of type `f64`, where it holds numbers or truth values.
+    /// One field of records as numbers of type `f64`, where it holds floating-point numbers.
     pub fn float_column(&self, name: &str) -> Option<Column<'_, 8>> {
-        self.column(name, Kind::Float, |field| Some(field.floats()?.into_iter().map(f64::to_le_bytes).collect()))
+        self.column(name, Kind::Float, |field| match field.data {
+            Data::Floats(items) => Some(items.into_iter().map(f64::to_le_bytes).collect()),
+            _ => None,
+        })
     }
 
     /// One field of records as bytes that are zero where it is, where it holds whole numbers or truth values.

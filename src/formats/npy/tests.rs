@@ -47,6 +47,7 @@ fn columns_of_records_in_place_and_converted() {
             let flag = flag.as_ref().unwrap().get(at) != [0];
             (i64::from_le_bytes(left.as_ref().unwrap().get(at)), f64::from_le_bytes(threshold.as_ref().unwrap().get(at)), flag)
         };
+        assert!(array.float_column("l").is_none() && array.float_column("f").is_none());
         assert!(array.int_column("t").is_none() && array.flag_column("t").is_none() && array.int_column("none").is_none());
         [of(0), of(1)]
     };

@@ -47,7 +47,6 @@ pub(super) struct Forest {
     planted: usize,
     /// Columns of bins that nodes name.
     columns: usize,
-    roots: Vec<Root>,
 }
 
 impl Forest {
@@ -64,12 +63,11 @@ impl Forest {
                 return Ok(None);
             }
         }
-        forest.roots = walk.roots().to_vec();
         Ok(Some(forest))
     }
 
     pub(super) fn memory(&self) -> usize {
-        size_of_val(&*self.nodes) + size_of_val(&*self.roots)
+        size_of_val(&*self.nodes)
     }
 
     /// Bytes among which rows walk, the numbers of the leaves included.
@@ -96,11 +94,11 @@ impl Forest {
         Ok(true)
     }
 
-    /// Adds the leaves of some trees; `out` is one run of `stride` sums for each output.
+    /// Adds the leaves of some trees, given the roots of all; `out` is one run of `stride` sums for each output.
     pub(super) fn add<S: Sum>(
         &self,
         trees: Range<usize>,
-        leaves: &Leaves<S>,
+        (roots, leaves): (&[Root], &Leaves<S>),
         (bins, rows): (&Bins, usize),
         ways: &mut Ways,
         (out, stride): (&mut [S], usize),
@@ -108,7 +106,7 @@ impl Forest {
         let walk = self.walk(bins, 0..rows);
         for tree in trees {
             let sums = &mut out[leaves.outputs[tree] as usize * stride..];
-            for (block, found) in walk.down(self.roots[tree], &leaves.numbers, ways).chunks(BLOCK).enumerate() {
+            for (block, found) in walk.down(roots[tree], &leaves.numbers, ways).chunks(BLOCK).enumerate() {
                 leaves.add(found, &mut sums[block * BLOCK..], stride, |row| row);
             }
         }

@@ -243,7 +243,7 @@ impl<T: Value, S: Sum> Ensemble<T, S> {
         match &self.form {
             Form::Portable(bins, forest) if rows >= FEW => {
                 bins.fill(columns, stride, rows, &mut scratch.bins);
-                forest.add(trees, &self.leaves, (&scratch.bins, rows), &mut scratch.ways, (out, stride));
+                forest.add(trees, (self.walk.roots(), &self.leaves), (&scratch.bins, rows), &mut scratch.ways, (out, stride));
             }
             #[cfg(target_arch = "x86_64")]
             Form::Vectors(bins, forest, wide) if rows >= FEW => {
