@@ -68,15 +68,20 @@ pub struct Block {
 impl Block {
     /// Makes room for so many rows and columns; their values are whatever was there.
     pub fn reset(&mut self, rows: usize, width: usize, kind: Kind) {
-        self.rows = rows;
-        self.stride = places(rows);
         self.is_sparse = false;
         self.kinds.clear();
         self.kinds.resize(width, kind);
         self.sources.clear();
         self.sources.resize(width, None);
-        self.make_room();
         self.lent.clear();
+        self.make_rows(rows);
+    }
+
+    /// Makes room for so many rows of its columns. Where all columns are lent, no rows are enough.
+    pub fn make_rows(&mut self, rows: usize) {
+        self.rows = rows;
+        self.stride = places(rows);
+        self.make_room();
     }
 
     /// The same, with zero for every value of the rows.

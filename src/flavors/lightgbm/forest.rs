@@ -110,14 +110,14 @@ impl Forest {
         out: &mut [f64],
     ) {
         out.fill(0.0);
-        let read = (&columns[..self.ensemble.features().len() * stride], stride);
+        let read = |at: usize, rows: Range<usize>, to: &mut [f64]| to.copy_from_slice(&columns[at * stride..][rows]);
         if self.linear.is_empty() {
-            return self.ensemble.add(trees, read, rows, &mut work.scratch, out);
+            return self.ensemble.add(trees, &read, rows, &mut work.scratch, (out, stride));
         }
         // The kernel's leaves hold their own numbers, and each tree has an output of its own.
         work.leaves.resize(self.len() * stride, 0.0);
         work.leaves[trees.start * stride..trees.end * stride].fill(0.0);
-        self.ensemble.add(trees.clone(), read, rows, &mut work.scratch, &mut work.leaves);
+        self.ensemble.add(trees.clone(), &read, rows, &mut work.scratch, (&mut work.leaves, stride));
         for tree in trees {
             let sums = &mut out[tree % self.outputs * stride..][..rows];
             for (row, (sum, leaf)) in sums.iter_mut().zip(&work.leaves[tree * stride..]).enumerate() {

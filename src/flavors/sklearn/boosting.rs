@@ -348,8 +348,8 @@ impl Boosted {
         out.reset(input.rows(), self.outputs, Kind::Double);
         self.start.fill(input, work, out)?;
         match &self.trees {
-            Grown::Single(trees) => add(trees, input, &mut work.singles, &mut work.scratch, out),
-            Grown::Double(trees) => add(trees, input, &mut work.doubles, &mut work.scratch, out),
+            Grown::Single(trees) => add(trees, input, &mut work.scratch, out),
+            Grown::Double(trees) => add(trees, input, &mut work.scratch, out),
         }
         Ok(())
     }

@@ -47,7 +47,7 @@ impl Transform for Leaves {
         validate_single("RandomTreesEmbedding", input, self.inputs, self.allow)?;
         let mut numbers = work.take();
         numbers.reset_zeros(input.rows(), self.trees.count(), Kind::Double);
-        add(&self.trees, input, &mut work.singles, &mut work.scratch, &mut numbers);
+        add(&self.trees, input, &mut work.scratch, &mut numbers);
         let lit = out.reset_sparse(input.rows(), self.columns);
         for row in 0..input.rows() {
             (0..self.trees.count()).for_each(|tree| lit.push(numbers.at(row, tree) as usize, 1.0));

@@ -118,7 +118,7 @@ impl Detector {
             Decision::Depth { trees, expected } => {
                 out.reset(input.rows(), 1, Kind::Double);
                 out.column_mut(0).fill(0.0);
-                add(trees, input, &mut work.singles, &mut work.scratch, out);
+                add(trees, input, &mut work.scratch, out);
                 out.map(|depth| -(-(if *expected == 0.0 { 1.0 } else { depth / expected })).exp2());
             }
         }

@@ -137,9 +137,6 @@ pub(super) struct Work {
     first: usize,
     /// Numbers to work with.
     pub(super) numbers: Vec<f64>,
-    /// Columns that trees compare.
-    pub(super) singles: Vec<f32>,
-    pub(super) doubles: Vec<f64>,
     pub(super) scratch: Scratch<f64>,
     pub(super) nearest: Nearest,
 }

@@ -1,6 +1,6 @@
 //! `sklearn.tree`, and the forests of `sklearn.ensemble`.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use super::{
     common::{frame, labels_in, width},
@@ -123,20 +123,12 @@ pub(super) fn number(number: impl TryInto<u32>) -> u32 {
     number.try_into().unwrap_or(u32::MAX)
 }
 
-/// Adds the leaves of all trees to the columns of a block. `columns` is room for the values that trees look at.
-pub(super) fn add<T: Value>(
-    ensemble: &Ensemble<T, f64>,
-    input: &Block,
-    columns: &mut Vec<T>,
-    scratch: &mut Scratch<f64>,
-    out: &mut Block,
-) {
+/// Adds the leaves of all trees to the columns of a block.
+pub(super) fn add<T: Value>(ensemble: &Ensemble<T, f64>, input: &Block, scratch: &mut Scratch<f64>, out: &mut Block) {
+    let features = ensemble.features();
+    let read = |at: usize, rows: Range<usize>, to: &mut [T]| T::copy(&input.column(features[at] as usize)[rows], to);
     let stride = out.stride();
-    columns.resize(ensemble.features().len() * stride, T::default());
-    for (&feature, run) in ensemble.features().iter().zip(columns.chunks_exact_mut(stride)) {
-        T::copy(input.column(feature as usize), run);
-    }
-    ensemble.add(0..ensemble.count(), (columns, stride), input.rows(), scratch, out.runs_mut());
+    ensemble.add(0..ensemble.count(), &read, input.rows(), scratch, (out.runs_mut(), stride));
 }
 
 /// Whether missing values pass a tree of this class and version.
@@ -242,7 +234,7 @@ impl Model {
     fn sums(&self, input: &Block, work: &mut Work, out: &mut Block) -> Result<()> {
         validate_single(&self.name, input, self.columns, self.allow)?;
         out.reset_zeros(input.rows(), self.targets, Kind::Double);
-        add(&self.trees, input, &mut work.singles, &mut work.scratch, out);
+        add(&self.trees, input, &mut work.scratch, out);
         if self.many {
             let count = self.trees.count() as f64;
             out.map(|sum| sum / count);

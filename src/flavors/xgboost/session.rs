@@ -1,6 +1,6 @@
 //! One stream of batches through a model.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
 
@@ -141,7 +141,11 @@ impl Session for XgbSession {
                 Engine::Trees { ensemble, base, sums, .. } => {
                     let apart = *sums == Sums::Apart;
                     self.out.chunks_exact_mut(stride).zip(base).for_each(|(out, &base)| out.fill(if apart { 0.0 } else { base }));
-                    ensemble.add(self.asked.trees.clone(), (&self.block, stride), count, &mut self.scratch, &mut self.out);
+                    let block = &self.block;
+                    let read = |at: usize, rows: Range<usize>, to: &mut [f32]| {
+                        to.copy_from_slice(&block[at * stride..][rows]);
+                    };
+                    ensemble.add(self.asked.trees.clone(), &read, count, &mut self.scratch, (&mut self.out, stride));
                     if apart {
                         let outputs = self.out.chunks_exact_mut(stride).zip(base);
                         outputs.for_each(|(out, base)| out.iter_mut().for_each(|sum| *sum += base));

@@ -4,10 +4,10 @@
 //! its cuts. A missing value must fall on either side as the node says, so there is a column where it is the least bin and one where
 //! it is the greatest. A split by categories, and one whose threshold is no number, is a column of its own: least or greatest.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, ops::Range};
 
 use super::{
-    BLOCK, Missing, Value, index,
+    BLOCK, Missing, Read, Value, index,
     lines::Lines,
     set::Set,
     walk::{Split, is_zero},
@@ -156,20 +156,13 @@ impl<T: Value> Quantiser<T> {
     }
 
     /// Fills the bins of some rows.
-    pub(super) fn fill(&self, columns: &[T], stride: usize, rows: usize, bins: &mut Bins) {
-        self.fill_by(columns, stride, rows, bins, |run, value| run.iter().map(|cut| u32::from(*cut < value)).sum());
+    pub(super) fn fill(&self, read: Read<'_, T>, rows: usize, bins: &mut Bins) {
+        self.fill_by(read, rows, bins, |run, value| run.iter().map(|cut| u32::from(*cut < value)).sum());
     }
 
     /// Fills the bins, with another way to count the cuts of a run that lie below a value.
     #[inline(always)]
-    pub(super) fn fill_by(
-        &self,
-        columns: &[T],
-        stride: usize,
-        rows: usize,
-        bins: &mut Bins,
-        below: impl Fn(&[T; RUN], T) -> u32,
-    ) {
+    pub(super) fn fill_by(&self, read: Read<'_, T>, rows: usize, bins: &mut Bins, below: impl Fn(&[T; RUN], T) -> u32) {
         let blocks = rows.div_ceil(BLOCK);
         // A filled up tree may look at column 0 even where no split needs one.
         bins.columns = self.bytes.max(1);
@@ -182,18 +175,19 @@ impl<T: Value> Quantiser<T> {
                 words: &mut bins.words[start * bins.width..][..bins.width * BLOCK],
                 width: bins.width,
             };
-            // Trees without a split have no columns.
-            let columns = columns.get(start..).unwrap_or_default();
-            self.fill_block(columns, stride, BLOCK.min(rows - start), piece, &below);
+            self.fill_block(read, start..rows.min(start + BLOCK), piece, &below);
         }
     }
 
-    /// Fills the bins of a block; the columns begin with its rows.
+    /// Fills the bins of a block.
     #[inline(always)]
-    fn fill_block(&self, columns: &[T], stride: usize, rows: usize, mut bins: Piece<'_>, below: &impl Fn(&[T; RUN], T) -> u32) {
-        let (mut counts, mut adjusted) = ([0u32; BLOCK], [0u32; BLOCK]);
-        for (slot, values) in self.slots.iter().zip(columns.chunks(stride)) {
-            let values = &values[..rows];
+    fn fill_block(&self, read: Read<'_, T>, block: Range<usize>, mut bins: Piece<'_>, below: &impl Fn(&[T; RUN], T) -> u32) {
+        let rows = block.len();
+        let (mut values, mut counts, mut adjusted) = ([T::ZERO; BLOCK], [0u32; BLOCK], [0u32; BLOCK]);
+        let values = &mut values[..rows];
+        for (at, slot) in self.slots.iter().enumerate() {
+            read(at, block.clone(), values);
+            let values = &*values;
             slot.cuts.count(values, &mut counts[..rows], below);
             for ordered in &slot.ordered {
                 let missing = if ordered.missing_right { u32::MAX } else { 0 };

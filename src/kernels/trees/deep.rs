@@ -6,8 +6,7 @@ use std::ops::Range;
 use super::{
     BLOCK, Leaves, Sum, Value,
     bins::{Bins, Builder, Width},
-    lanes::descend,
-    walk::{self, Root},
+    walk::{self, Levels, Root},
 };
 use crate::{error::Result, memory};
 
@@ -21,11 +20,10 @@ struct Packed {
 
 /// Rows that walk side by side.
 const LANES: usize = 8;
-/// Levels all rows go down before those at a leaf leave, and levels from then on.
-const FIRST: usize = 8;
-const NEXT: usize = 4;
-/// Trees of fewer levels are walked to the end by all rows: leaving costs more.
-const DEEP: u32 = 12;
+/// Levels that rows go down until those at a leaf leave.
+const NEXT: u32 = 4;
+/// The most of them the first time: where one branch is very long, most leaves lie deep and few rows come to them.
+const MOST_FIRST: u32 = 16;
 
 /// Where rows are on their way down a tree.
 #[derive(Default)]
@@ -135,15 +133,15 @@ impl Walk<'_> {
     /// The leaf that each row reaches from a root, by the numbers of nodes that are leaves.
     #[inline(always)]
     pub(super) fn down<'a>(self, root: Root, numbers: &[u32], ways: &'a mut Ways) -> &'a [u32] {
-        self.down_from(std::iter::repeat_n(root.node, self.rows), root.depth, numbers, ways)
+        self.down_from(std::iter::repeat_n(root.node, self.rows), root.levels, numbers, ways)
     }
 
-    /// The leaf that each row reaches from a node that lies at most `depth` levels above it.
+    /// The leaf that each row reaches from a node that lies so many levels above it.
     #[inline(always)]
     pub(super) fn down_from<'a>(
         self,
         from: impl Iterator<Item = u32>,
-        depth: u32,
+        levels: Levels,
         numbers: &[u32],
         ways: &'a mut Ways,
     ) -> &'a [u32] {
@@ -152,9 +150,11 @@ impl Walk<'_> {
         // Beyond the last row the lanes go down from any node.
         ways.nodes.resize(self.lanes, 0);
         assert!(ways.nodes.iter().fold(0, |most, &node| node.max(most)) < self.forest.nodes.len() as u32);
-        match depth < DEEP {
-            true => self.together(depth, &mut ways.nodes),
-            false => self.apart(ways),
+        // Where few levels are left for few rows, leaving costs more.
+        match levels.most <= levels.usual + NEXT {
+            true => self.together(levels.most, &mut ways.nodes),
+            // Two levels above the usual leaf many rows are at theirs.
+            false => self.apart(levels.usual.saturating_sub(2).clamp(NEXT, MOST_FIRST), ways),
         }
         ways.nodes.iter_mut().for_each(|node| *node = numbers[*node as usize]);
         &ways.nodes[..self.rows]
@@ -162,22 +162,22 @@ impl Walk<'_> {
 
     /// All rows go down to the end.
     #[inline(always)]
-    fn together(self, depth: u32, nodes: &mut [u32]) {
+    fn together(self, levels: u32, nodes: &mut [u32]) {
         for (at, nodes) in nodes.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
             let rows = std::array::from_fn(|lane| (at * LANES + lane) as u32);
-            *nodes = descend(*nodes, depth, |at| self.step(at, rows));
+            *nodes = self.steps(levels, *nodes, rows);
         }
     }
 
-    /// Rows that have reached a leaf leave.
+    /// All rows go down some levels; then those that have reached a leaf leave.
     #[inline(always)]
-    fn apart(self, ways: &mut Ways) {
+    fn apart(self, first: u32, ways: &mut Ways) {
         let Ways { nodes, open } = ways;
         open.resize(self.lanes, [0; 2]);
         let mut count = 0;
         for (at, nodes) in nodes.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
             let rows = std::array::from_fn(|lane| (at * LANES + lane) as u32);
-            *nodes = self.steps::<FIRST>(*nodes, rows);
+            *nodes = self.steps(first, *nodes, rows);
             for (&row, &node) in rows.iter().zip(&*nodes) {
                 open[count] = [row, node];
                 count += usize::from(!self.is_leaf(node));
@@ -189,7 +189,7 @@ impl Walk<'_> {
                 // Beyond the last row the lanes repeat it.
                 let lanes: [[u32; 2]; LANES] = std::array::from_fn(|lane| open[(start + lane).min(before - 1)]);
                 let rows = lanes.map(|[row, _]| row);
-                let reached = self.steps::<NEXT>(lanes.map(|[_, node]| node), rows);
+                let reached = self.steps(NEXT, lanes.map(|[_, node]| node), rows);
                 for (&row, &node) in rows.iter().zip(&reached).take(before - start) {
                     nodes[row as usize] = node;
                     open[count] = [row, node];
@@ -204,8 +204,8 @@ impl Walk<'_> {
     }
 
     #[inline(always)]
-    fn steps<const LEVELS: usize>(self, mut at: [u32; LANES], rows: [u32; LANES]) -> [u32; LANES] {
-        for _ in 0..LEVELS {
+    fn steps(self, levels: u32, mut at: [u32; LANES], rows: [u32; LANES]) -> [u32; LANES] {
+        for _ in 0..levels {
             at = self.step(at, rows);
         }
         at

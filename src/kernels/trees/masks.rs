@@ -5,7 +5,7 @@ use super::{
     BLOCK, Leaves, Sum, Value,
     bins::{self, Builder, Width},
     deep, index,
-    walk::{self, Root, Split},
+    walk::{self, Levels, Root, Split},
 };
 use crate::error::Result;
 
@@ -38,8 +38,8 @@ pub(super) enum Then {
     Tables { table: u32, runs: u8 },
     /// They are places in the list of leaves from here on.
     Leaves { start: u32 },
-    /// They are places in the list of nodes from here on, below which there are at most so many levels.
-    Nodes { start: u32, depth: u32 },
+    /// They are places in the list of nodes from here on, so many levels above the leaves.
+    Nodes { start: u32, levels: Levels },
 }
 
 /// Where a row goes at a node.
@@ -107,7 +107,7 @@ impl Forest {
                     false => Form::Walk(*root),
                 }
             } else {
-                let (first, nodes) = match root.depth as usize {
+                let (first, nodes) = match root.levels.most as usize {
                     depth @ ..=FULL_DEPTH => forest.full(walk, root.node, depth, builder)?,
                     _ => forest.steps(walk, tree, builder)?,
                 };
@@ -132,7 +132,7 @@ impl Forest {
         let (first, below) = self.full(walk, root.node, FULL_DEPTH, builder)?;
         let start = index(self.places.len())?;
         self.places.extend(below);
-        Ok(Form::Numbers(first, Then::Nodes { start, depth: root.depth - FULL_DEPTH as u32 }))
+        Ok(Form::Numbers(first, Then::Nodes { start, levels: root.levels.below(FULL_DEPTH as u32) }))
     }
 
     /// The first levels of a tree, filled up to so many; the nodes below them, in place of one below a leaf the leaf.
@@ -224,7 +224,7 @@ impl Forest {
 
 /// Whether walking down a tree takes less than comparing all of its nodes.
 fn walks<T: Value>(walk: &walk::Forest<T>, tree: usize) -> bool {
-    let depth = walk.roots()[tree].depth as usize;
+    let depth = walk.roots()[tree].levels.most as usize;
     // One node more are leaves than are splits.
     let leaves = walk.nodes(tree).len().div_ceil(2);
     depth > FULL_DEPTH && (leaves > MOST_NUMBERS || leaves > 32 + 32 * (depth - FULL_DEPTH))

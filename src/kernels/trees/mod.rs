@@ -7,7 +7,6 @@
 
 mod bins;
 mod deep;
-mod lanes;
 mod lines;
 #[cfg(target_arch = "x86_64")]
 mod masks;
@@ -30,8 +29,8 @@ pub use value::{Sum, Value};
 const FEW: usize = 12;
 /// Bytes of the second cache that trees, or the bins of rows, may take.
 const CACHED: usize = 1 << 20;
-/// Most blocks that are best given at once.
-const MOST_BLOCKS: usize = 16;
+/// Most blocks that are best given at once: each tree is brought into the cache anew for all of them together.
+const MOST_BLOCKS: usize = 64;
 /// Features that are [`Slots`] themselves.
 const FIRST_FEATURES: u32 = 1 << 12;
 
@@ -103,6 +102,9 @@ pub struct Ensemble<T, S> {
     walk: walk::Forest<T>,
     form: Form<T>,
 }
+
+/// Writes the values of some rows of one of [`Ensemble::features`] into a list of as many.
+pub type Read<'a, T> = &'a dyn Fn(usize, Range<usize>, &mut [T]);
 
 /// What scores more than a few rows.
 enum Form<T> {
@@ -226,31 +228,30 @@ impl<T: Value, S: Sum> Ensemble<T, S> {
         }
     }
 
-    /// Adds the leaves of a range of the trees, in the order of the trees.
+    /// Adds the leaves of a range of the trees, in the order of the trees, for some rows.
     ///
-    /// `columns` is one run of `stride` values for each of [`Ensemble::features`], `out` one run of `stride` sums for each output;
-    /// `stride` is a multiple of [`BLOCK`], and of each run the first `rows` count.
+    /// `out` is one run of `stride` sums, a multiple of [`BLOCK`], for each output; of each run the first `rows` count.
     pub fn add(
         &self,
         trees: Range<usize>,
-        (columns, stride): (&[T], usize),
+        read: Read<'_, T>,
         rows: usize,
         scratch: &mut Scratch<S>,
-        out: &mut [S],
+        (out, stride): (&mut [S], usize),
     ) {
         assert!(stride > 0 && stride.is_multiple_of(BLOCK) && rows <= stride && u32::try_from(stride).is_ok());
-        assert!(columns.len() >= self.features.len() * stride && out.len() >= self.leaves.most * stride);
+        assert!(out.len() >= self.leaves.most * stride);
         match &self.form {
             Form::Portable(bins, forest) if rows >= FEW => {
-                bins.fill(columns, stride, rows, &mut scratch.bins);
+                bins.fill(read, rows, &mut scratch.bins);
                 forest.add(trees, (self.walk.roots(), &self.leaves), (&scratch.bins, rows), &mut scratch.ways, (out, stride));
             }
             #[cfg(target_arch = "x86_64")]
             Form::Vectors(bins, forest, wide) if rows >= FEW => {
-                let block = vectors::Block { wide: *wide, bins, forest, leaves: &self.leaves, columns, stride, rows };
+                let block = vectors::Block { wide: *wide, bins, forest, leaves: &self.leaves, read, stride, rows };
                 vectors::add(&block, trees, scratch, out);
             }
-            _ => self.walk.add(trees, &self.leaves, (columns, stride), rows, out),
+            _ => self.walk.add(trees, &self.leaves, (read, self.features.len()), rows, (out, stride)),
         }
     }
 }

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use super::{Leaves, Missing, Node, Slots, Sum, Test, Tree, Value, index, lanes::descend, malformed, set::Set};
+use super::{Leaves, Missing, Node, Read, Slots, Sum, Test, Tree, Value, index, malformed, set::Set};
 use crate::{error::Result, memory};
 
 /// Trees walked side by side.
@@ -39,11 +39,27 @@ enum Ask<T> {
     Cut { cut: T, missing: Missing },
 }
 
-/// Where a tree's walk begins, and the levels below.
+/// Where a tree's walk begins.
 #[derive(Clone, Copy)]
 pub(super) struct Root {
     pub(super) node: u32,
-    pub(super) depth: u32,
+    pub(super) levels: Levels,
+}
+
+/// How far down leaves lie.
+#[derive(Clone, Copy)]
+pub(super) struct Levels {
+    /// The mean of the leaves, and of the rows that are scored as well, more or less.
+    pub(super) usual: u32,
+    /// The deepest leaf.
+    pub(super) most: u32,
+}
+
+impl Levels {
+    /// Those from some levels further down on.
+    pub(super) fn below(self, levels: u32) -> Self {
+        Self { usual: self.usual.saturating_sub(levels), most: self.most - levels }
+    }
 }
 
 /// A node that is no leaf.
@@ -90,12 +106,15 @@ impl<T: Value> Forest<T> {
         order.clear();
         order.push(0);
         let (mut at, mut depth) = (0, 0);
+        // How many leaves there are, and the levels above all of them together.
+        let (mut found, mut above) = (0, 0);
         loop {
             let level = order.len();
             while at < level {
                 let (packed, leaf) = match *tree.nodes.get(order[at] as usize).ok_or_else(malformed)? {
                     Node::Leaf(number) if number < numbers.end - numbers.start => {
                         let next = (start + at) as u32;
+                        (found, above) = (found + 1, above + u64::from(depth));
                         (Packed { cut: T::from_f64(f64::INFINITY), column: 1, next }, numbers.start + number)
                     }
                     Node::Leaf(_) => return Err(malformed()),
@@ -119,7 +138,7 @@ impl<T: Value> Forest<T> {
             }
             depth += 1;
         }
-        self.roots.push(Root { node: start as u32, depth });
+        self.roots.push(Root { node: start as u32, levels: Levels { usual: (above / found) as u32, most: depth } });
         Ok(())
     }
 
@@ -218,22 +237,24 @@ impl<T: Value> Forest<T> {
             + self.specials.iter().map(special).sum::<usize>()
     }
 
-    /// Adds the leaves of some trees for the first rows; `columns` and `out` are runs of `stride`.
+    /// Adds the leaves of some trees for some rows of so many features; `out` is runs of `stride`.
     pub(super) fn add<S: Sum>(
         &self,
         trees: Range<usize>,
         leaves: &Leaves<S>,
-        (columns, stride): (&[T], usize),
+        (read, features): (Read<'_, T>, usize),
         rows: usize,
-        out: &mut [S],
+        (out, stride): (&mut [S], usize),
     ) {
-        let mut values = vec![T::ZERO; (columns.len() / stride).max(1) * READINGS];
+        let mut values = vec![T::ZERO; features.max(1) * READINGS];
         assert!(values.len() >= self.columns);
         // SAFETY: no node that is not special names a column beyond `self.columns` (`rename`).
         let plain = |values: &[T], node: Packed<T>| unsafe { above(*values.get_unchecked(node.column as usize), node.cut) };
         for row in 0..rows {
-            for (readings, column) in values.as_chunks_mut::<READINGS>().0.iter_mut().zip(columns.chunks_exact(stride)) {
-                let value = column[row];
+            for (feature, readings) in values.as_chunks_mut::<READINGS>().0.iter_mut().enumerate().take(features) {
+                let mut value = [T::ZERO];
+                read(feature, row..row + 1, &mut value);
+                let [value] = value;
                 *readings = if value.is_nan() { [value, T::from_f64(f64::NEG_INFINITY), T::ZERO] } else { [value; READINGS] };
             }
             for start in trees.clone().step_by(LANES) {
@@ -258,9 +279,9 @@ impl<T: Value> Forest<T> {
     /// The nodes that are the leaves of some trees that follow one another.
     #[inline(always)]
     fn down(&self, start: usize, count: usize, right: impl Fn(Packed<T>) -> bool) -> [u32; LANES] {
+        let roots = &self.roots[start..start + count];
         // Beyond the last tree the lanes repeat it.
-        let at: [u32; LANES] = std::array::from_fn(|lane| self.roots[start + lane.min(count - 1)].node);
-        let depth = self.roots[start..start + count].iter().map(|root| root.depth).max().unwrap_or(0);
+        let mut at: [u32; LANES] = std::array::from_fn(|lane| roots[lane.min(count - 1)].node);
         let step = |at: [u32; LANES]| -> [u32; LANES] {
             std::array::from_fn(|lane| {
                 // SAFETY: `at` begins with a root, and a node's `next` and the one after it are nodes of the same tree (`new`).
@@ -268,7 +289,20 @@ impl<T: Value> Forest<T> {
                 node.next + u32::from(right(node))
             })
         };
-        descend(at, depth, step)
+        let most = |levels: fn(&Root) -> u32| roots.iter().map(levels).max().unwrap_or(0);
+        let (usual, most) = (most(|root| root.levels.usual), most(|root| root.levels.most));
+        for _ in 0..usual {
+            at = step(at);
+        }
+        // Few trees are likely to have further to go, or none.
+        for _ in usual..most {
+            let before = at;
+            at = step(at);
+            if at == before {
+                break;
+            }
+        }
+        at
     }
 }
 

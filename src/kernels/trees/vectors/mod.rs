@@ -9,7 +9,7 @@ mod wide;
 use std::ops::Range;
 
 use super::{
-    BLOCK, Leaves, Scratch, Sum, Value,
+    BLOCK, Leaves, Read, Scratch, Sum, Value,
     bins::Quantiser,
     lines::Lines,
     masks::{Forest, Form, Then},
@@ -27,7 +27,7 @@ pub(super) struct Block<'a, T, S> {
     pub(super) bins: &'a Quantiser<T>,
     pub(super) forest: &'a Forest,
     pub(super) leaves: &'a Leaves<S>,
-    pub(super) columns: &'a [T],
+    pub(super) read: Read<'a, T>,
     pub(super) stride: usize,
     pub(super) rows: usize,
 }
@@ -57,13 +57,13 @@ const fn place<S>(row: usize) -> usize {
 
 #[target_feature(enable = "avx2,popcnt")]
 fn run<T: Value, S: Sum>(block: &Block<'_, T, S>, trees: Range<usize>, scratch: &mut Scratch<S>, out: &mut [S]) {
-    let Block { wide, bins, forest, leaves, columns, stride, rows } = *block;
+    let Block { wide, bins, forest, leaves, read, stride, rows } = *block;
     let Scratch { bins: space, ways, vectors: Vectors { sums, slots } } = scratch;
     match wide {
         // SAFETY: this function has what `look` needs.
-        false => bins.fill_by(columns, stride, rows, space, |run, value| unsafe { T::look(run, value) }),
+        false => bins.fill_by(read, rows, space, |run, value| unsafe { T::look(run, value) }),
         // SAFETY: the CPU has what it needs.
-        true => unsafe { wide::fill(bins, columns, stride, rows, space) },
+        true => unsafe { wide::fill(bins, read, rows, space) },
     }
     // What the sums of a block take.
     let size = (out.len() / stride).max(1) * BLOCK;
@@ -114,11 +114,11 @@ fn run<T: Value, S: Sum>(block: &Block<'_, T, S>, trees: Range<usize>, scratch: 
                     let places = &forest.places[list as usize..];
                     leaves.add(numbers.iter().map(|&number| &places[usize::from(number)]), sums, BLOCK, place::<S>);
                 }
-                Then::Nodes { start: list, depth } => {
+                Then::Nodes { start: list, levels } => {
                     let places = &forest.places[list as usize..];
                     let walk = forest.deep.walk(space, start..rows.min(start + BLOCK));
                     let from = numbers.iter().take(rows - start).map(|&number| places[usize::from(number)]);
-                    leaves.add(walk.down_from(from, depth, &leaves.numbers, ways), sums, BLOCK, place::<S>);
+                    leaves.add(walk.down_from(from, levels, &leaves.numbers, ways), sums, BLOCK, place::<S>);
                 }
             }
         }

@@ -5,7 +5,7 @@ use std::arch::x86_64::*;
 
 use super::{
     super::{
-        Value,
+        Read, Value,
         bins::{Bins, Quantiser},
         masks::{Comparison, Step},
     },
@@ -14,9 +14,9 @@ use super::{
 
 /// Fills the bins.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi,popcnt")]
-pub(super) fn fill<T: Value>(quantiser: &Quantiser<T>, columns: &[T], stride: usize, rows: usize, bins: &mut Bins) {
+pub(super) fn fill<T: Value>(quantiser: &Quantiser<T>, read: Read<'_, T>, rows: usize, bins: &mut Bins) {
     // SAFETY: this function has what `look_wide` needs.
-    quantiser.fill_by(columns, stride, rows, bins, |run, value| unsafe { T::look_wide(run, value) });
+    quantiser.fill_by(read, rows, bins, |run, value| unsafe { T::look_wide(run, value) });
 }
 
 /// The number of the leaf that is reached under a node; `$level` and the rest count the levels below its children. Leaves are numbered
