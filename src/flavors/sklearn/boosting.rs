@@ -413,7 +413,7 @@ impl Part for Boosted {
         self.frame.clone()
     }
 
-    fn rows(&self) -> usize {
+    fn rows(&self, _lent: bool) -> usize {
         match &self.trees {
             Grown::Single(trees) => trees.rows(),
             Grown::Double(trees) => trees.rows(),

@@ -126,10 +126,10 @@ impl Part for Pipeline {
         self.first().is_some_and(|part| part.takes_documents())
     }
 
-    fn rows(&self) -> usize {
+    fn rows(&self, lent: bool) -> usize {
         let narrow = |part: &Shared| part.frame().count.is_some_and(|count| count <= NARROW);
         match &self.last {
-            Some(last) if self.steps.iter().chain(&self.last).all(narrow) => last.rows(),
+            Some(last) if self.steps.iter().chain(&self.last).all(narrow) => last.rows(lent && self.steps.is_empty()),
             _ => BLOCK,
         }
     }

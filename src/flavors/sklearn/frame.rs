@@ -100,9 +100,9 @@ pub(super) fn places(model: &Inner, schema: &Schema) -> Result<Vec<Option<usize>
     Ok((0..count).map(Some).collect())
 }
 
-/// The columns of a batch in the order of the features, with a block made for so many rows of it at once: what its columns are, and
-/// the values of those that need no conversion.
-pub(super) fn begin(places: &[Option<usize>], batch: &RecordBatch, rows: usize, block: &mut Block) -> Result<Vec<Input>> {
+/// The columns of a batch in the order of the features, with a block that knows what its columns are and has the values of those that
+/// need no conversion, but no room for others.
+pub(super) fn begin(places: &[Option<usize>], batch: &RecordBatch, block: &mut Block) -> Result<Vec<Input>> {
     block.reset(0, places.len(), Kind::Double);
     let mut inputs = Vec::with_capacity(places.len());
     for (at, place) in places.iter().enumerate() {
@@ -118,9 +118,6 @@ pub(super) fn begin(places: &[Option<usize>], batch: &RecordBatch, rows: usize, 
         }
         let read = input(array, at, block);
         inputs.push(read.map_err(|error| error.column(batch.schema_ref().field(place).name()))?);
-    }
-    if inputs.iter().any(|input| !matches!(input, Input::Lent)) {
-        block.make_rows(rows);
     }
     Ok(inputs)
 }

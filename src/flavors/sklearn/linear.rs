@@ -10,6 +10,7 @@ use super::{
 use crate::{
     error::Result,
     kernels::{
+        BLOCK,
         block::{Block, Kind},
         dense::{Affine, both, decide, expit, normalize, softmax},
     },
@@ -58,6 +59,11 @@ fn mapped(name: &str, affine: &Affine, input: &Block, out: &mut Block) -> Result
     }
 }
 
+/// A column that is read where it lies is best read far: memory that follows is foreseen, other memory is not.
+fn rows(lent: bool) -> usize {
+    if lent { 4 * BLOCK } else { BLOCK }
+}
+
 impl Part for Regressor {
     fn has(&self, method: Method) -> bool {
         method == Method::Predict
@@ -73,6 +79,10 @@ impl Part for Regressor {
 
     fn frame(&self) -> Frame {
         self.frame.clone()
+    }
+
+    fn rows(&self, lent: bool) -> usize {
+        rows(lent)
     }
 
     fn takes_sparse(&self) -> bool {
@@ -244,6 +254,10 @@ impl Part for Classifier {
 
     fn frame(&self) -> Frame {
         self.frame.clone()
+    }
+
+    fn rows(&self, lent: bool) -> usize {
+        rows(lent)
     }
 
     fn takes_sparse(&self) -> bool {

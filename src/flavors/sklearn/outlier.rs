@@ -155,7 +155,7 @@ impl Part for Detector {
         self.frame.clone()
     }
 
-    fn rows(&self) -> usize {
+    fn rows(&self, _lent: bool) -> usize {
         match &self.decision {
             Decision::Depth { trees, .. } => trees.rows(),
             Decision::Linear(_) | Decision::Distance { .. } => BLOCK,

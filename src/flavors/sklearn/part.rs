@@ -102,8 +102,8 @@ pub(super) trait Part: Send + Sync {
         false
     }
 
-    /// How many rows it is best given at once, a multiple of [`BLOCK`].
-    fn rows(&self) -> usize {
+    /// How many rows it is best given at once, a multiple of [`BLOCK`]. `lent` says that all columns are read where the batch holds them.
+    fn rows(&self, _lent: bool) -> usize {
         BLOCK
     }
 

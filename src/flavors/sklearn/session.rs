@@ -22,8 +22,8 @@ use crate::{
 /// The scratch space of a stream.
 pub(super) struct SklearnSession {
     model: Arc<Inner>,
-    /// Most rows given to the model at once.
-    most: usize,
+    /// Most rows given to the model at once, with columns to convert and where all are lent.
+    most: [usize; 2],
     places: Option<(SchemaRef, Vec<Option<usize>>)>,
     work: Work,
     input: Block,
@@ -33,21 +33,26 @@ pub(super) struct SklearnSession {
 
 impl SklearnSession {
     pub(super) fn new(model: Arc<Inner>) -> Self {
-        let most = model.part.rows();
+        let most = [false, true].map(|lent| model.part.rows(lent));
         let (work, input, out) = (Work::default(), Block::default(), Block::default());
         Self { model, most, places: None, work, input, out, answers: Answers::new() }
     }
 
-    /// Makes a block of a batch's first rows, as many as are given to the model at once.
-    fn begin(&mut self, batch: &RecordBatch, rows: usize) -> Result<Vec<Input>> {
+    /// Makes a block for the rows of a batch that are given to the model at once, and says how many.
+    fn begin(&mut self, batch: &RecordBatch) -> Result<(Vec<Input>, usize)> {
         let places = match self.places.take() {
             Some((known, places)) if Arc::ptr_eq(&known, batch.schema_ref()) => places,
             _ => frame::places(&self.model, batch.schema_ref())?,
         };
         let (_, places) = self.places.insert((batch.schema(), places));
-        let inputs = frame::begin(places, batch, rows, &mut self.input)?;
+        let inputs = frame::begin(places, batch, &mut self.input)?;
         self.work.read(frame::texts(&inputs));
-        Ok(inputs)
+        let lent = inputs.iter().all(|input| matches!(input, Input::Lent));
+        let most = self.most[usize::from(lent)].min(batch.num_rows());
+        if !lent {
+            self.input.make_rows(most);
+        }
+        Ok((inputs, most))
     }
 
     /// One answer column from all rows' values.
@@ -74,8 +79,7 @@ impl Session for SklearnSession {
         let rows = batch.num_rows();
         let mut values: Vec<Vec<f64>> = Vec::new();
         let model = self.model.clone();
-        let most = self.most.min(rows);
-        let inputs = self.begin(batch, most)?;
+        let (inputs, most) = self.begin(batch)?;
         for start in (0..rows).step_by(most.max(1)) {
             context.check()?;
             let count = most.min(rows - start);

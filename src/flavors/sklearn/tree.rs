@@ -292,7 +292,7 @@ impl Part for Model {
         self.frame.clone()
     }
 
-    fn rows(&self) -> usize {
+    fn rows(&self, _lent: bool) -> usize {
         self.trees.rows()
     }
 
