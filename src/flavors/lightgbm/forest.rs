@@ -7,7 +7,7 @@ use crate::{
     formats::lightgbm::{self as format, Child, Linear, Split},
     kernels::{
         BLOCK, Path,
-        trees::{Ensemble, Missing, Node, Scratch, Test, Tree},
+        trees::{Ensemble, Missing, Node, Scratch, Test, Tree, runs},
     },
 };
 
@@ -110,7 +110,7 @@ impl Forest {
         out: &mut [f64],
     ) {
         out.fill(0.0);
-        let read = |at: usize, rows: Range<usize>, to: &mut [f64]| to.copy_from_slice(&columns[at * stride..][rows]);
+        let read = runs(columns, stride);
         if self.linear.is_empty() {
             return self.ensemble.add(trees, &read, rows, &mut work.scratch, (out, stride));
         }

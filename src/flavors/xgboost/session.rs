@@ -1,6 +1,6 @@
 //! One stream of batches through a model.
 
-use std::{ops::Range, sync::Arc};
+use std::sync::Arc;
 
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
 
@@ -8,7 +8,12 @@ use super::{Engine, Inner, class::Answer, ensemble::Sums, features, options::Ask
 use crate::{
     error::{Error, Kind, Result},
     flavors::answers::Answers,
-    kernels::{BLOCK, columns::Column, linear, places, trees::Scratch},
+    kernels::{
+        BLOCK,
+        columns::Column,
+        linear, places,
+        trees::{Scratch, runs},
+    },
     score::{Context, Session},
 };
 
@@ -141,10 +146,7 @@ impl Session for XgbSession {
                 Engine::Trees { ensemble, base, sums, .. } => {
                     let apart = *sums == Sums::Apart;
                     self.out.chunks_exact_mut(stride).zip(base).for_each(|(out, &base)| out.fill(if apart { 0.0 } else { base }));
-                    let block = &self.block;
-                    let read = |at: usize, rows: Range<usize>, to: &mut [f32]| {
-                        to.copy_from_slice(&block[at * stride..][rows]);
-                    };
+                    let read = runs(&self.block, stride);
                     ensemble.add(self.asked.trees.clone(), &read, count, &mut self.scratch, (&mut self.out, stride));
                     if apart {
                         let outputs = self.out.chunks_exact_mut(stride).zip(base);

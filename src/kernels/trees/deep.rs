@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::{
     BLOCK, Leaves, Sum, Value,
     bins::{Bins, Builder, Width},
-    walk::{self, Levels, Root},
+    walk::{self, Levels, MOST_FIRST, Root},
 };
 use crate::{error::Result, memory};
 
@@ -22,8 +22,6 @@ struct Packed {
 const LANES: usize = 8;
 /// Levels that rows go down until those at a leaf leave.
 const NEXT: u32 = 4;
-/// The most of them the first time: where one branch is very long, most leaves lie deep and few rows come to them.
-const MOST_FIRST: u32 = 16;
 
 /// Where rows are on their way down a tree.
 #[derive(Default)]

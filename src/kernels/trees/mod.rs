@@ -106,6 +106,11 @@ pub struct Ensemble<T, S> {
 /// Writes the values of some rows of one of [`Ensemble::features`] into a list of as many.
 pub type Read<'a, T> = &'a dyn Fn(usize, Range<usize>, &mut [T]);
 
+/// Reads columns that are one run of `stride` values each.
+pub fn runs<T: Copy>(columns: &[T], stride: usize) -> impl Fn(usize, Range<usize>, &mut [T]) {
+    move |at, rows, to| to.copy_from_slice(&columns[at * stride..][rows])
+}
+
 /// What scores more than a few rows.
 enum Form<T> {
     /// More bin columns than nodes can name: all rows walk.

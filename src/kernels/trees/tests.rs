@@ -166,11 +166,6 @@ fn expected<S: Number>(trees: &[Tree<S>], width: usize, base: &[S], row: impl Fn
     sums
 }
 
-/// Reads columns that are runs of `stride`.
-fn of<T: Copy>(columns: &[T], stride: usize) -> impl Fn(usize, Range<usize>, &mut [T]) {
-    move |at, rows, to| to.copy_from_slice(&columns[at * stride..][rows])
-}
-
 fn check<T: Value, S: Number>(trees: &[Tree<S>], width: usize, seed: u64) {
     let outputs = width + 1;
     let base: Vec<S> = (0..outputs).map(|output| S::near(output as f64 * 0.7 - 0.3)).collect();
@@ -182,7 +177,7 @@ fn check<T: Value, S: Number>(trees: &[Tree<S>], width: usize, seed: u64) {
             let stride = blocks * BLOCK;
             let columns: Vec<T> = (0..ensemble.features().len() * stride).map(|_| T::from_f64(random.value())).collect();
             let mut out: Vec<S> = base.iter().flat_map(|&base| vec![base; stride]).collect();
-            ensemble.add(0..trees.len(), &of(&columns, stride), rows, &mut scratch, (&mut out, stride));
+            ensemble.add(0..trees.len(), &runs(&columns, stride), rows, &mut scratch, (&mut out, stride));
             for row in 0..rows {
                 let value = |feature: u32| columns[ensemble.features().binary_search(&feature).unwrap() * stride + row].double();
                 let wanted = expected(trees, width, &base, value);
@@ -322,7 +317,7 @@ fn a_range_of_the_trees_is_that_range() {
         for rows in [5, 100] {
             let columns: Vec<f64> = (0..whole.features().len() * BLOCK).map(|_| random.value()).collect();
             let mut out = vec![0.0; 2 * BLOCK];
-            whole.add(1..4, &of(&columns, BLOCK), rows, &mut Scratch::default(), (&mut out, BLOCK));
+            whole.add(1..4, &runs(&columns, BLOCK), rows, &mut Scratch::default(), (&mut out, BLOCK));
             for row in 0..rows {
                 let value = |feature: u32| columns[whole.features().binary_search(&feature).unwrap() * BLOCK + row];
                 let wanted = expected(part, 1, &[0.0, 0.0], value);

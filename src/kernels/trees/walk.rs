@@ -12,6 +12,9 @@ use crate::{error::Result, memory};
 const LANES: usize = 16;
 /// Columns of a feature.
 const READINGS: usize = 3;
+/// Most levels that are gone down before it is asked who is at a leaf: where one branch is very long, most leaves lie deep and few rows
+/// come to them.
+pub(super) const MOST_FIRST: u32 = 16;
 /// Marks the place of a [`Special`] where other nodes have a column.
 const SPECIAL: u32 = 1 << 31;
 
@@ -291,11 +294,12 @@ impl<T: Value> Forest<T> {
         };
         let most = |levels: fn(&Root) -> u32| roots.iter().map(levels).max().unwrap_or(0);
         let (usual, most) = (most(|root| root.levels.usual), most(|root| root.levels.most));
-        for _ in 0..usual {
+        let first = usual.min(MOST_FIRST);
+        for _ in 0..first {
             at = step(at);
         }
         // Few trees are likely to have further to go, or none.
-        for _ in usual..most {
+        for _ in first..most {
             let before = at;
             at = step(at);
             if at == before {
