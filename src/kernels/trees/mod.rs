@@ -276,6 +276,17 @@ impl<S: Sum> Leaves<S> {
         Ok(numbers)
     }
 
+    /// Adds the leaves that one row comes to in some trees. `sums` begins with the row's first, and each output's comes `stride` further
+    /// on.
+    #[inline(always)]
+    fn add_row(&self, trees: Range<usize>, found: &[u32], sums: &mut [S], stride: usize) {
+        for at in 0..self.width {
+            for (&output, &leaf) in self.outputs[trees.clone()].iter().zip(found) {
+                sums[(output as usize + at) * stride] += self.values[leaf as usize * self.width + at];
+            }
+        }
+    }
+
     /// Adds the leaves of a block's first rows to the sums of as many outputs as leaves have numbers. `sums` begins with the first
     /// output's, and the next one's come `stride` further on; `place` is where a row's sum is among the [`BLOCK`] of an output.
     #[inline(always)]

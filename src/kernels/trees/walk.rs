@@ -8,8 +8,8 @@ use std::ops::Range;
 use super::{Leaves, Missing, Node, Read, Slots, Sum, Test, Tree, Value, index, malformed, set::Set};
 use crate::{error::Result, memory};
 
-/// Trees walked side by side.
-const LANES: usize = 16;
+/// Most trees walked side by side: more than the CPU looks ahead, so that it finds work while it waits for nodes.
+const TOGETHER: usize = 64;
 /// Columns of a feature.
 const READINGS: usize = 3;
 /// Most levels that are gone down before it is asked who is at a leaf: where one branch is very long, most leaves lie deep and few rows
@@ -253,6 +253,7 @@ impl<T: Value> Forest<T> {
         assert!(values.len() >= self.columns);
         // SAFETY: no node that is not special names a column beyond `self.columns` (`rename`).
         let plain = |values: &[T], node: Packed<T>| unsafe { above(*values.get_unchecked(node.column as usize), node.cut) };
+        let mut found = [0; TOGETHER];
         for row in 0..rows {
             for (feature, readings) in values.as_chunks_mut::<READINGS>().0.iter_mut().enumerate().take(features) {
                 let mut value = [T::ZERO];
@@ -260,53 +261,50 @@ impl<T: Value> Forest<T> {
                 let [value] = value;
                 *readings = if value.is_nan() { [value, T::from_f64(f64::NEG_INFINITY), T::ZERO] } else { [value; READINGS] };
             }
-            for start in trees.clone().step_by(LANES) {
-                let count = LANES.min(trees.end - start);
-                let found = match self.specials.is_empty() {
-                    true => self.down(start, count, |node| plain(&values, node)),
-                    false => self.down(start, count, |node| match node.column & SPECIAL {
+            for start in trees.clone().step_by(TOGETHER) {
+                let group = start..trees.end.min(start + TOGETHER);
+                let (roots, found) = (&self.roots[group.clone()], &mut found[..group.len()]);
+                match self.specials.is_empty() {
+                    true => self.down(roots, found, |node| plain(&values, node)),
+                    false => self.down(roots, found, |node| match node.column & SPECIAL {
                         0 => plain(&values, node),
                         _ => self.specials[(node.column & !SPECIAL) as usize].right(&values),
                     }),
-                };
-                for (&output, node) in leaves.outputs[start..start + count].iter().zip(found) {
-                    let leaf = leaves.numbers[node as usize];
-                    let sums = out[output as usize * stride + row..].iter_mut().step_by(stride);
-                    let values = &leaves.values[leaf as usize * leaves.width..][..leaves.width];
-                    sums.zip(values).for_each(|(sum, &value)| *sum += value);
                 }
+                // All numbers before all values, so that the CPU waits for many at a time.
+                found.iter_mut().for_each(|at| *at = leaves.numbers[*at as usize]);
+                leaves.add_row(group, found, &mut out[row..], stride);
             }
         }
     }
 
-    /// The nodes that are the leaves of some trees that follow one another.
+    /// Finds the nodes that are the leaves of some trees.
     #[inline(always)]
-    fn down(&self, start: usize, count: usize, right: impl Fn(Packed<T>) -> bool) -> [u32; LANES] {
-        let roots = &self.roots[start..start + count];
-        // Beyond the last tree the lanes repeat it.
-        let mut at: [u32; LANES] = std::array::from_fn(|lane| roots[lane.min(count - 1)].node);
-        let step = |at: [u32; LANES]| -> [u32; LANES] {
-            std::array::from_fn(|lane| {
-                // SAFETY: `at` begins with a root, and a node's `next` and the one after it are nodes of the same tree (`new`).
-                let node = unsafe { *self.nodes.get_unchecked(at[lane] as usize) };
-                node.next + u32::from(right(node))
-            })
+    fn down(&self, roots: &[Root], found: &mut [u32], right: impl Fn(Packed<T>) -> bool) {
+        let step = |at: u32| {
+            // SAFETY: `at` begins with a root, and a node's `next` and the one after it are nodes of the same tree (`new`).
+            let node = unsafe { *self.nodes.get_unchecked(at as usize) };
+            node.next + u32::from(right(node))
         };
         let most = |levels: fn(&Root) -> u32| roots.iter().map(levels).max().unwrap_or(0);
         let (usual, most) = (most(|root| root.levels.usual), most(|root| root.levels.most));
         let first = usual.min(MOST_FIRST);
+        found.iter_mut().zip(roots).for_each(|(at, root)| *at = root.node);
         for _ in 0..first {
-            at = step(at);
+            found.iter_mut().for_each(|at| *at = step(*at));
         }
         // Few trees are likely to have further to go, or none.
         for _ in first..most {
-            let before = at;
-            at = step(at);
-            if at == before {
+            let mut moved = 0;
+            for at in found.iter_mut() {
+                let next = step(*at);
+                moved |= next ^ *at;
+                *at = next;
+            }
+            if moved == 0 {
                 break;
             }
         }
-        at
     }
 }
 
