@@ -1,12 +1,13 @@
 //! A batch's columns as features. LightGBM takes a table's columns by their places and never asks for their names.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use arrow::{
     array::{Array, ArrayRef, AsArray, Float32Array, RecordBatch},
     compute::{cast, take},
     datatypes::DataType,
 };
+use foldhash::HashMap;
 
 use crate::{
     error::{Error, Kind as ErrorKind, Result},

@@ -1,6 +1,6 @@
 //! Encoders of categories, texts or numbers.
 
-use std::collections::HashMap;
+use foldhash::HashMap;
 
 use super::{
     common::{Step, Transform},
@@ -34,7 +34,7 @@ fn bits(value: f64) -> u64 {
 
 impl Categories {
     fn new(view: View<'_>) -> Made<Self> {
-        let mut categories = Self { symbols: HashMap::new(), numbers: HashMap::new(), missing: None, count: 0 };
+        let mut categories = Self { symbols: HashMap::default(), numbers: HashMap::default(), missing: None, count: 0 };
         if let Some(texts) = view.texts() {
             for text in &texts {
                 categories.symbols.insert(bits(view.loader.symbol(text)), categories.count);
@@ -173,10 +173,10 @@ pub(super) fn one_hot(view: View<'_>) -> Made<Shared> {
 
 impl OneHot {
     /// The output that a value lights.
-    fn place(&self, input: &Block, at: usize, row: usize) -> Result<Option<usize>> {
+    #[inline]
+    fn place(&self, at: usize, kind: Kind, value: f64, row: usize) -> Result<Option<usize>> {
         let (categories, places) = &self.columns[at];
-        let value = input.at(row, at);
-        match categories.code(input.kinds()[at], value) {
+        match categories.code(kind, value) {
             Some(code) => Ok(places[code]),
             None if self.refuses => Err(unfamiliar(value, at, row)),
             None => Ok(self.unknown[at]),
@@ -187,11 +187,12 @@ impl OneHot {
 impl Transform for OneHot {
     fn transform(&self, input: &Block, _: &mut Work, out: &mut Block) -> Result<()> {
         super::part::expect_width("OneHotEncoder", input, self.columns.len())?;
+        let kinds = input.kinds();
         if self.outputs > MAX_WIDTH {
             let to = out.reset_sparse(input.rows(), self.outputs);
             for row in 0..input.rows() {
-                for at in 0..self.columns.len() {
-                    if let Some(place) = self.place(input, at, row)? {
+                for (at, &kind) in kinds.iter().enumerate() {
+                    if let Some(place) = self.place(at, kind, input.at(row, at), row)? {
                         to.push(place, 1.0);
                     }
                 }
@@ -200,10 +201,12 @@ impl Transform for OneHot {
             return Ok(());
         }
         out.reset_zeros(input.rows(), self.outputs, self.kind);
-        for at in 0..self.columns.len() {
-            for row in 0..input.rows() {
-                if let Some(place) = self.place(input, at, row)? {
-                    out.column_mut(place)[row] = 1.0;
+        let stride = out.stride();
+        let runs = out.runs_mut();
+        for (at, &kind) in kinds.iter().enumerate() {
+            for (row, &value) in input.column(at).iter().enumerate() {
+                if let Some(place) = self.place(at, kind, value, row)? {
+                    runs[place * stride + row] = 1.0;
                 }
             }
         }
@@ -293,8 +296,8 @@ impl Transform for Lookup {
                 return super::part::expect_width("encoder", input, column + 1);
             }
             let kind = input.kinds()[column];
-            for (row, &value) in input.column(column).iter().enumerate() {
-                out.column_mut(output)[row] = match (categories.code(kind, value), &self.unknown) {
+            for (row, (&value, to)) in input.column(column).iter().zip(out.column_mut(output)).enumerate() {
+                *to = match (categories.code(kind, value), &self.unknown) {
                     (Some(code), _) => numbers[code],
                     (None, Some(unknown)) => unknown[table],
                     (None, None) => return Err(unfamiliar(value, column, row)),

@@ -193,8 +193,9 @@ pub(super) fn fill(inputs: &[Input], symbols: &Symbols, rows: Range<usize>, bloc
             Input::Lent => {}
             Input::Numbers(column) => column.fill(rows.clone(), block.column_mut(at)),
             Input::Texts(texts) => {
-                for (number, row) in block.column_mut(at).iter_mut().zip(rows.clone()) {
-                    *number = if texts.is_null(row) { f64::NAN } else { symbols.number(texts.value(row)) };
+                let texts = texts.slice(rows.start, rows.len());
+                for (number, text) in block.column_mut(at).iter_mut().zip(&texts) {
+                    *number = text.map_or(f64::NAN, |text| symbols.number(text));
                 }
             }
             Input::Absent => block.column_mut(at).fill(f64::NAN),

@@ -1,9 +1,8 @@
 //! `sklearn.feature_extraction.text`: documents as counts of their words, or of runs of words or characters.
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::Arc,
-};
+use std::{collections::HashSet, sync::Arc};
+
+use foldhash::HashMap;
 
 use super::{
     common::{Step, Transform},

@@ -1,9 +1,8 @@
 //! Reading fitted attributes out of an object graph.
 
-use std::{
-    cell::{Cell, RefCell},
-    collections::HashMap,
-};
+use std::cell::{Cell, RefCell};
+
+use foldhash::HashMap;
 
 use super::csr;
 use crate::{

@@ -88,7 +88,7 @@ fn not_a_number(array: &ArrayRef) -> Error {
 
 /// Categories by name become their codes in the training data.
 fn codes(names: &[String], array: &ArrayRef) -> Result<Column> {
-    let code: HashMap<&str, f32> = names.iter().enumerate().map(|(code, name)| (name.as_str(), code as f32)).collect();
+    let code: foldhash::HashMap<&str, f32> = names.iter().enumerate().map(|(code, name)| (name.as_str(), code as f32)).collect();
     let texts = match array.data_type() {
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => arrow::compute::cast(array, &DataType::LargeUtf8)?,
         DataType::Dictionary(_, values) if matches!(**values, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View) => {
@@ -113,7 +113,8 @@ fn whole_codes(names: &[i64], array: &ArrayRef) -> Result<Column> {
     if !numeric {
         return Err(not_a_number(array));
     }
-    let code: HashMap<u64, f32> = names.iter().enumerate().map(|(code, &name)| ((name as f64).to_bits(), code as f32)).collect();
+    let code: foldhash::HashMap<u64, f32> =
+        names.iter().enumerate().map(|(code, &name)| ((name as f64).to_bits(), code as f32)).collect();
     let numbers = arrow::compute::cast(array, &DataType::Float64)?;
     let value = |(row, number): (usize, Option<f64>)| match number.filter(|number| !number.is_nan()) {
         None => Ok(f32::NAN),
