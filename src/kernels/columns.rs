@@ -1,8 +1,5 @@
 //! Arrow columns as runs of numbers of either precision, NaN where there is no value.
-#![allow(unsafe_code)]
 
-#[cfg(target_arch = "x86_64")]
-use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
 use std::ops::Range;
 
 use arrow::{
@@ -15,7 +12,7 @@ use arrow::{
 };
 use half::f16;
 
-use super::block::Kind;
+use super::{block::Kind, prefetch::prefetch};
 
 /// A column of numbers or truth values. Cheap to make: it shares the array's memory.
 #[derive(Debug, Clone)]
@@ -129,18 +126,9 @@ pub fn doubles(array: &ArrayRef) -> Option<&ScalarBuffer<f64>> {
 
 /// Begins to bring what follows some rows from memory. A block takes a little of every column: too little for the CPU to see where it
 /// goes on.
-#[cfg(target_arch = "x86_64")]
 fn fetch<T>(values: &[T], rows: &Range<usize>) {
-    const LINE: usize = 64;
-    let next = rows.end..values.len().min(rows.end + rows.len());
-    for line in values[next].chunks(LINE / size_of::<T>()) {
-        // SAFETY: a hint that changes nothing, about memory of the slice.
-        unsafe { _mm_prefetch::<_MM_HINT_T1>(line.as_ptr().cast()) };
-    }
+    prefetch(&values[rows.end..values.len().min(rows.end + rows.len())]);
 }
-
-#[cfg(not(target_arch = "x86_64"))]
-fn fetch<T>(_values: &[T], _rows: &Range<usize>) {}
 
 /// The precision a kernel works in.
 pub trait Real: Copy {

@@ -10,6 +10,7 @@ pub mod link;
 pub mod neighbors;
 pub mod pairs;
 mod path;
+mod prefetch;
 pub mod pursuit;
 pub mod response;
 pub mod solve;

@@ -18,7 +18,7 @@ mod walk;
 
 use std::{collections::HashMap, ops::Range};
 
-use super::{BLOCK, Path};
+use super::{BLOCK, Path, prefetch::prefetch};
 use crate::{
     error::{Error, Kind, Result},
     memory,
@@ -130,6 +130,8 @@ struct Leaves<S> {
     numbers: Vec<u32>,
     /// The first output of each tree.
     outputs: Vec<u32>,
+    /// The number of each tree's first leaf.
+    starts: Vec<u32>,
     /// How many outputs there must be.
     most: usize,
 }
@@ -162,7 +164,7 @@ impl<T: Value, S: Sum> Builder<T, S> {
         }
         // In each tree one node more is a leaf than is a split.
         let values = memory::room(((nodes + trees) / 2).saturating_mul(width));
-        let leaves = Leaves { values, width, numbers: memory::room(nodes), outputs: Vec::new(), most: 0 };
+        let leaves = Leaves { values, width, numbers: memory::room(nodes), outputs: Vec::new(), starts: Vec::new(), most: 0 };
         Ok(Self { slots: Slots::default(), walk: walk::Forest::with_capacity(nodes), leaves, order: Vec::new() })
     }
 
@@ -263,7 +265,7 @@ impl<T: Value, S: Sum> Ensemble<T, S> {
 
 impl<S: Sum> Leaves<S> {
     fn memory(&self) -> usize {
-        size_of_val(&*self.values) + size_of_val(&*self.numbers) + size_of_val(&*self.outputs)
+        size_of_val(&*self.values) + size_of_val(&*self.numbers) + size_of_val(&*self.outputs) + size_of_val(&*self.starts)
     }
 
     /// Adds those of a tree; their numbers.
@@ -272,8 +274,15 @@ impl<S: Sum> Leaves<S> {
         let numbers = index(first)?..index(first + count)?;
         self.values.extend_from_slice(&tree.values[..count * self.width]);
         self.outputs.push(tree.output);
+        self.starts.push(numbers.start);
         self.most = self.most.max((tree.output as usize).saturating_add(self.width));
         Ok(numbers)
+    }
+
+    /// Begins to bring a tree's leaves from memory, to which rows will come in no order.
+    fn fetch(&self, tree: usize) {
+        let end = self.starts.get(tree + 1).map_or(self.values.len(), |&next| next as usize * self.width);
+        prefetch(&self.values[self.starts[tree] as usize * self.width..end]);
     }
 
     /// Adds the leaves that one row comes to in some trees. `sums` begins with the row's first, and each output's comes `stride` further
