@@ -47,7 +47,10 @@ pub(super) fn exact(array: &ArrayRef, to: &DataType) -> Result<ArrayRef, Inexact
         DataType::UInt16 => integer::<UInt16Type>(array, to),
         DataType::UInt32 => integer::<UInt32Type>(array, to),
         DataType::UInt64 => integer::<UInt64Type>(array, to),
-        DataType::Float32 => exact(&lossless(array, &DataType::Float64)?, to),
+        DataType::Float32 => {
+            let doubles: Float64Array = array.as_primitive::<Float32Type>().unary(f64::from);
+            exact(&(Arc::new(doubles) as ArrayRef), to)
+        }
         _ => float(array, to),
     }
 }

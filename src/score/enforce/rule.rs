@@ -95,14 +95,11 @@ impl Rule {
     }
 
     pub(super) fn apply(&self, array: &ArrayRef, segments: &Segments<'_>) -> Result<ArrayRef, Refusal> {
-        let inexact = |to: &DataType| {
-            let (to, from) = (to.to_string(), array.data_type().to_string());
-            move |numbers::Inexact(row)| Refusal::at(row, to, from, "the value would change")
-        };
         match self {
             Self::Keep => Ok(array.clone()),
             Self::Nulls(to) => Ok(new_null_array(to, array.len())),
-            Self::Number(to) => numbers::exact(array, to).map_err(inexact(to)),
+            Self::Number(to) => numbers::exact(array, to)
+                .map_err(|numbers::Inexact(row)| Refusal::at(row, to, array.data_type(), "the value would change")),
             Self::Cast(to) | Self::Layout(to) => recast(array, to),
             Self::ParseBytes => match array.data_type() {
                 DataType::LargeBinary => numbers::parse_bytes(array.as_binary::<i64>()),
