@@ -15,7 +15,10 @@ use super::{
 use crate::{
     error::{Error, Kind as ErrorKind, Result},
     flavors::answers::Answers,
-    kernels::block::{Block, Kind},
+    kernels::{
+        BLOCK,
+        block::{Block, Kind},
+    },
     score::{Context, Session},
 };
 
@@ -47,9 +50,18 @@ impl SklearnSession {
         let (_, places) = self.places.insert((batch.schema(), places));
         let inputs = frame::begin(places, batch, &mut self.input)?;
         self.work.read(frame::texts(&inputs));
-        let lent = inputs.iter().all(|input| matches!(input, Input::Lent));
-        let most = self.most[usize::from(lent)].min(batch.num_rows());
-        if !lent {
+        let converted = inputs.iter().filter(|input| !matches!(input, Input::Lent)).count();
+        let most = match converted {
+            0 => self.most[1].min(batch.num_rows()),
+            _ => {
+                // Converted columns take no more memory than the batch does.
+                let fields = batch.schema_ref().fields().iter();
+                let bytes: usize = fields.map(|field| field.data_type().primitive_width().unwrap_or(1)).sum();
+                let rows = (batch.num_rows() * bytes / (converted * size_of::<f64>())).next_multiple_of(BLOCK).max(BLOCK);
+                self.most[0].min(rows).min(batch.num_rows())
+            }
+        };
+        if converted > 0 {
             self.input.make_rows(most);
         }
         Ok((inputs, most))
