@@ -181,6 +181,13 @@ const SPLIT: [(&str, &str); 23] = [
 ];
 
 #[test]
+fn an_unknown_path_is_refused_where_no_kernel_asks_for_one() {
+    cases();
+    let (passed, text) = native::with_kernel("quantum", "sklearn::a_row_without_neighbors_is_refused_where_it_has_no_label");
+    assert!(!passed && text.contains("MLFLIGHT_KERNEL=quantum"), "{text}");
+}
+
+#[test]
 fn the_portable_path_gives_the_same_answers() {
     cases();
     let (passed, text) = native::with_kernel("portable", "sklearn::every_case_is_native_or_says_why_not");

@@ -20,6 +20,7 @@ use serde_json::{Map, Value};
 use crate::{
     config,
     error::{Error, Kind, Result},
+    kernels,
     mlmodel::MlModel,
     score::Model,
 };
@@ -145,6 +146,8 @@ fn load_native(mlmodel: &MlModel, directory: &Path, options: &LoadOptions) -> Re
         if mlmodel.flavor(flavor).is_none() {
             continue;
         }
+        // A path that this CPU cannot run is refused for every model, whether its kernels have paths or not.
+        kernels::Path::choose()?;
         match loader(mlmodel, directory, options)? {
             Ok(model) => {
                 return Ok(Ok(Loaded {

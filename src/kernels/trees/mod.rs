@@ -289,9 +289,10 @@ impl<S: Sum> Leaves<S> {
     /// on.
     #[inline(always)]
     fn add_row(&self, trees: Range<usize>, found: &[u32], sums: &mut [S], stride: usize) {
-        for at in 0..self.width {
-            for (&output, &leaf) in self.outputs[trees.clone()].iter().zip(found) {
-                sums[(output as usize + at) * stride] += self.values[leaf as usize * self.width + at];
+        for (&output, &leaf) in self.outputs[trees].iter().zip(found) {
+            let values = &self.values[leaf as usize * self.width..][..self.width];
+            for (&value, output) in values.iter().zip(output as usize..) {
+                sums[output * stride] += value;
             }
         }
     }
