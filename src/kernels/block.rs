@@ -172,6 +172,7 @@ impl Block {
     }
 
     /// The values of a column.
+    #[inline]
     pub fn column(&self, column: usize) -> &[f64] {
         match self.lent.get(column) {
             Some(Some(values)) => &values[self.first..][..self.rows],

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::{
-    array::{Array, RecordBatch},
+    array::{Array, ArrayRef, RecordBatch},
     datatypes::{DataType, Field, Schema, SchemaRef},
 };
 use serde_json::{Map, Value};
@@ -96,11 +96,17 @@ impl ScorerSession {
         let input = self.enforcement.apply(batch, context)?;
         let raw = self.session.score(&input, context)?;
         context.check()?;
-        // By slice: columns read from one IPC message share its buffer.
-        let answered = raw.columns().iter().map(|column| column.to_data().get_slice_memory_size().unwrap_or_default());
-        context.reserve(answered.sum())?;
+        context.reserve(raw.columns().iter().map(held).sum())?;
         let column = self.conversion.apply(&raw, rows)?;
         Ok(RecordBatch::try_new(self.schema.clone(), vec![column])?)
+    }
+}
+
+/// Bytes of an array's values. By slice: columns read from one IPC message share its buffer.
+fn held(array: &ArrayRef) -> usize {
+    match array.data_type().primitive_width() {
+        Some(width) => array.len() * width,
+        None => array.to_data().get_slice_memory_size().unwrap_or_default(),
     }
 }
 

@@ -289,11 +289,13 @@ impl<S: Sum> Leaves<S> {
     /// on.
     #[inline(always)]
     fn add_row(&self, trees: Range<usize>, found: &[u32], sums: &mut [S], stride: usize) {
-        for (&output, &leaf) in self.outputs[trees].iter().zip(found) {
-            let values = &self.values[leaf as usize * self.width..][..self.width];
-            for (&value, output) in values.iter().zip(output as usize..) {
-                sums[output * stride] += value;
-            }
+        let trees = self.outputs[trees].iter().zip(found).map(|(&output, &leaf)| (output as usize, leaf as usize));
+        match self.width {
+            1 => trees.for_each(|(output, leaf)| sums[output * stride] += self.values[leaf]),
+            width => trees.for_each(|(output, leaf)| {
+                let values = &self.values[leaf * width..][..width];
+                values.iter().zip(output..).for_each(|(&value, output)| sums[output * stride] += value);
+            }),
         }
     }
 

@@ -286,10 +286,11 @@ impl<T: Value> Forest<T> {
             let node = unsafe { *self.nodes.get_unchecked(at as usize) };
             node.next + u32::from(right(node))
         };
-        let most = |levels: fn(&Root) -> u32| roots.iter().map(levels).max().unwrap_or(0);
-        let (usual, most) = (most(|root| root.levels.usual), most(|root| root.levels.most));
+        let (mut usual, mut most) = (0, 0);
+        for (at, root) in found.iter_mut().zip(roots) {
+            (*at, usual, most) = (root.node, root.levels.usual.max(usual), root.levels.most.max(most));
+        }
         let first = usual.min(MOST_FIRST);
-        found.iter_mut().zip(roots).for_each(|(at, root)| *at = root.node);
         for _ in 0..first {
             found.iter_mut().for_each(|at| *at = step(*at));
         }
