@@ -133,7 +133,9 @@ impl Session for XgbSession {
         let width = if self.asked.margin { self.model.outputs } else { self.model.link.width(self.model.outputs) };
         let columns = self.columns(batch)?;
         let stride = self.most().min(places(rows));
-        context.reserve(rows.saturating_mul(width + 2).saturating_mul(4) + columns.len() * stride * 5)?;
+        context.reserve(
+            rows.saturating_mul(width + 2).saturating_mul(4) + columns.len() * stride * (size_of::<f32>() + size_of::<u16>()),
+        )?;
         // What stays of a block's end is never read, only passed over by vectors.
         self.block.resize(columns.len() * stride, 0.0);
         self.out.resize(self.model.outputs * stride, 0.0);
