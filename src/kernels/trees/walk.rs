@@ -282,7 +282,7 @@ impl<T: Value> Forest<T> {
     #[inline(always)]
     fn down(&self, roots: &[Root], found: &mut [u32], right: impl Fn(Packed<T>) -> bool) {
         let step = |at: u32| {
-            // SAFETY: `at` begins with a root, and a node's `next` and the one after it are nodes of the same tree (`new`).
+            // SAFETY: `at` begins with a root, and a node's `next` and the one after it are nodes of the same tree (`push`).
             let node = unsafe { *self.nodes.get_unchecked(at as usize) };
             node.next + u32::from(right(node))
         };
