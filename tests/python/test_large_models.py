@@ -48,9 +48,10 @@ def test_many_rows_at_once_give_the_answers_of_the_library(name: str, rows: pd.D
     fitted = rows[:6_000]
     model.fit(fitted, (target > 0).astype(int)[:6_000] if name == "classifier" else target[:6_000])
     save(model, tmp_path / "model", pip_requirements=["mlflow"])
-    expected = np.asarray(model.predict(rows))
-    table = pa.Table.from_pandas(rows, preserve_index=False)
-    for path in ("portable", ""):
+    # Columns of single precision are converted, fewer rows at a time.
+    tables = [rows, rows.astype("float32")]
+    answers = [(pa.Table.from_pandas(table, preserve_index=False), np.asarray(model.predict(table))) for table in tables]
+    for path, (table, expected) in itertools.product(("portable", ""), answers):
         monkeypatch.setenv("MLFLIGHT_KERNEL", path)
         loaded = mlflight.load_model(tmp_path / "model", engine="native")
         assert np.array_equal(loaded.predict(table.combine_chunks()).to_numpy(), expected)
