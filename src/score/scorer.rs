@@ -104,9 +104,10 @@ impl ScorerSession {
 
 /// Bytes of an array's values. By slice: columns read from one IPC message share its buffer.
 fn held(array: &ArrayRef) -> usize {
-    match array.data_type().primitive_width() {
-        Some(width) => array.len() * width,
-        None => array.to_data().get_slice_memory_size().unwrap_or_default(),
+    match (array.data_type().primitive_width(), array.nulls()) {
+        // Most answers are such, and need no copy of their metadata.
+        (Some(width), None) => array.len() * width,
+        _ => array.to_data().get_slice_memory_size().unwrap_or_default(),
     }
 }
 

@@ -16,7 +16,7 @@ use crate::{
     error::{Error, Kind as ErrorKind, Result},
     flavors::answers::Answers,
     kernels::{
-        BLOCK,
+        self,
         block::{Block, Kind},
     },
     score::{Context, Session},
@@ -51,19 +51,15 @@ impl SklearnSession {
         let inputs = frame::begin(places, batch, &mut self.input)?;
         self.work.read(frame::texts(&inputs));
         let converted = inputs.iter().filter(|input| !matches!(input, Input::Lent)).count();
-        let most = match converted {
-            0 => self.most[1].min(batch.num_rows()),
-            _ => {
-                // Converted columns take no more memory than the batch does.
-                let fields = batch.schema_ref().fields().iter();
-                let bytes: usize = fields.map(|field| field.data_type().primitive_width().unwrap_or(1)).sum();
-                let rows = (batch.num_rows() * bytes / (converted * size_of::<f64>())).next_multiple_of(BLOCK).max(BLOCK);
-                self.most[0].min(rows).min(batch.num_rows())
-            }
-        };
-        if converted > 0 {
-            self.input.make_rows(most);
+        if converted == 0 {
+            return Ok((inputs, self.most[1].min(batch.num_rows())));
         }
+        // Converted columns take no more memory than the batch does, or a block.
+        let fields = batch.schema_ref().fields().iter();
+        let bytes: usize = fields.map(|field| field.data_type().primitive_width().unwrap_or(1)).sum();
+        let rows = kernels::places(batch.num_rows() * bytes / (converted * size_of::<f64>()));
+        let most = self.most[0].min(rows).min(batch.num_rows());
+        self.input.make_rows(most);
         Ok((inputs, most))
     }
 

@@ -101,9 +101,7 @@ impl Forest {
     ) {
         let walk = self.walk(bins, 0..rows);
         for tree in trees {
-            if rows > BLOCK {
-                leaves.fetch(tree);
-            }
+            leaves.fetch(tree, rows);
             let sums = &mut out[leaves.outputs[tree] as usize * stride..];
             for (block, found) in walk.down(roots[tree], &leaves.numbers, ways).chunks(BLOCK).enumerate() {
                 leaves.add(found, &mut sums[block * BLOCK..], stride, |row| row);

@@ -279,8 +279,11 @@ impl<S: Sum> Leaves<S> {
         Ok(numbers)
     }
 
-    /// Begins to bring a tree's leaves from memory, to which rows will come in no order.
-    fn fetch(&self, tree: usize) {
+    /// Begins to bring a tree's leaves from memory, to which rows will come in no order, where these are enough to want most of them.
+    fn fetch(&self, tree: usize, rows: usize) {
+        if rows <= BLOCK {
+            return;
+        }
         let end = self.starts.get(tree + 1).map_or(self.values.len(), |&next| next as usize * self.width);
         prefetch(&self.values[self.starts[tree] as usize * self.width..end]);
     }

@@ -82,9 +82,7 @@ fn run<T: Value, S: Sum>(block: &Block<'_, T, S>, trees: Range<usize>, scratch: 
         let (first, then) = match forest.trees[tree] {
             Form::Numbers(first, then) => (first, then),
             Form::Walk(root) => {
-                if rows > BLOCK {
-                    leaves.fetch(tree);
-                }
+                leaves.fetch(tree, rows);
                 let found = forest.deep.walk(space, 0..rows).down(root, &leaves.numbers, ways).chunks(BLOCK);
                 found.zip(sums).for_each(|(found, sums)| leaves.add(found, sums, BLOCK, place::<S>));
                 continue;
