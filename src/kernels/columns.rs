@@ -140,8 +140,6 @@ pub trait Real: Copy {
     fn from_u64(value: u64) -> Self;
     /// The same number.
     fn from_f32(value: f32) -> Self;
-    /// The nearest number.
-    fn from_f64(value: f64) -> Self;
     /// The nearest number to each, for as many as there are.
     fn copy(from: &[f64], to: &mut [Self]);
 }
@@ -161,10 +159,6 @@ macro_rules! real {
 
             fn from_f32(value: f32) -> Self {
                 value.into()
-            }
-
-            fn from_f64(value: f64) -> Self {
-                value as Self
             }
 
             fn copy(from: &[f64], to: &mut [Self]) {

@@ -39,6 +39,8 @@ const NO_NODE: Packed = Packed { next: 0, column: 0, bin: u16::MAX };
 #[derive(Default)]
 pub(super) struct Forest {
     nodes: Vec<Packed>,
+    /// The number of each node that is a leaf.
+    numbers: Vec<u32>,
     /// How many nodes are of trees that walk.
     planted: usize,
     /// Columns of bins that nodes name.
@@ -48,7 +50,7 @@ pub(super) struct Forest {
 impl Forest {
     /// No trees, with room for so many nodes.
     pub(super) fn with_capacity(nodes: usize) -> Self {
-        Self { nodes: memory::room(nodes), ..Self::default() }
+        Self { nodes: memory::room(nodes), numbers: memory::room(nodes), ..Self::default() }
     }
 
     /// All trees; none where they need more columns than a node can name.
@@ -63,7 +65,7 @@ impl Forest {
     }
 
     pub(super) fn memory(&self) -> usize {
-        size_of_val(&*self.nodes)
+        size_of_val(&*self.nodes) + size_of_val(&*self.numbers)
     }
 
     /// Bytes among which rows walk, the numbers of the leaves included.
@@ -75,17 +77,20 @@ impl Forest {
     pub(super) fn plant<T: Value>(&mut self, walk: &walk::Forest<T>, tree: usize, builder: &mut Builder<T>) -> Result<bool> {
         let nodes = walk.nodes(tree);
         self.nodes.resize(nodes.start as usize, NO_NODE);
+        self.numbers.resize(nodes.start as usize, 0);
         self.planted += nodes.len();
         for node in nodes {
-            self.nodes.push(match walk.split(node) {
-                None => Packed { next: node, column: 0, bin: u16::MAX },
+            let (packed, number) = match walk.split(node) {
+                None => (Packed { next: node, column: 0, bin: u16::MAX }, walk.leaf(node)),
                 Some(split) => {
                     let comparison = builder.comparison(node, &split, Width::Word)?;
                     let Ok(column) = u16::try_from(comparison.column) else { return Ok(false) };
                     self.columns = self.columns.max(comparison.column + 1);
-                    Packed { next: split.left, column, bin: comparison.bin }
+                    (Packed { next: split.left, column, bin: comparison.bin }, 0)
                 }
-            });
+            };
+            self.nodes.push(packed);
+            self.numbers.push(number);
         }
         Ok(true)
     }
@@ -103,7 +108,7 @@ impl Forest {
         for tree in trees {
             leaves.fetch(tree, rows);
             let sums = &mut out[leaves.outputs[tree] as usize * stride..];
-            for (block, found) in walk.down(roots[tree], &leaves.numbers, ways).chunks(BLOCK).enumerate() {
+            for (block, found) in walk.down(roots[tree], ways).chunks(BLOCK).enumerate() {
                 leaves.add(found, &mut sums[block * BLOCK..], stride, |row| row);
             }
         }
@@ -129,21 +134,15 @@ pub(super) struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// The leaf that each row reaches from a root, by the numbers of nodes that are leaves.
+    /// The number of the leaf that each row reaches from a root.
     #[inline(always)]
-    pub(super) fn down<'a>(self, root: Root, numbers: &[u32], ways: &'a mut Ways) -> &'a [u32] {
-        self.down_from(std::iter::repeat_n(root.node, self.rows), root.levels, numbers, ways)
+    pub(super) fn down(self, root: Root, ways: &mut Ways) -> &[u32] {
+        self.down_from(std::iter::repeat_n(root.node, self.rows), root.levels, ways)
     }
 
-    /// The leaf that each row reaches from a node that lies so many levels above it.
+    /// The number of the leaf that each row reaches from a node that lies so many levels above it.
     #[inline(always)]
-    pub(super) fn down_from<'a>(
-        self,
-        from: impl Iterator<Item = u32>,
-        levels: Levels,
-        numbers: &[u32],
-        ways: &'a mut Ways,
-    ) -> &'a [u32] {
+    pub(super) fn down_from(self, from: impl Iterator<Item = u32>, levels: Levels, ways: &mut Ways) -> &[u32] {
         ways.nodes.clear();
         ways.nodes.extend(from);
         // Beyond the last row the lanes go down from any node.
@@ -155,7 +154,7 @@ impl Walk<'_> {
             // Two levels above the usual leaf many rows are at theirs.
             false => self.apart(levels.usual.saturating_sub(2).clamp(NEXT, MOST_FIRST), ways),
         }
-        ways.nodes.iter_mut().for_each(|node| *node = numbers[*node as usize]);
+        ways.nodes.iter_mut().for_each(|node| *node = self.forest.numbers[*node as usize]);
         &ways.nodes[..self.rows]
     }
 

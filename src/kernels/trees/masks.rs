@@ -111,7 +111,7 @@ impl Forest {
                     depth @ ..=FULL_DEPTH => forest.full(walk, root.node, depth, builder)?,
                     _ => forest.steps(walk, tree, builder)?,
                 };
-                Form::Numbers(first, forest.leaves(&nodes, leaves)?)
+                Form::Numbers(first, forest.leaves(walk, &nodes, leaves)?)
             };
             forest.trees.push(form);
         }
@@ -196,8 +196,8 @@ impl Forest {
     }
 
     /// What the numbers of some leaves stand for.
-    fn leaves<S: Sum>(&mut self, nodes: &[u32], leaves: &Leaves<S>) -> Result<Then> {
-        let numbers: Vec<u32> = nodes.iter().map(|&node| leaves.numbers[node as usize]).collect();
+    fn leaves<T: Value, S: Sum>(&mut self, walk: &walk::Forest<T>, nodes: &[u32], leaves: &Leaves<S>) -> Result<Then> {
+        let numbers: Vec<u32> = nodes.iter().map(|&node| walk.leaf(node)).collect();
         if numbers.len() > MOST_IN_TABLES {
             let start = index(self.places.len())?;
             self.places.extend(numbers);

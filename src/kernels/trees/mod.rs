@@ -96,7 +96,7 @@ pub enum Missing {
 }
 
 /// An ensemble ready to score: columns of `T` are compared, leaves of `S` are summed.
-pub struct Ensemble<T, S> {
+pub struct Ensemble<T: Value, S> {
     features: Vec<u32>,
     leaves: Leaves<S>,
     walk: walk::Forest<T>,
@@ -126,8 +126,6 @@ struct Leaves<S> {
     /// By number of the leaf.
     values: Vec<S>,
     width: usize,
-    /// The number of each node that is a leaf.
-    numbers: Vec<u32>,
     /// The first output of each tree.
     outputs: Vec<u32>,
     /// The number of each tree's first leaf.
@@ -152,8 +150,8 @@ pub struct Builder<T: Value, S> {
     slots: Slots<T>,
     walk: walk::Forest<T>,
     leaves: Leaves<S>,
-    /// Working memory: a tree's nodes level by level.
-    order: Vec<u32>,
+    /// Working memory.
+    open: Vec<walk::Open>,
 }
 
 impl<T: Value, S: Sum> Builder<T, S> {
@@ -164,13 +162,13 @@ impl<T: Value, S: Sum> Builder<T, S> {
         }
         // In each tree one node more is a leaf than is a split.
         let values = memory::room(((nodes + trees) / 2).saturating_mul(width));
-        let leaves = Leaves { values, width, numbers: memory::room(nodes), outputs: Vec::new(), starts: Vec::new(), most: 0 };
-        Ok(Self { slots: Slots::default(), walk: walk::Forest::with_capacity(nodes), leaves, order: Vec::new() })
+        let leaves = Leaves { values, width, outputs: Vec::new(), starts: Vec::new(), most: 0 };
+        Ok(Self { slots: Slots::default(), walk: walk::Forest::with_capacity(nodes), leaves, open: Vec::new() })
     }
 
     /// Adds a tree after the others.
     pub fn push(&mut self, tree: &Tree<S>) -> Result<()> {
-        self.walk.push(tree, &mut self.leaves, &mut self.slots, &mut self.order)
+        self.walk.push(tree, &mut self.leaves, &mut self.slots, &mut self.open)
     }
 
     /// Prepares the trees for a path.
@@ -265,7 +263,7 @@ impl<T: Value, S: Sum> Ensemble<T, S> {
 
 impl<S: Sum> Leaves<S> {
     fn memory(&self) -> usize {
-        size_of_val(&*self.values) + size_of_val(&*self.numbers) + size_of_val(&*self.outputs) + size_of_val(&*self.starts)
+        size_of_val(&*self.values) + size_of_val(&*self.outputs) + size_of_val(&*self.starts)
     }
 
     /// Adds those of a tree; their numbers.
@@ -288,16 +286,23 @@ impl<S: Sum> Leaves<S> {
         prefetch(&self.values[self.starts[tree] as usize * self.width..end]);
     }
 
+    /// Begins to bring one leaf from memory.
+    #[inline(always)]
+    fn fetch_leaf(&self, leaf: u32) {
+        prefetch(&self.values[leaf as usize * self.width..][..1]);
+    }
+
     /// Adds the leaves that one row comes to in some trees. `sums` begins with the row's first, and each output's comes `stride` further
     /// on.
     #[inline(always)]
     fn add_row(&self, trees: Range<usize>, found: &[u32], sums: &mut [S], stride: usize) {
-        let trees = self.outputs[trees].iter().zip(found).map(|(&output, &leaf)| (output as usize, leaf as usize));
+        let outputs = &self.outputs[trees];
         match self.width {
-            1 => trees.for_each(|(output, leaf)| sums[output * stride] += self.values[leaf]),
-            width => trees.for_each(|(output, leaf)| {
-                let values = &self.values[leaf * width..][..width];
-                values.iter().zip(output..).for_each(|(&value, output)| sums[output * stride] += value);
+            1 => add_run::<1, S>(self.values.as_chunks().0, outputs, found, sums, stride),
+            2 => add_run::<2, S>(self.values.as_chunks().0, outputs, found, sums, stride),
+            width => outputs.iter().zip(found).for_each(|(&output, &leaf)| {
+                let values = &self.values[leaf as usize * width..][..width];
+                values.iter().zip(output as usize..).for_each(|(&value, output)| sums[output * stride] += value);
             }),
         }
     }
@@ -326,6 +331,20 @@ impl<S: Sum> Leaves<S> {
                 sums.chunks_mut(stride).zip(values).for_each(|(sums, &value)| sums[at] += value);
             }),
         }
+    }
+}
+
+/// [`Leaves::add_row`] of leaves that hold so many numbers: sums stay at hand while trees add to the same outputs.
+#[inline(always)]
+fn add_run<const WIDTH: usize, S: Sum>(values: &[[S; WIDTH]], outputs: &[u32], found: &[u32], sums: &mut [S], stride: usize) {
+    let mut found = found.iter();
+    for run in outputs.chunk_by(|a, b| a == b) {
+        let place = |at: usize| (run[0] as usize + at) * stride;
+        let mut sum: [S; WIDTH] = std::array::from_fn(|at| sums[place(at)]);
+        for (_, &leaf) in run.iter().zip(&mut found) {
+            sum.iter_mut().zip(values[leaf as usize]).for_each(|(sum, value)| *sum += value);
+        }
+        sum.iter().enumerate().for_each(|(at, &sum)| sums[place(at)] = sum);
     }
 }
 

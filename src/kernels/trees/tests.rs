@@ -167,15 +167,23 @@ fn expected<S: Number>(trees: &[Tree<S>], width: usize, base: &[S], row: impl Fn
 }
 
 fn check<T: Value, S: Number>(trees: &[Tree<S>], width: usize, seed: u64) {
+    let rows = [(1, 1), (7, 3), (12, 1), (63, 1), (64, 1), (65, 2), (200, 1), (BLOCK, 1), (3 * BLOCK + 77, 4)];
+    check_rows::<T, S>(trees, width, seed, &rows);
+}
+
+/// The same for so many rows, in so many blocks.
+fn check_rows<T: Value, S: Number>(trees: &[Tree<S>], width: usize, seed: u64, sizes: &[(usize, usize)]) {
     let outputs = width + 1;
     let base: Vec<S> = (0..outputs).map(|output| S::near(output as f64 * 0.7 - 0.3)).collect();
     for path in Path::available() {
         let mut random = Random(seed);
         let ensemble = Ensemble::<T, S>::new(trees, width, path).unwrap();
         let mut scratch = Scratch::default();
-        for (rows, blocks) in [(1, 1), (7, 3), (12, 1), (63, 1), (64, 1), (65, 2), (200, 1), (BLOCK, 1), (3 * BLOCK + 77, 4)] {
+        for &(rows, blocks) in sizes {
             let stride = blocks * BLOCK;
-            let columns: Vec<T> = (0..ensemble.features().len() * stride).map(|_| T::from_f64(random.value())).collect();
+            let doubles: Vec<f64> = (0..ensemble.features().len() * stride).map(|_| random.value()).collect();
+            let mut columns = vec![T::ZERO; doubles.len()];
+            T::copy(&doubles, &mut columns);
             let mut out: Vec<S> = base.iter().flat_map(|&base| vec![base; stride]).collect();
             ensemble.add(0..trees.len(), &runs(&columns, stride), rows, &mut scratch, (&mut out, stride));
             for row in 0..rows {
@@ -279,6 +287,28 @@ fn more_columns_than_a_node_can_name_are_walked() {
         assert!(matches!(ensemble.form, Form::Walk));
     }
     check::<f32, f64>(&[tree], 1, 4);
+}
+
+#[test]
+fn more_features_than_a_walked_node_can_name() {
+    let missing = [Missing::Nan, Missing::Zero, Missing::Never];
+    let split = |number: u32| Node::Split {
+        feature: number,
+        test: Test::AtMost(f64::from(number % 7) - 3.0),
+        missing: missing[number as usize % 3],
+        missing_left: number.is_multiple_of(2),
+        left: 2 * number + 1,
+        right: 2 * number + 2,
+    };
+    // A heap, most of whose splits are the last level but one.
+    let count = (1 << 15) - 1;
+    let tree = Tree {
+        nodes: (0..count).map(split).chain((0..=count).map(Node::Leaf)).collect(),
+        sets: vec![],
+        values: (0..=count).map(|leaf| leaf as f32).collect(),
+        output: 0,
+    };
+    check_rows::<f32, f32>(&[tree], 1, 11, &[(9, 1)]);
 }
 
 #[test]

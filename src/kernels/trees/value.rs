@@ -1,6 +1,6 @@
 //! The precisions trees work in.
 
-use std::ops::AddAssign;
+use std::ops::{AddAssign, BitXor};
 
 use super::Test;
 #[cfg(target_arch = "x86_64")]
@@ -30,11 +30,17 @@ pub trait Value: Real + Look + PartialOrd + Default + Send + Sync + 'static {
     /// The next smaller value.
     fn next_down(self) -> Self;
     /// A value and a number in one, which sorts by values.
-    type Ranked: Ord + Copy + Default;
+    type Ranked: Ord + Copy + Default + From<u64> + BitXor<Output = Self::Ranked> + Send + Sync;
+    /// Greater than every value with every number; of a value that is NaN.
+    const ABOVE: Self::Ranked;
     /// A value that is no NaN with a number; both zeros are one value.
     fn ranked(self, number: u32) -> Self::Ranked;
     /// The value and the number.
     fn of_ranked(ranked: Self::Ranked) -> (Self, u32);
+    /// Whether a value, ranked with zero, is greater than another, ranked with any number.
+    fn is_above(value: Self::Ranked, ranked: Self::Ranked) -> bool;
+    /// The last 64 bits, of which a number is the last 32.
+    fn low(ranked: Self::Ranked) -> u64;
 
     /// The greatest value a test by order sends left, NaN where there is none.
     fn cut(test: Test) -> Self {
@@ -59,31 +65,42 @@ pub trait Sum: Add + Copy + Default + AddAssign + Send + Sync + 'static {}
 impl Sum for f32 {}
 impl Sum for f64 {}
 
-/// The order of a floating-point type in the unsigned type of its bits, those of negative numbers turned round, and a number of 32
-/// bits behind them.
+/// The order of a floating-point type in the unsigned type of its bits, those of negative numbers turned round, and in as many bits
+/// behind them a number.
 macro_rules! ranked {
-    ($bits:ty, $ranked:ty) => {
+    ($bits:ty, $ranked:ty, $above:expr) => {
         type Ranked = $ranked;
+        const ABOVE: $ranked = <$ranked>::MAX;
 
         #[inline]
         fn ranked(self, number: u32) -> $ranked {
             let bits = (self + 0.0).to_bits();
             let order = if bits >> (<$bits>::BITS - 1) == 1 { !bits } else { bits | 1 << (<$bits>::BITS - 1) };
-            <$ranked>::from(order) << 32 | <$ranked>::from(number)
+            <$ranked>::from(order) << <$bits>::BITS | <$ranked>::from(number)
         }
 
         #[inline]
         fn of_ranked(ranked: $ranked) -> (Self, u32) {
-            let order = (ranked >> 32) as $bits;
+            let order = (ranked >> <$bits>::BITS) as $bits;
             let positive = order >> (<$bits>::BITS - 1) == 1;
             (Self::from_bits(if positive { order ^ 1 << (<$bits>::BITS - 1) } else { !order }), ranked as u32)
+        }
+
+        #[inline(always)]
+        fn is_above(value: $ranked, ranked: $ranked) -> bool {
+            $above(value, ranked)
+        }
+
+        #[inline(always)]
+        fn low(ranked: $ranked) -> u64 {
+            ranked as u64
         }
     };
 }
 
 impl Value for f32 {
     const ZERO: Self = 0.0;
-    ranked!(u32, u64);
+    ranked!(u32, u64, |value, ranked| value > ranked);
 
     fn double(self) -> f64 {
         self.into()
@@ -105,7 +122,7 @@ impl Value for f32 {
 
 impl Value for f64 {
     const ZERO: Self = 0.0;
-    ranked!(u64, u128);
+    ranked!(u64, u128, |value: u128, ranked: u128| (value >> 64) as u64 > (ranked >> 64) as u64);
 
     fn double(self) -> f64 {
         self

@@ -1,4 +1,4 @@
-//! The nodes of all trees level by level, from which every other form is made.
+//! The nodes of all trees, from which every other form is made.
 //!
 //! A few rows score here: each walks the nodes of several trees side by side, so that the CPU waits for none of them.
 #![allow(unsafe_code)]
@@ -15,31 +15,68 @@ const READINGS: usize = 3;
 /// Most levels that are gone down before it is asked who is at a leaf: where one branch is very long, most leaves lie deep and few rows
 /// come to them.
 pub(super) const MOST_FIRST: u32 = 16;
-/// Marks the place of a [`Special`] where other nodes have a column.
-const SPECIAL: u32 = 1 << 31;
+/// The column of leaves: no value is above what they hold instead of a cut.
+const LEAF: u32 = 0;
+/// Marks a [`Special`], whose place is where other nodes have their cut.
+const SPECIAL: u32 = (1 << COLUMN_BITS) - 1;
+const COLUMN_BITS: u32 = 16;
 
-/// The right child follows the left one. A leaf's `next` is itself, and no value is above its cut.
+/// What follows the cut of a node, which is the greatest value that goes left: how many nodes further on the left child is, before the
+/// right one, and in the low [`COLUMN_BITS`] the column looked at. After [`LEAF`] each feature has [`READINGS`]: as it is, so that NaN goes
+/// right, with what goes left for NaN, and with zero for it.
+///
+/// A leaf has its number instead of a cut, and is its own child.
 #[derive(Clone, Copy)]
-struct Packed<T> {
-    /// The greatest value that goes left.
-    cut: T,
-    /// Each feature has [`READINGS`] columns: as it is, so that NaN goes right, with what goes left for NaN, and with zero for it.
-    column: u32,
-    next: u32,
+struct Way(u32);
+
+impl Way {
+    /// That to a child so much further on; none where either is too much for a node.
+    fn new(column: u64, further: u32) -> Option<Self> {
+        let further = u16::try_from(further).ok()?;
+        (column < u64::from(SPECIAL)).then_some(Self(u32::from(further) << COLUMN_BITS | column as u32))
+    }
+
+    #[inline(always)]
+    fn column(self) -> u32 {
+        self.0 & SPECIAL
+    }
+
+    #[inline(always)]
+    fn further(self) -> u32 {
+        self.0 >> COLUMN_BITS
+    }
+
+    /// A node that holds a number instead of a cut.
+    fn numbered<T: Value>(column: u32, number: u32) -> T::Ranked {
+        (u64::from(number) << u32::BITS | u64::from(column)).into()
+    }
+
+    /// The way of a node, and the number it may hold instead of a cut.
+    #[inline(always)]
+    fn of<T: Value>(node: T::Ranked) -> (Self, u32) {
+        let low = T::low(node);
+        (Self(low as u32), (low >> u32::BITS) as u32)
+    }
 }
 
-/// A split that asks more than whether a number is above the cut.
+/// A split that asks more than whether a number is above the cut, or whose way no node has room for.
 struct Special<T> {
-    column: u32,
+    left: u32,
+    slot: u32,
     missing_right: bool,
     ask: Ask<T>,
 }
 
 enum Ask<T> {
     /// What is in the set goes right, or what is not.
-    Set { set: Set, inside_right: bool },
-    /// By a cut, with other values missing than NaN.
-    Cut { cut: T, missing: Missing },
+    Set {
+        set: Set,
+        inside_right: bool,
+    },
+    Cut {
+        cut: T,
+        missing: Missing,
+    },
 }
 
 /// Where a tree's walk begins.
@@ -80,12 +117,20 @@ pub(super) struct Split<'a, T> {
 }
 
 /// All trees.
-pub(super) struct Forest<T> {
-    nodes: Vec<Packed<T>>,
+pub(super) struct Forest<T: Value> {
+    /// Cuts ranked with [`Way`]s.
+    nodes: Vec<T::Ranked>,
     roots: Vec<Root>,
     specials: Vec<Special<T>>,
     /// Columns that nodes name, known once slots have their last numbers.
     columns: usize,
+}
+
+/// A node whose place is known, and which is still to be put there.
+pub(super) struct Open {
+    place: u32,
+    node: u32,
+    depth: u32,
 }
 
 impl<T: Value> Forest<T> {
@@ -95,91 +140,99 @@ impl<T: Value> Forest<T> {
     }
 
     /// Adds the nodes of a tree, and its leaves to the others. Refuses what is no tree, or names leaves or sets that are not there:
-    /// what is made of the rest may index without asking. `order` is working memory.
+    /// what is made of the rest may index without asking. `open` is working memory.
     pub(super) fn push<S: Sum>(
         &mut self,
         tree: &Tree<S>,
         leaves: &mut Leaves<S>,
         slots: &mut Slots<T>,
-        order: &mut Vec<u32>,
+        open: &mut Vec<Open>,
     ) -> Result<()> {
-        let start = self.nodes.len();
-        index(start + tree.nodes.len())?;
+        let root = index(self.nodes.len())?;
+        index(self.nodes.len() + tree.nodes.len())?;
         let numbers = leaves.push(tree)?;
-        order.clear();
-        order.push(0);
-        let (mut at, mut depth) = (0, 0);
-        // How many leaves there are, and the levels above all of them together.
-        let (mut found, mut above) = (0, 0);
-        loop {
-            let level = order.len();
-            while at < level {
-                let (packed, leaf) = match *tree.nodes.get(order[at] as usize).ok_or_else(malformed)? {
-                    Node::Leaf(number) if number < numbers.end - numbers.start => {
-                        let next = (start + at) as u32;
-                        (found, above) = (found + 1, above + u64::from(depth));
-                        (Packed { cut: T::from_f64(f64::INFINITY), column: 1, next }, numbers.start + number)
+        // The deepest leaf, how many there are, and the levels above all of them together.
+        let (mut most, mut found, mut above) = (0, 0, 0);
+        self.nodes.push(T::Ranked::default());
+        open.clear();
+        open.push(Open { place: root, node: 0, depth: 0 });
+        while let Some(Open { place, node, depth }) = open.pop() {
+            self.nodes[place as usize] = match *tree.nodes.get(node as usize).ok_or_else(malformed)? {
+                Node::Leaf(number) if number < numbers.end - numbers.start => {
+                    (most, found, above) = (depth.max(most), found + 1, above + u64::from(depth));
+                    Way::numbered::<T>(LEAF, numbers.start + number)
+                }
+                Node::Leaf(_) => return Err(malformed()),
+                split @ Node::Split { left, right, .. } => {
+                    let next = self.nodes.len() as u32;
+                    // No tree reaches a node twice.
+                    if (next - root) as usize + 2 > tree.nodes.len() {
+                        return Err(malformed());
                     }
-                    Node::Leaf(_) => return Err(malformed()),
-                    split @ Node::Split { left, right, .. } => {
-                        let next = (start + order.len()) as u32;
-                        order.extend([left, right]);
-                        // No tree reaches a node twice.
-                        if order.len() > tree.nodes.len() {
-                            return Err(malformed());
-                        }
-                        let (cut, column) = self.pack(tree, (start + at) as u32, split, slots)?;
-                        (Packed { cut, column, next }, 0)
-                    }
-                };
-                self.nodes.push(packed);
-                leaves.numbers.push(leaf);
-                at += 1;
-            }
-            if order.len() == level {
-                break;
-            }
-            depth += 1;
+                    self.nodes.extend([T::Ranked::default(); 2]);
+                    // What lies below the left child comes first, near to it.
+                    open.push(Open { place: next + 1, node: right, depth: depth + 1 });
+                    open.push(Open { place: next, node: left, depth: depth + 1 });
+                    self.pack(tree, split, (place, next), slots)?
+                }
+            };
         }
-        self.roots.push(Root { node: start as u32, levels: Levels { usual: (above / found) as u32, most: depth } });
+        self.roots.push(Root { node: root, levels: Levels { usual: (above / found) as u32, most } });
         Ok(())
     }
 
-    /// The cut and the column of a split.
-    fn pack<S>(&mut self, tree: &Tree<S>, node: u32, split: Node, slots: &mut Slots<T>) -> Result<(T, u32)> {
+    /// A split at a place, its left child at another.
+    fn pack<S>(&mut self, tree: &Tree<S>, split: Node, (place, left): (u32, u32), slots: &mut Slots<T>) -> Result<T::Ranked> {
         let Node::Split { feature, test, missing, missing_left, .. } = split else { return Err(malformed()) };
         let cut = T::cut(test);
-        let slot = slots.look(feature, cut, node);
-        let column = slot.checked_mul(READINGS as u32).filter(|&column| column < SPECIAL).ok_or_else(malformed)?;
+        let slot = slots.look(feature, cut, place);
         let set = |set: u32| tree.sets.get(set as usize).map(|set| Set::new(set)).ok_or_else(malformed);
-        let ask = match test {
-            Test::In(members) => Ask::Set { set: set(members)?, inside_right: false },
-            Test::NotIn(members) => Ask::Set { set: set(members)?, inside_right: true },
-            _ if missing == Missing::Never => return Ok((cut, column + 2)),
-            // What goes left for NaN does not where nothing is at most the cut.
-            _ if missing != Missing::Nan || (missing_left && cut.is_nan()) => Ask::Cut { cut, missing },
-            _ => return Ok((cut, column + u32::from(missing_left))),
+        let (ask, reading) = match test {
+            Test::In(members) => (Ask::Set { set: set(members)?, inside_right: false }, None),
+            Test::NotIn(members) => (Ask::Set { set: set(members)?, inside_right: true }, None),
+            Test::Less(_) | Test::AtMost(_) => {
+                let reading = match missing {
+                    // What goes left for NaN does not where nothing is at most the cut.
+                    Missing::Nan if missing_left && cut.is_nan() => None,
+                    Missing::Nan => Some(u32::from(missing_left)),
+                    Missing::Zero => None,
+                    Missing::Never => Some(2),
+                };
+                (Ask::Cut { cut, missing }, reading)
+            }
         };
-        self.specials.push(Special { column, missing_right: !missing_left, ask });
-        let place = index(self.specials.len() - 1)?;
-        if place >= SPECIAL { Err(malformed()) } else { Ok((T::NAN, SPECIAL | place)) }
+        let way = |reading| Way::new(column(slot, reading), left - place);
+        if let Some(Way(way)) = reading.and_then(way) {
+            return Ok(if cut.is_nan() { u64::from(way).into() } else { cut.ranked(way) });
+        }
+        Ok(self.special(Special { left, slot, missing_right: !missing_left, ask }))
+    }
+
+    fn special(&mut self, special: Special<T>) -> T::Ranked {
+        self.specials.push(special);
+        // There are no more than nodes.
+        Way::numbered::<T>(SPECIAL, self.specials.len() as u32 - 1)
     }
 
     /// Gives each slot another number, so that there are so many.
     pub(super) fn rename(&mut self, places: &[u32], count: usize) {
-        // A leaf looks at the second column.
-        self.columns = READINGS * count.max(1);
+        self.columns = 1 + READINGS * count;
         if places.iter().zip(0..).all(|(&place, slot)| place == slot) {
             return;
         }
-        let columns: Vec<u32> =
-            places.iter().flat_map(|place| (0..READINGS as u32).map(move |at| place * READINGS as u32 + at)).collect();
-        for (node, at) in self.nodes.iter_mut().zip(0..) {
-            if node.next != at && node.column & SPECIAL == 0 {
-                node.column = columns[node.column as usize];
+        for place in 0..self.nodes.len() {
+            let (way, _) = Way::of::<T>(self.nodes[place]);
+            if way.column() == LEAF || way.column() == SPECIAL {
+                continue;
+            }
+            let (slot, reading) = slot(way.column());
+            if let Some(renamed) = Way::new(column(places[slot as usize], reading), way.further()) {
+                self.nodes[place] = self.nodes[place] ^ u64::from(way.0 ^ renamed.0).into();
+            } else if let Some(Split { left, cut, missing, missing_right, .. }) = self.split(place as u32) {
+                self.nodes[place] = self.special(Special { left, slot, missing_right, ask: Ask::Cut { cut, missing } });
             }
         }
-        self.specials.iter_mut().for_each(|special| special.column = columns[special.column as usize]);
+        self.specials.iter_mut().for_each(|special| special.slot = places[special.slot as usize]);
     }
 
     /// Where each tree begins.
@@ -187,7 +240,7 @@ impl<T: Value> Forest<T> {
         &self.roots
     }
 
-    /// The nodes of a tree, level by level.
+    /// The nodes of a tree.
     pub(super) fn nodes(&self, tree: usize) -> Range<u32> {
         let end = self.roots.get(tree + 1).map_or(self.nodes.len() as u32, |root| root.node);
         self.roots[tree].node..end
@@ -204,29 +257,34 @@ impl<T: Value> Forest<T> {
         !self.specials.is_empty() && self.nodes(tree).any(asks)
     }
 
+    /// The number of a node that is a leaf.
+    #[inline(always)]
+    pub(super) fn leaf(&self, node: u32) -> u32 {
+        Way::of::<T>(self.nodes[node as usize]).1
+    }
+
     /// A node as a split; none where it is a leaf.
     #[inline(always)]
     pub(super) fn split(&self, node: u32) -> Option<Split<'_, T>> {
-        self.unpacked(self.nodes[node as usize], node)
-    }
-
-    #[inline(always)]
-    fn unpacked(&self, packed: Packed<T>, node: u32) -> Option<Split<'_, T>> {
-        let Packed { cut, column, next: left } = packed;
-        if left == node {
-            return None;
+        let packed = self.nodes[node as usize];
+        let (way, number) = Way::of::<T>(packed);
+        match way.column() {
+            LEAF => None,
+            SPECIAL => {
+                let Special { left, slot, missing_right, ref ask } = self.specials[number as usize];
+                let (cut, set, missing) = match *ask {
+                    Ask::Set { ref set, inside_right } => (T::NAN, Some((set, inside_right)), Missing::Nan),
+                    Ask::Cut { cut, missing } => (cut, None, missing),
+                };
+                Some(Split { left, slot, cut, set, missing, missing_right })
+            }
+            column => {
+                let (slot, reading) = slot(column);
+                let missing = if reading == 2 { Missing::Never } else { Missing::Nan };
+                let (left, cut) = (node + way.further(), T::of_ranked(packed).0);
+                Some(Split { left, slot, cut, set: None, missing, missing_right: reading == 0 })
+            }
         }
-        if column & SPECIAL == 0 {
-            let (slot, reading) = (column / READINGS as u32, column % READINGS as u32);
-            let missing = if reading == 2 { Missing::Never } else { Missing::Nan };
-            return Some(Split { left, slot, cut, set: None, missing, missing_right: reading == 0 });
-        }
-        let Special { column, missing_right, ref ask } = self.specials[(column & !SPECIAL) as usize];
-        let (cut, set, missing) = match *ask {
-            Ask::Set { ref set, inside_right } => (T::NAN, Some((set, inside_right)), Missing::Nan),
-            Ask::Cut { cut, missing } => (cut, None, missing),
-        };
-        Some(Split { left, slot: column / READINGS as u32, cut, set, missing, missing_right })
     }
 
     pub(super) fn memory(&self) -> usize {
@@ -249,42 +307,49 @@ impl<T: Value> Forest<T> {
         rows: usize,
         (out, stride): (&mut [S], usize),
     ) {
-        let mut values = vec![T::ZERO; features.max(1) * READINGS];
+        let mut values = vec![T::Ranked::default(); 1 + features * READINGS];
         assert!(values.len() >= self.columns);
-        // SAFETY: no node that is not special names a column beyond `self.columns` (`rename`).
-        let plain = |values: &[T], node: Packed<T>| unsafe { above(*values.get_unchecked(node.column as usize), node.cut) };
         let mut found = [0; TOGETHER];
         for row in 0..rows {
-            for (feature, readings) in values.as_chunks_mut::<READINGS>().0.iter_mut().enumerate().take(features) {
+            for (feature, readings) in values[1..].as_chunks_mut::<READINGS>().0.iter_mut().enumerate() {
                 let mut value = [T::ZERO];
                 read(feature, row..row + 1, &mut value);
                 let [value] = value;
-                *readings = if value.is_nan() { [value, T::from_f64(f64::NEG_INFINITY), T::ZERO] } else { [value; READINGS] };
+                *readings = match value.is_nan() {
+                    true => [T::ABOVE, T::Ranked::default(), T::ZERO.ranked(0)],
+                    false => [value.ranked(0); READINGS],
+                };
             }
             for start in trees.clone().step_by(TOGETHER) {
                 let group = start..trees.end.min(start + TOGETHER);
                 let (roots, found) = (&self.roots[group.clone()], &mut found[..group.len()]);
                 match self.specials.is_empty() {
-                    true => self.down(roots, found, |node| plain(&values, node)),
-                    false => self.down(roots, found, |node| match node.column & SPECIAL {
-                        0 => plain(&values, node),
-                        _ => self.specials[(node.column & !SPECIAL) as usize].right(&values),
-                    }),
+                    true => self.down::<false>(roots, found, &values),
+                    false => self.down::<true>(roots, found, &values),
                 }
-                // All numbers before all values, so that the CPU waits for many at a time.
-                found.iter_mut().for_each(|at| *at = leaves.numbers[*at as usize]);
+                // All are asked for before the first is added, so that the CPU waits for many at a time.
+                for at in found.iter_mut() {
+                    *at = self.leaf(*at);
+                    leaves.fetch_leaf(*at);
+                }
                 leaves.add_row(group, found, &mut out[row..], stride);
             }
         }
     }
 
-    /// Finds the nodes that are the leaves of some trees.
+    /// Finds the nodes that are the leaves of some trees; `SPECIALS` says whether there may be any.
     #[inline(always)]
-    fn down(&self, roots: &[Root], found: &mut [u32], right: impl Fn(Packed<T>) -> bool) {
+    fn down<const SPECIALS: bool>(&self, roots: &[Root], found: &mut [u32], values: &[T::Ranked]) {
         let step = |at: u32| {
-            // SAFETY: `at` begins with a root, and a node's `next` and the one after it are nodes of the same tree (`push`).
+            // SAFETY: `at` begins with a root, and a node's children are nodes of the same tree (`push`).
             let node = unsafe { *self.nodes.get_unchecked(at as usize) };
-            node.next + u32::from(right(node))
+            let (way, number) = Way::of::<T>(node);
+            if SPECIALS && way.column() == SPECIAL {
+                return self.specials[number as usize].next(values);
+            }
+            // SAFETY: no node that is not special names a column beyond `self.columns` (`rename`), which `values` holds (`add`).
+            let value = unsafe { *values.get_unchecked(way.column() as usize) };
+            at + way.further() + u32::from(T::is_above(value, node))
         };
         let (mut usual, mut most) = (0, 0);
         for (at, root) in found.iter_mut().zip(roots) {
@@ -309,23 +374,39 @@ impl<T: Value> Forest<T> {
     }
 }
 
+/// The column of a slot's reading.
+fn column(slot: u32, reading: u32) -> u64 {
+    1 + u64::from(slot) * READINGS as u64 + u64::from(reading)
+}
+
+/// The slot of a column that is no leaf's, and which of its readings it is.
+#[inline(always)]
+fn slot(column: u32) -> (u32, u32) {
+    ((column - 1) / READINGS as u32, (column - 1) % READINGS as u32)
+}
+
 impl<T: Value> Special<T> {
+    /// The child that a row goes to.
     #[inline(never)]
-    fn right(&self, values: &[T]) -> bool {
-        let value = values[self.column as usize];
+    fn next(&self, values: &[T::Ranked]) -> u32 {
+        let (value, _) = T::of_ranked(values[self.slot as usize * READINGS + 1]);
+        self.left + u32::from(self.right(value))
+    }
+
+    fn right(&self, value: T) -> bool {
         match &self.ask {
             Ask::Set { .. } if value.is_nan() => self.missing_right,
             Ask::Set { set, inside_right } => set.contains(value.double()) == *inside_right,
             Ask::Cut { missing: Missing::Nan, .. } if value.is_nan() => self.missing_right,
             Ask::Cut { missing: Missing::Zero, .. } if is_zero(value) => self.missing_right,
+            Ask::Cut { missing: Missing::Never, cut } if value.is_nan() => above(T::ZERO, *cut),
             Ask::Cut { cut, .. } => above(value, *cut),
         }
     }
 }
 
-/// Whether a value goes right: NaN does, and so does everything where the cut is NaN.
-#[inline(always)]
-#[expect(clippy::neg_cmp_op_on_partial_ord, reason = "NaN on either side goes right")]
+/// Whether a value goes right: everything does where the cut is NaN.
+#[expect(clippy::neg_cmp_op_on_partial_ord, reason = "NaN is above nothing, and nothing is at most NaN")]
 fn above<T: Value>(value: T, cut: T) -> bool {
     !(value <= cut)
 }

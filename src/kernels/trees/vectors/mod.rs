@@ -83,7 +83,7 @@ fn run<T: Value, S: Sum>(block: &Block<'_, T, S>, trees: Range<usize>, scratch: 
             Form::Numbers(first, then) => (first, then),
             Form::Walk(root) => {
                 leaves.fetch(tree, rows);
-                let found = forest.deep.walk(space, 0..rows).down(root, &leaves.numbers, ways).chunks(BLOCK);
+                let found = forest.deep.walk(space, 0..rows).down(root, ways).chunks(BLOCK);
                 found.zip(sums).for_each(|(found, sums)| leaves.add(found, sums, BLOCK, place::<S>));
                 continue;
             }
@@ -119,7 +119,7 @@ fn run<T: Value, S: Sum>(block: &Block<'_, T, S>, trees: Range<usize>, scratch: 
                     let places = &forest.places[list as usize..];
                     let walk = forest.deep.walk(space, start..rows.min(start + BLOCK));
                     let from = numbers.iter().take(rows - start).map(|&number| places[usize::from(number)]);
-                    leaves.add(walk.down_from(from, levels, &leaves.numbers, ways), sums, BLOCK, place::<S>);
+                    leaves.add(walk.down_from(from, levels, ways), sums, BLOCK, place::<S>);
                 }
             }
         }
