@@ -16,26 +16,24 @@ use crate::{
     },
 };
 
-/// A column of a batch, ready to be read.
+/// A column of a batch that the block cannot read where it is.
 pub(super) enum Input {
-    /// The block reads it where it is.
-    Lent,
     Numbers(Column),
     Texts(StringArray),
     /// Not there, and not needed.
     Absent,
 }
 
-/// The texts of each column of texts; nothing at all where there are none.
-pub(super) fn texts(inputs: &[Input]) -> Vec<Option<StringArray>> {
-    let texts = |input: &Input| match input {
-        Input::Texts(texts) => Some(texts.clone()),
-        Input::Lent | Input::Numbers(_) | Input::Absent => None,
-    };
-    match inputs.iter().any(|input| matches!(input, Input::Texts(_))) {
-        true => inputs.iter().map(texts).collect(),
-        false => Vec::new(),
+/// The texts of each column of texts, by number of the feature; up to the last of them.
+pub(super) fn texts(inputs: &[(usize, Input)]) -> Vec<Option<StringArray>> {
+    let mut all = Vec::new();
+    for (at, input) in inputs {
+        if let Input::Texts(texts) = input {
+            all.resize(*at, None);
+            all.push(Some(texts.clone()));
+        }
     }
+    all
 }
 
 /// What pandas makes of an Arrow type; `None` for what no estimator takes.
@@ -100,24 +98,23 @@ pub(super) fn places(model: &Inner, schema: &Schema) -> Result<Vec<Option<usize>
     Ok((0..count).map(Some).collect())
 }
 
-/// The columns of a batch in the order of the features, with a block that knows what its columns are and has the values of those that
-/// need no conversion, but no room for others.
-pub(super) fn begin(places: &[Option<usize>], batch: &RecordBatch, block: &mut Block) -> Result<Vec<Input>> {
+/// The columns of a batch that have to be converted, by number of the feature, with a block that knows what its columns are and has the
+/// values of all others, but no room for these.
+pub(super) fn begin(places: &[Option<usize>], batch: &RecordBatch, block: &mut Block) -> Result<Vec<(usize, Input)>> {
     block.reset(0, places.len(), Kind::Double);
-    let mut inputs = Vec::with_capacity(places.len());
+    let mut inputs = Vec::new();
     for (at, place) in places.iter().enumerate() {
         let Some(place) = *place else {
-            inputs.push(Input::Absent);
+            inputs.push((at, Input::Absent));
             continue;
         };
         let array = batch.column(place);
         if let Some(values) = doubles(array) {
             block.lend(at, values.clone());
-            inputs.push(Input::Lent);
             continue;
         }
         let read = input(array, at, block);
-        inputs.push(read.map_err(|error| error.column(batch.schema_ref().field(place).name()))?);
+        inputs.push((at, read.map_err(|error| error.column(batch.schema_ref().field(place).name()))?));
     }
     Ok(inputs)
 }
@@ -186,11 +183,10 @@ pub(super) fn unpacked(batch: &RecordBatch) -> Result<Option<RecordBatch>> {
 }
 
 /// Fills the block with the values of some rows.
-pub(super) fn fill(inputs: &[Input], symbols: &Symbols, rows: Range<usize>, block: &mut Block) {
+pub(super) fn fill(inputs: &[(usize, Input)], symbols: &Symbols, rows: Range<usize>, block: &mut Block) {
     block.advance(rows.clone());
-    for (at, input) in inputs.iter().enumerate() {
+    for &(at, ref input) in inputs {
         match input {
-            Input::Lent => {}
             Input::Numbers(column) => column.fill(rows.clone(), block.column_mut(at)),
             Input::Texts(texts) => {
                 let texts = texts.slice(rows.start, rows.len());

@@ -42,7 +42,7 @@ impl SklearnSession {
     }
 
     /// Makes a block for the rows of a batch that are given to the model at once, and says how many.
-    fn begin(&mut self, batch: &RecordBatch) -> Result<(Vec<Input>, usize)> {
+    fn begin(&mut self, batch: &RecordBatch) -> Result<(Vec<(usize, Input)>, usize)> {
         let places = match self.places.take() {
             Some((known, places)) if Arc::ptr_eq(&known, batch.schema_ref()) => places,
             _ => frame::places(&self.model, batch.schema_ref())?,
@@ -50,14 +50,13 @@ impl SklearnSession {
         let (_, places) = self.places.insert((batch.schema(), places));
         let inputs = frame::begin(places, batch, &mut self.input)?;
         self.work.read(frame::texts(&inputs));
-        let converted = inputs.iter().filter(|input| !matches!(input, Input::Lent)).count();
-        if converted == 0 {
+        if inputs.is_empty() {
             return Ok((inputs, self.most[1].min(batch.num_rows())));
         }
         // Converted columns take no more memory than the batch does, or a block.
         let fields = batch.schema_ref().fields().iter();
         let bytes: usize = fields.map(|field| field.data_type().primitive_width().unwrap_or(1)).sum();
-        let rows = kernels::places(batch.num_rows() * bytes / (converted * size_of::<f64>()));
+        let rows = kernels::places(batch.num_rows() * bytes / (inputs.len() * size_of::<f64>()));
         let most = self.most[0].min(rows).min(batch.num_rows());
         self.input.make_rows(most);
         Ok((inputs, most))

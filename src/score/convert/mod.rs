@@ -15,10 +15,10 @@ mod tests;
 use std::sync::Arc;
 
 use arrow::{
-    array::{Array, ArrayRef, AsArray, LargeListArray, ListArray, RecordBatch, StructArray},
+    array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, LargeListArray, ListArray, PrimitiveArray, RecordBatch, StructArray},
     buffer::OffsetBuffer,
     compute::{cast, interleave},
-    datatypes::{DataType, FieldRef, Fields},
+    datatypes::{DataType, FieldRef, Fields, Float32Type, Float64Type},
     error::ArrowError,
 };
 
@@ -66,22 +66,29 @@ impl Conversion {
         {
             return Ok(only.clone());
         }
+        let made = match &self.result {
+            DataType::List(item) if all_are(raw.columns(), item.data_type()) => rowwise(raw.columns(), item, rows)?,
+            result => self.convert(raw, result, rows)?,
+        };
+        Ok(if *made.data_type() == self.result { made } else { cast(&made, &self.result)? })
+    }
+
+    fn convert(&self, raw: &RecordBatch, result: &DataType, rows: usize) -> Result<ArrayRef> {
         let columns = raw.schema_ref().fields().iter().zip(raw.columns());
         let columns: Vec<Named<'_>> =
             columns.map(|(field, column)| Ok((field.name().as_str(), plain(column)?))).collect::<Result<_, ArrowError>>()?;
-        let made = match &self.result {
-            DataType::Struct(fields) => self.record(&columns, fields, rows)?,
+        match result {
+            DataType::Struct(fields) => self.record(&columns, fields, rows),
             DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => {
-                self.list(&columns, item, rows)?
+                self.list(&columns, item, rows)
             }
-            DataType::Map(..) => self.map(&columns)?,
+            DataType::Map(..) => self.map(&columns),
             element => {
                 let kept = self.filter(&columns, element)?;
                 let (name, column) = &kept[0];
-                convert(column, element, self.cast()).map_err(|failure| lossy(name, element, column, failure))?
+                convert(column, element, self.cast()).map_err(|failure| lossy(name, element, column, failure))
             }
-        };
-        Ok(if *made.data_type() == self.result { made } else { cast(&made, &self.result)? })
+        }
     }
 
     fn cast(&self) -> Cast {
@@ -206,23 +213,50 @@ fn depth(from: &DataType) -> usize {
     }
 }
 
+/// Whether there are columns, all of this type, and it is a floating-point one: such need no conversion to it.
+fn all_are(columns: &[ArrayRef], float: &DataType) -> bool {
+    float.is_floating() && !columns.is_empty() && columns.iter().all(|column| column.data_type() == float)
+}
+
 /// One list a row, of the values that the columns have there.
 fn rowwise(columns: &[ArrayRef], item: &FieldRef, rows: usize) -> Result<ArrayRef, ArrowError> {
     let width = columns.len();
     let values = match columns {
         [only] => only.clone(),
-        several => {
-            let arrays: Vec<&dyn Array> = several.iter().map(AsRef::as_ref).collect();
-            let places: Vec<(usize, usize)> = (0..rows).flat_map(|row| (0..width).map(move |column| (column, row))).collect();
-            interleave(&arrays, &places)?
-        }
+        several => match by_row::<Float64Type>(several, rows).or_else(|| by_row::<Float32Type>(several, rows)) {
+            Some(values) => values,
+            None => {
+                let arrays: Vec<&dyn Array> = several.iter().map(AsRef::as_ref).collect();
+                let places: Vec<(usize, usize)> = (0..rows).flat_map(|row| (0..width).map(move |column| (column, row))).collect();
+                interleave(&arrays, &places)?
+            }
+        },
     };
-    let item = Arc::new(item.as_ref().clone().with_nullable(true));
+    let item = if item.is_nullable() { item.clone() } else { Arc::new(item.as_ref().clone().with_nullable(true)) };
     if i32::try_from(rows * width).is_err() {
         let offsets = OffsetBuffer::from_lengths(std::iter::repeat_n(width, rows));
         return Ok(Arc::new(LargeListArray::try_new(item, offsets, values, None)?));
     }
     Ok(Arc::new(ListArray::try_new(item, OffsetBuffer::from_lengths(std::iter::repeat_n(width, rows)), values, None)?))
+}
+
+/// The values of columns row by row; `None` where they are of another type or have nulls, which [`interleave`] is for.
+fn by_row<T: ArrowPrimitiveType>(columns: &[ArrayRef], rows: usize) -> Option<ArrayRef> {
+    /// Rows whose values stay in the cache until the last column has written to them.
+    const TOGETHER: usize = 256;
+    let mut from: Vec<&[T::Native]> = Vec::with_capacity(columns.len());
+    for column in columns {
+        from.push(column.as_primitive_opt::<T>().filter(|column| column.null_count() == 0)?.values());
+    }
+    let width = from.len().max(1);
+    let mut values = vec![T::Native::default(); rows * from.len()];
+    for (rows, values) in values.chunks_mut(TOGETHER * width).enumerate() {
+        for (at, column) in from.iter().enumerate() {
+            let to = values[at..].iter_mut().step_by(width);
+            to.zip(&column[rows * TOGETHER..]).for_each(|(to, &from)| *to = from);
+        }
+    }
+    Some(Arc::new(PrimitiveArray::<T>::new(values.into(), None)))
 }
 
 fn lossy(name: &str, to: &DataType, column: &ArrayRef, failure: Failure) -> Error {

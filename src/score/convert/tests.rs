@@ -89,10 +89,25 @@ fn probabilities_become_one_list_a_row() {
         &[("0", column(vec![0.25, 1.0])), ("1", column(vec![0.75, 0.0]))],
     );
     let made = made.unwrap();
-    let rows: Vec<Vec<f64>> = made
-        .as_list::<i32>()
-        .iter()
-        .map(|row| row.unwrap().as_primitive::<arrow::datatypes::Float64Type>().values().to_vec())
-        .collect();
+    let rows: Vec<Vec<f64>> =
+        made.as_list::<i32>().iter().map(|row| row.unwrap().as_primitive::<Float64Type>().values().to_vec()).collect();
     assert_eq!(rows, [[0.25, 0.75], [1.0, 0.0]]);
+}
+
+#[test]
+fn lists_of_floats_keep_rows_and_nulls_apart() {
+    let list = DataType::new_list(DataType::Float64, true);
+    let value = |row: usize, column: usize| (row * 10 + column) as f64;
+    for nulls in [false, true] {
+        let column = |at: usize| -> ArrayRef {
+            Arc::new(Float64Array::from_iter((0..600).map(|row| (!nulls || row % 7 != at).then(|| value(row, at)))))
+        };
+        let made = apply(list.clone(), Compat::Exact, &[("0", column(0)), ("1", column(1)), ("2", column(2))]).unwrap();
+        assert_eq!(*made.data_type(), list);
+        for (row, items) in made.as_list::<i32>().iter().enumerate() {
+            let items: Vec<Option<f64>> = items.unwrap().as_primitive::<Float64Type>().iter().collect();
+            let wanted: Vec<Option<f64>> = (0..3).map(|at| (!nulls || row % 7 != at).then(|| value(row, at))).collect();
+            assert_eq!(items, wanted, "row {row}");
+        }
+    }
 }
