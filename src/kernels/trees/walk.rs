@@ -69,14 +69,9 @@ struct Special<T> {
 
 enum Ask<T> {
     /// What is in the set goes right, or what is not.
-    Set {
-        set: Set,
-        inside_right: bool,
-    },
-    Cut {
-        cut: T,
-        missing: Missing,
-    },
+    Set { set: Set, inside_right: bool },
+    /// What is above the cut goes right.
+    Cut { cut: T, missing: Missing },
 }
 
 /// Where a tree's walk begins.
