@@ -352,8 +352,9 @@ impl<T: Value> Forest<T> {
         }
         let first = usual.min(MOST_FIRST);
         for _ in 0..first {
-            // Runs are stepped without a loop around each.
-            let (runs, rest) = found.as_chunks_mut::<8>();
+            // A run is stepped without a loop around. In double precision the compiler would make slow vectors of it.
+            let (runs, rest) =
+                if size_of::<T>() == size_of::<f32>() { found.as_chunks_mut::<8>() } else { (&mut [][..], &mut *found) };
             runs.iter_mut().for_each(|run| *run = run.map(step));
             rest.iter_mut().for_each(|at| *at = step(*at));
         }
