@@ -26,7 +26,7 @@ from kernel_models import ROWS, Predict, Subject, subjects
 from measure import machine
 
 #: Batch size, rows of one run, threads.
-RUNS = [(1, 2_000, 1), (100, 20_000, 1), (10_000, 100_000, 1), (100_000, 100_000, 1), (50_000, 100_000, 2)]
+RUNS = [(1, 20_000, 1), (100, 20_000, 1), (10_000, 100_000, 1), (100_000, 100_000, 1), (50_000, 100_000, 2)]
 #: A slow peer scores fewer rows than asked, as many as take so many nanoseconds.
 PATIENCE = 1_500_000_000
 
