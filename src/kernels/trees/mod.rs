@@ -150,7 +150,7 @@ pub struct Builder<T: Value, S> {
     slots: Slots<T>,
     walk: walk::Forest<T>,
     leaves: Leaves<S>,
-    /// Working memory.
+    /// Working memory: nodes of the tree that is added.
     open: Vec<walk::Open>,
 }
 

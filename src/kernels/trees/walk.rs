@@ -143,8 +143,8 @@ impl<T: Value> Forest<T> {
         slots: &mut Slots<T>,
         open: &mut Vec<Open>,
     ) -> Result<()> {
-        let root = index(self.nodes.len())?;
         index(self.nodes.len() + tree.nodes.len())?;
+        let root = self.nodes.len() as u32;
         let numbers = leaves.push(tree)?;
         // The deepest leaf, how many there are, and the levels above all of them together.
         let (mut most, mut found, mut above) = (0, 0, 0);

@@ -68,12 +68,13 @@ impl Conversion {
         }
         let made = match &self.result {
             DataType::List(item) if all_are(raw.columns(), item.data_type()) => rowwise(raw.columns(), item, rows)?,
-            result => self.convert(raw, result, rows)?,
+            result => self.chosen(raw, result, rows)?,
         };
         Ok(if *made.data_type() == self.result { made } else { cast(&made, &self.result)? })
     }
 
-    fn convert(&self, raw: &RecordBatch, result: &DataType, rows: usize) -> Result<ArrayRef> {
+    /// What the result type takes of the columns, converted.
+    fn chosen(&self, raw: &RecordBatch, result: &DataType, rows: usize) -> Result<ArrayRef> {
         let columns = raw.schema_ref().fields().iter().zip(raw.columns());
         let columns: Vec<Named<'_>> =
             columns.map(|(field, column)| Ok((field.name().as_str(), plain(column)?))).collect::<Result<_, ArrowError>>()?;
