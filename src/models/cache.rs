@@ -16,15 +16,20 @@ use crate::error::{Error, Kind, Result};
 pub struct ModelsOptions {
     /// Bytes that loaded models may hold together; idle unnamed ones make room.
     pub memory_limit: Option<usize>,
+    /// How many unnamed models are kept though nobody scores with them; the longest unused go first.
+    pub idle_limit: usize,
     /// How long a model that failed to load is not tried again.
     pub remember_bad: Duration,
 }
 
 impl Default for ModelsOptions {
     fn default() -> Self {
-        Self { memory_limit: None, remember_bad: Duration::from_secs(60) }
+        Self { memory_limit: None, idle_limit: 32, remember_bad: Duration::from_secs(60) }
     }
 }
+
+/// How many models that failed to load are remembered.
+const REMEMBERED_BAD: usize = 256;
 
 /// Loaded models: some by name for as long as the service runs, the others by key for as long as there is room. A key is loaded
 /// by one caller at a time, the others wait for it; what failed for good is remembered for a while, so that retries fail at once.
@@ -104,6 +109,7 @@ impl Models {
                 Some(Slot::Bad { .. }) | None => break,
             }
         }
+        state.forget_bad();
         state.slots.insert(key.into(), Slot::Loading);
         drop(state);
         // Whatever happens in `load`, a panic included, the slot does not stay in loading.
@@ -125,16 +131,15 @@ impl Models {
 
     /// Drops the longest unused models that nobody scores with until the rest fits.
     fn make_room(&self, keep: &str) -> Result<()> {
-        let Some(limit) = self.options.memory_limit else { return Ok(()) };
         let mut state = self.lock();
-        while state.memory() > limit {
-            let oldest = state.slots.iter().filter_map(|(key, slot)| match slot {
-                // One count is the slot's own: nobody else has it, and nobody can get it while the lock is held.
-                Slot::Ready { model, used } if key != keep && Arc::strong_count(model) == 1 => Some((*used, key.clone())),
-                _ => None,
-            });
-            let Some((_, key)) = oldest.min() else {
-                let needed = state.memory();
+        loop {
+            let mut idle = state.idle(keep);
+            let full = self.options.memory_limit.is_some_and(|limit| state.memory() > limit);
+            if !full && idle.len() <= self.options.idle_limit {
+                return Ok(());
+            }
+            if idle.is_empty() {
+                let (needed, limit) = (state.memory(), self.options.memory_limit.unwrap_or_default());
                 state.slots.remove(keep);
                 return Err(Error::new(
                     Kind::ResourceExhausted,
@@ -142,14 +147,45 @@ impl Models {
                     format!("the loaded models would hold {needed} bytes, the limit is {limit}"),
                 )
                 .remedy("unload a model or raise --memory-limit"));
-            };
-            state.slots.remove(&key);
+            }
+            state.slots.remove(&idle.swap_remove(0).1);
         }
-        Ok(())
     }
 }
 
 impl State {
+    /// Keys of the models that nobody scores with, the longest unused first.
+    fn idle(&self, keep: &str) -> Vec<(Instant, String)> {
+        let mut idle: Vec<_> = self
+            .slots
+            .iter()
+            .filter_map(|(key, slot)| match slot {
+                // One count is the slot's own: nobody else has it, and nobody can get it while the lock is held.
+                Slot::Ready { model, used } if key != keep && Arc::strong_count(model) == 1 => Some((*used, key.clone())),
+                _ => None,
+            })
+            .collect();
+        idle.sort();
+        idle
+    }
+
+    /// Forgets failures that may be tried again, and the oldest of too many.
+    fn forget_bad(&mut self) {
+        let now = Instant::now();
+        self.slots.retain(|_, slot| !matches!(slot, Slot::Bad { until, .. } if *until <= now));
+        let bad = self.slots.iter().filter_map(|(key, slot)| match slot {
+            Slot::Bad { until, .. } => Some((*until, key.clone())),
+            _ => None,
+        });
+        let mut bad: Vec<_> = bad.collect();
+        if bad.len() >= REMEMBERED_BAD {
+            bad.sort();
+            for (_, key) in bad.drain(..=bad.len() - REMEMBERED_BAD) {
+                self.slots.remove(&key);
+            }
+        }
+    }
+
     fn memory(&self) -> usize {
         let cached = self.slots.values().filter_map(|slot| match slot {
             Slot::Ready { model, .. } => Some(model),

@@ -114,6 +114,37 @@ fn idle_models_make_room_and_used_ones_stay() {
 }
 
 #[test]
+fn no_more_idle_models_are_kept_than_allowed() {
+    let models = Models::new(ModelsOptions { idle_limit: 2, ..Default::default() });
+    let held = models.get_or_load("held", || Ok(model(1))).unwrap();
+    let count = |key: &str| models.get_or_load(key, || Err(Error::new(Kind::Unavailable, "GONE", "not cached"))).is_ok();
+    for key in ["a", "b", "a", "c", "d"] {
+        models.get_or_load(key, || Ok(model(1))).unwrap();
+    }
+    // The one that was loaded last is kept beside two others.
+    assert_eq!(models.memory(), 4);
+    assert_eq!(["held", "a", "b", "c", "d"].map(count), [true, true, false, true, true]);
+    drop(held);
+}
+
+#[test]
+fn failures_are_not_remembered_without_bound() {
+    let bad = |models: &Models, key: &str| {
+        assert!(models.get_or_load(key, || Err(Error::new(Kind::InvalidModel, "BROKEN", "it is broken"))).is_err());
+    };
+    let models = Models::default();
+    for i in 0..2 * REMEMBERED_BAD {
+        bad(&models, &i.to_string());
+    }
+    assert_eq!(models.lock().slots.len(), REMEMBERED_BAD);
+    let models = Models::new(ModelsOptions { remember_bad: Duration::ZERO, ..Default::default() });
+    for i in 0..10 {
+        bad(&models, &i.to_string());
+    }
+    assert_eq!(models.lock().slots.len(), 1);
+}
+
+#[test]
 fn names_are_listed_and_removed() {
     let models = Models::default();
     assert!(models.insert("a", model(1)).is_none());

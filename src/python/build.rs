@@ -63,7 +63,9 @@ pub(super) fn interpreter(restored: &Restored, context: &Context) -> Result<Path
         Err(error) => {
             let _ = fs::remove_dir_all(&directory);
             if !matches!(error.kind(), Kind::Cancelled | Kind::DeadlineExceeded) {
-                failures().insert(key, (Instant::now(), copy(&error)));
+                let mut failures = failures();
+                failures.retain(|_, (at, _)| at.elapsed() < FAILURE_MEMORY);
+                failures.insert(key, (Instant::now(), copy(&error)));
             }
             Err(error)
         }

@@ -54,6 +54,15 @@ extern "system" fn Java_io_mlflight_spark_NativeBridge_check<'a>(
 }
 
 #[unsafe(no_mangle)]
+extern "system" fn Java_io_mlflight_spark_NativeBridge_checkServer<'a>(
+    mut env: EnvUnowned<'a>,
+    _class: JClass<'a>,
+    uri: JByteArray<'a>,
+) {
+    env.with_env(|env| Ok::<_, Fault>(check::check_server(&env.convert_byte_array(&uri)?)?)).resolve::<Throw>()
+}
+
+#[unsafe(no_mangle)]
 extern "system" fn Java_io_mlflight_spark_NativeBridge_create<'a>(mut env: EnvUnowned<'a>, _class: JClass<'a>) -> jlong {
     env.with_env(|_| Ok::<_, Fault>(STREAMS.insert(Stream::default()))).resolve::<Throw>()
 }

@@ -1,7 +1,8 @@
 """The UDF's Python function: scores where Spark runs it, that is, where the planner did not replace it.
 
 The function is pickled by value, so that executors without this package can still reach a service, and holds nothing but the mark
-and the functions below.
+and the functions below. Spark calls it with arrays (``arrow_udf``) or series (``pandas_udf`` of Spark 3.5). A user's own function
+may call it with either, or with the values of one row as in a plain ``udf``. It answers in kind.
 """
 
 from __future__ import annotations
@@ -10,14 +11,18 @@ from collections.abc import Callable
 from typing import Any
 
 
-def make(mark: str, name: str, arrow: bool) -> Callable[..., Any]:
-    """Return the function for an ``arrow_udf``, or for a ``pandas_udf`` of Spark 3.5."""
+def make(mark: str, name: str) -> Callable[..., Any]:
+    """Return the function of a mark."""
+    parsed: list[dict[str, Any]] = []
 
     def read() -> dict[str, Any]:
         import base64
         import json
+        import zlib
 
-        return json.loads(base64.b64decode(mark[mark.index("{") + 1 : -1]))
+        if not parsed:
+            parsed.append(json.loads(zlib.decompress(base64.b64decode(mark[mark.index("{") + 1 : -1]))))
+        return parsed[0]
 
     def columns_of(options: dict[str, Any], values: Any, named: dict[str, Any]) -> Any:
         import pyarrow as pa
@@ -74,10 +79,11 @@ def make(mark: str, name: str, arrow: bool) -> Callable[..., Any]:
             from mlflight.spark import _worker
         except ImportError as error:
             raise RuntimeError(
-                f"the model '{options['uri']}' cannot be scored here: mlflight's jar is not in this Spark session and the "
-                "Python of the executors has no mlflight package; install mlflight there, or name a service with server="
+                f"the model '{options['uri']}' cannot be scored in Spark's Python workers: their Python has no mlflight package. "
+                "Install mlflight there, name a service with server=, or, where no function of your own calls the model, bring "
+                "mlflight's jar into this Spark session"
             ) from error
-        return _worker.score(mark, options, batch)
+        return _worker.score(options, batch)
 
     def score(values: Any, named: dict[str, Any]) -> Any:
         import pyarrow as pa
@@ -85,8 +91,8 @@ def make(mark: str, name: str, arrow: bool) -> Callable[..., Any]:
         options = read()
         if not options["fallback"]:
             raise RuntimeError(
-                f"the model '{options['uri']}' would be scored in Python, because mlflight's jar is not in this Spark "
-                "session, and spark.mlflight.fallback.enabled is false"
+                f"the model '{options['uri']}' would be scored in Spark's Python workers, because mlflight's jar is not in this "
+                "Spark session or a function of your own calls the model, and spark.mlflight.fallback.enabled is false"
             )
         batch = columns_of(options, values, named)
         if batch.num_rows == 0:
@@ -94,7 +100,7 @@ def make(mark: str, name: str, arrow: bool) -> Callable[..., Any]:
         answer = remote(options, batch) if options["server"] else local(options, batch)
         return answer.combine_chunks() if isinstance(answer, pa.ChunkedArray) else answer
 
-    def over_arrow(*values: Any, **named: Any) -> Any:
+    def over_arrow(values: Any, named: dict[str, Any]) -> Any:
         answer = score(values, named)
         if answer is None:
             import pyarrow as pa
@@ -103,7 +109,7 @@ def make(mark: str, name: str, arrow: bool) -> Callable[..., Any]:
             return pa.nulls(0)
         return answer
 
-    def over_pandas(*values: Any, **named: Any) -> Any:
+    def over_pandas(values: Any, named: dict[str, Any]) -> Any:
         import pandas as pd
         import pyarrow as pa
 
@@ -116,8 +122,8 @@ def make(mark: str, name: str, arrow: bool) -> Callable[..., Any]:
                 known = value.dropna()
                 if (known.abs() >= 2**53).any():
                     raise ValueError(
-                        f"column '{key}' has nulls beside whole numbers of 2^53 and more, which this Spark version sends to "
-                        "Python as doubles; fill the nulls, or install mlflight's jar"
+                        f"column '{key}' has nulls beside whole numbers of 2^53 and more, which Spark sends to a pandas UDF as "
+                        "doubles; fill the nulls, or let Spark call the model itself with mlflight's jar in the session"
                     )
                 if (known % 1 == 0).all():
                     return pa.array(value.astype("Int64"))
@@ -137,6 +143,27 @@ def make(mark: str, name: str, arrow: bool) -> Callable[..., Any]:
 
         return {"int32": pd.Int32Dtype(), "int64": pd.Int64Dtype(), "bool": pd.BooleanDtype()}.get(str(kind))
 
-    body = over_arrow if arrow else over_pandas
+    def over_row(values: Any, named: dict[str, Any]) -> Any:
+        import pyarrow as pa
+
+        def to_arrow(value: Any) -> Any:
+            # A struct is a pyspark Row here.
+            return pa.array([value.asDict(recursive=True) if hasattr(value, "asDict") else value])
+
+        return score([to_arrow(value) for value in values], {key: to_arrow(value) for key, value in named.items()})[0].as_py()
+
+    def body(*values: Any, **named: Any) -> Any:
+        import sys
+
+        import pyarrow as pa
+
+        given = [*values, *named.values()]
+        if any(isinstance(value, pa.Array) for value in given):
+            return over_arrow(values, named)
+        pandas = sys.modules.get("pandas")
+        if pandas is not None and any(isinstance(value, (pandas.Series, pandas.DataFrame)) for value in given):
+            return over_pandas(values, named)
+        return over_row(values, named)
+
     body.__name__ = body.__qualname__ = name
     return body

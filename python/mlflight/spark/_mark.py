@@ -1,16 +1,17 @@
-"""The mark in a UDF's Python function: what Spark's planner reads instead of running the function."""
+"""The mark of a UDF's function: what Spark's planner reads instead of running the function."""
 
 from __future__ import annotations
 
 import base64
 import json
+import typing
+import zlib
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-#: What the planner looks for in the pickled function.
+#: How the text of a mark begins.
 OPEN = "MLFLIGHT1{"
-#: The same for a function that is to run as it is.
-BODY_ONLY = "MLFLIGHT0{"
 
 
 @dataclass(frozen=True)
@@ -27,17 +28,39 @@ class Mark:
     server: str | None
     inputs: list[str] | None
     required: int | None
+    #: JSON of the UDF's Spark type: a UDF of another type made from the same function is not ours.
+    result: str
     #: Whether the function may score at all where Spark runs it.
     fallback: bool
     #: Whether whole-number columns arrive as pandas series and must be restored (Spark 3.5); the names of such columns.
     whole: list[str]
 
-    def text(self, planned: bool) -> str:
-        """Return the mark as a string constant; `planned` is whether the planner may replace the function."""
-        content = base64.b64encode(json.dumps(asdict(self)).encode()).decode()
-        return f"{OPEN if planned else BODY_ONLY}{content}}}"
+    def text(self) -> str:
+        """Return the mark as one string constant; compressed, because Spark hides a function above 1 MB from its planner."""
+        content = base64.b64encode(zlib.compress(json.dumps(asdict(self)).encode())).decode()
+        return f"{OPEN}{content}}}"
 
 
-def options(text: str) -> dict[str, Any]:
-    """Read a mark's text again."""
-    return json.loads(base64.b64decode(text[text.index("{") + 1 : -1]))
+class Marked:
+    """A function whose pickle says, outside of the function's own pickle, that the planner may score in its place.
+
+    The pickle is the call ``typing.cast(mark, function)``, which returns the function. The planner (``Mark.scala``) takes a UDF
+    for ours only when its whole function is such a call. A user's own function that holds this one in its closure, in its globals
+    or in a ``partial`` is another call, whatever lies inside it, and Spark runs it.
+    """
+
+    __slots__ = ("_function", "_mark")
+
+    def __init__(self, mark: str, function: Callable[..., Any]) -> None:
+        self._mark = mark
+        self._function = function
+
+    @property
+    def __name__(self) -> str:
+        return self._function.__name__
+
+    def __call__(self, *values: Any, **named: Any) -> Any:
+        return self._function(*values, **named)
+
+    def __reduce__(self) -> tuple[Any, tuple[str, Callable[..., Any]]]:
+        return typing.cast, (self._mark, self._function)

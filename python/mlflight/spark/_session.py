@@ -8,7 +8,7 @@ import tarfile
 import tempfile
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mlflight import _native, _paths
 from mlflight.errors import precondition, unsupported
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 #: Spark lines that are tested.
 SUPPORTED = ((3, 5), (4, 2), (4, 3))
 
-_installed: set[tuple[str, int]] = set()
-_shipped: set[tuple[str, str]] = set()
+#: Files sent to the executors, by application; a stopped application is forgotten when another sends its first.
+_shipped: dict[str, set[str]] = {}
 
 
 def find(spark: SparkSession | None) -> SparkSession:
@@ -49,8 +49,7 @@ def version(spark: SparkSession) -> tuple[int, int]:
 def install(spark: SparkSession, line: tuple[int, int]) -> str | None:
     """Bring the planner strategy into a classic session; returns why not, where it cannot."""
     jvm, session = spark._jvm, spark._jsparkSession
-    key = (spark.sparkContext.applicationId, jvm.java.lang.System.identityHashCode(session))
-    if key in _installed:
+    if "io.mlflight.spark.MlflightStrategy" in session.experimental().extraStrategies().toString():
         return None
     scala = ".".join(jvm.scala.util.Properties.versionNumberString().split(".")[:2])
     jar, native = _paths.jar(line[0], scala), _paths.native()
@@ -69,27 +68,13 @@ def install(spark: SparkSession, line: tuple[int, int]) -> str | None:
     master = spark.sparkContext.master or ""
     if not master.startswith("local") or master.startswith("local-cluster"):
         _ship(spark, _native_archive(native))
-    _installed.add(key)
     return None
 
 
 def ship_model(spark: SparkSession, directory: Path, digest: str) -> None:
     """Send a model to the executors, once an application."""
-    if is_connect(spark):
-        # Where the server does not take files, executors read the model by its URI.
-        application = str(spark.session_id)
-        if (application, digest) not in _shipped:
-            spark.addArtifacts(str(_native.pack_model(directory, _drafts())), file=True)
-            _shipped.add((application, digest))
-        return
-    if (spark.sparkContext.applicationId, f"mlflight-model-{digest}.mlflight") not in _shipped:
+    if f"mlflight-model-{digest}.mlflight" not in _sent(spark):
         _ship(spark, _native.pack_model(directory, _drafts()))
-
-
-def setting(spark: SparkSession, name: str) -> str | None:
-    """Return the configuration key ``spark.mlflight.<name>``, when it is set."""
-    value: Any = spark.conf.get(f"spark.mlflight.{name}", "")
-    return value.strip() or None
 
 
 def fall_back(reason: str, allowed: bool) -> None:
@@ -103,10 +88,25 @@ def fall_back(reason: str, allowed: bool) -> None:
 
 
 def _ship(spark: SparkSession, archive: str | Path) -> None:
-    key = (spark.sparkContext.applicationId, Path(archive).name)
-    if key not in _shipped:
+    sent, name = _sent(spark), Path(archive).name
+    if name in sent:
+        return
+    if is_connect(spark):
+        # Where the server does not take files, executors read the model by its URI.
+        spark.addArtifacts(str(archive), file=True)
+    else:
         spark.sparkContext.addFile(str(archive))
-        _shipped.add(key)
+    sent.add(name)
+
+
+def _sent(spark: SparkSession) -> set[str]:
+    application = str(spark.session_id if is_connect(spark) else spark.sparkContext.applicationId)
+    if application not in _shipped:
+        if not is_connect(spark):
+            # A process has one application at a time.
+            _shipped.clear()
+        _shipped[application] = set()
+    return _shipped[application]
 
 
 _draft_directory: str | None = None

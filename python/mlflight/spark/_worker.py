@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from mlflight import _native
 from mlflight.errors import precondition
@@ -13,35 +15,66 @@ from mlflight.errors import precondition
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_models: dict[str, _native.Model] = {}
-_streams: dict[tuple[str, Any], _native.Stream] = {}
+#: How many models a worker keeps loaded, and how many streams over each: one for each schema, params and result type.
+MODELS = 4
+STREAMS = 16
+
+T = TypeVar("T")
 
 
-def score(mark: str, options: dict[str, Any], batch: pa.RecordBatch) -> pa.Array:
+class Recent(Generic[T]):
+    """The values used last, made when they are asked for; no more than a fixed number."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._values: OrderedDict[Any, T] = OrderedDict()
+
+    def get(self, key: Any, make: Callable[[], T]) -> T:
+        """Return the value of a key."""
+        if key in self._values:
+            self._values.move_to_end(key)
+        else:
+            # Room is made first, so that the memory of two models too many is never held.
+            while len(self._values) >= self._size:
+                self._values.popitem(last=False)
+            self._values[key] = make()
+        return self._values[key]
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+
+class _Loaded:
+    def __init__(self, model: _native.Model) -> None:
+        self.model = model
+        self.streams: Recent[_native.Stream] = Recent(STREAMS)
+
+
+_models: Recent[_Loaded] = Recent(MODELS)
+
+
+def score(options: dict[str, Any], batch: pa.RecordBatch) -> pa.Array:
     """Score one batch with the model of a mark."""
-    key = (mark, batch.schema.serialize().to_pybytes())
-    stream = _streams.get(key)
-    if stream is None:
-        stream = _streams[key] = _model(mark, options).stream(batch.schema)
+    spec = base64.b64decode(options["spec"])
+    loaded = _models.get(_native.load_key(spec), lambda: _Loaded(_load(spec, options)))
+    key = (options["spec"], batch.schema.serialize().to_pybytes())
+    stream = loaded.streams.get(key, lambda: loaded.model.stream(batch.schema, spec))
     return stream.score(batch).column(0)
 
 
-def _model(mark: str, options: dict[str, Any]) -> _native.Model:
-    model = _models.get(mark)
-    if model is None:
-        if options["version"] != _native.__version__:
-            raise precondition(
-                f"the UDF was made by mlflight {options['version']} and the executors' Python has {_native.__version__}; "
-                "install one version on the driver and the executors",
-                "VERSION_MISMATCH",
-            )
-        model = _models[mark] = _native.load_spec(
-            base64.b64decode(options["spec"]),
-            directory=_shipped(options["digest"]),
-            python=sys.executable,
-            path=[path for path in sys.path if path],
+def _load(spec: bytes, options: dict[str, Any]) -> _native.Model:
+    if options["version"] != _native.__version__:
+        raise precondition(
+            f"the UDF was made by mlflight {options['version']} and the executors' Python has {_native.__version__}; "
+            "install one version on the driver and the executors",
+            "VERSION_MISMATCH",
         )
-    return model
+    return _native.load_spec(
+        spec,
+        directory=_shipped(options["digest"]),
+        python=sys.executable,
+        path=[path for path in sys.path if path],
+    )
 
 
 def _shipped(digest: str) -> str | None:

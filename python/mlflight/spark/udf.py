@@ -9,14 +9,14 @@ import os
 import re
 import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlflight import _native
 from mlflight.errors import invalid, unsupported
-from mlflight.spark import _body, _session, _types
-from mlflight.spark._mark import Mark
+from mlflight.spark import _body, _session, _settings, _types
+from mlflight.spark._mark import Mark, Marked
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, SparkSession
@@ -96,8 +96,14 @@ def spark_udf(
     _check("env_manager", env_manager, ENV_MANAGERS)
     session = _session.find(spark)
     line = _session.version(session)
-    mode = _check("mode", mode or _session.setting(session, "mode"), MODES)
-    engine = _check("engine", engine or _session.setting(session, "engine"), ENGINES)
+    _settings.check(session)
+    mode = _check("mode", mode, MODES) or _settings.choice(session, "mode", MODES)
+    engine = _check("engine", engine, ENGINES) or _settings.choice(session, "engine", ENGINES)
+    fallback = _settings.fallback(session)
+    if server is None:
+        server = _settings.server(session)
+    else:
+        _native.check_server(server, "server")
     _check("compat", compat, ("mlflow",))
     asked = None if result_type is None else _types.parse(result_type)
     spec = _native.make_spec(
@@ -119,7 +125,7 @@ def spark_udf(
             stacklevel=2,
         )
     spec = spec.with_result(_types.schema_bytes(kind))
-    _session_ready(session, line, mode)
+    _session_ready(session, line, mode, fallback)
     _session.ship_model(session, spec.model_dir, spec.digest)
     name = re.sub(r"\W+", "_", Path(spec.model_dir).name) or "model"
     mark = Mark(
@@ -129,14 +135,16 @@ def spark_udf(
         digest=spec.digest,
         engine=spec.engine,
         mode=None if mode == "python" else mode,
-        server=server or _session.setting(session, "server"),
+        server=server,
         inputs=spec.input_names,
         required=spec.required_count,
-        fallback=_fallback(session) or mode == "python",
+        result=kind.json(),
+        fallback=fallback or mode == "python",
         whole=_whole_columns(spec),
     )
-    text = mark.text(planned=mode != "python")
-    return ModelUdf(_make_udf(text, name, kind, line), spec)
+    text = mark.text()
+    body = _body.make(text, name)
+    return ModelUdf(_make_udf(body if mode == "python" else Marked(text, body), kind, line), spec)
 
 
 class ModelUdf:
@@ -185,7 +193,8 @@ class ModelUdf:
                 "Attempting to apply udf on zero columns because no column names were specified as arguments or inferred from "
                 "the model signature."
             )
-        return tuple(spec.input_names)
+        # Quoted: a name with a dot is a column's name, not a field of a struct.
+        return tuple(f"`{name.replace('`', '``')}`" for name in spec.input_names)
 
     @property
     def metadata(self) -> Any:
@@ -208,7 +217,7 @@ class ModelUdf:
         return self._spec.reason
 
 
-def _session_ready(session: SparkSession, line: tuple[int, int], mode: str | None) -> None:
+def _session_ready(session: SparkSession, line: tuple[int, int], mode: str | None, fallback: bool) -> None:
     if mode == "python":
         return
     # Whether a Connect server has the extension cannot be asked: the body runs, or raises, where it has not.
@@ -216,22 +225,16 @@ def _session_ready(session: SparkSession, line: tuple[int, int], mode: str | Non
         return
     reason = _session.install(session, line)
     if reason is not None:
-        _session.fall_back(reason, _fallback(session))
+        _session.fall_back(reason, fallback)
 
 
-def _fallback(session: SparkSession) -> bool:
-    return (_session.setting(session, "fallback.enabled") or "true").lower() != "false"
-
-
-def _make_udf(mark: str, name: str, kind: DataType, line: tuple[int, int]) -> Any:
+def _make_udf(body: Callable[..., Any], kind: DataType, line: tuple[int, int]) -> Any:
     from pyspark.sql import functions
 
-    arrow = line >= (4, 1)
-    body = _body.make(mark, name, arrow=arrow)
     with warnings.catch_warnings():
         # Type hints cannot say how many columns there are.
         warnings.simplefilter("ignore")
-        if arrow:
+        if line >= (4, 1):
             return functions.arrow_udf(body, kind, functions.ArrowUDFType.SCALAR)
         return functions.pandas_udf(body, kind, functions.PandasUDFType.SCALAR)
 

@@ -135,9 +135,13 @@ impl Model {
         into_reader(py, session.schema().clone(), answers)
     }
 
-    /// Starts one stream of batches that all have this schema.
-    fn stream(&self, py: Python<'_>, schema: PyArrowType<Schema>) -> PyResult<Stream> {
-        let state = self.state(py)?;
+    /// Starts one stream of batches that all have this schema; `spec` is one that the same loaded model serves.
+    #[pyo3(signature = (schema, spec=None))]
+    fn stream(&self, py: Python<'_>, schema: PyArrowType<Schema>, spec: Option<&[u8]>) -> PyResult<Stream> {
+        let mut state = self.state(py)?;
+        if let Some(bytes) = spec {
+            (_, state.options) = spec::decode(bytes).and_then(|spec| spec::options(&spec)).or_raise()?;
+        }
         let session = py.detach(|| state.loaded.scorer(state.options)?.open(&schema.0)).or_raise()?;
         Ok(Stream { pid: std::process::id(), session: Mutex::new(session) })
     }

@@ -7,7 +7,10 @@ use arrow_pyarrow::ToPyArrow;
 use mlflight::{
     error::Result,
     flavors::{LoadOptions, PythonRuntime},
-    flight::spec::{self, Request, ScoreSpec},
+    flight::{
+        client::Endpoint,
+        spec::{self, Request, ScoreSpec},
+    },
     mlmodel::{SchemaSpec, json},
     models::LoadedModel,
     score::ScoreOptions,
@@ -109,6 +112,20 @@ pub fn make_spec(py: Python<'_>, uri: String, options: Option<Keywords<'_>>) -> 
     let result_schema: Vec<u8> = take(&mut keywords, "result_schema")?.unwrap_or_default();
     let (request, python) = asked(uri, keywords)?;
     py.detach(|| plan(&request, result_schema, python)).or_raise()
+}
+
+/// What makes two specs need two loaded models; params and the result type do not.
+#[pyfunction]
+pub fn load_key(spec: &[u8]) -> PyResult<String> {
+    let spec = spec::decode(spec).or_raise()?;
+    let (load, _) = spec::options(&spec).or_raise()?;
+    Ok(format!("{}\0{}\0{load:?}", spec.uri, spec.digest))
+}
+
+/// Checks the address of a service; `what` is where it was given.
+#[pyfunction]
+pub fn check_server(uri: &str, what: &str) -> PyResult<()> {
+    Endpoint::parse(uri).map(|_| ()).map_err(|error| error.context(what)).or_raise()
 }
 
 /// Keyword arguments.

@@ -15,6 +15,9 @@ final class NativeBridge {
   /** Checks arguments of this Arrow schema (IPC message) against the model's signature: all that needs no value. */
   static native void check(byte[] spec, byte[] input);
 
+  /** Checks the address of a service that {@code spark.mlflight.server} names, UTF-8. */
+  static native void checkServer(byte[] uri);
+
   /** A stream that is not open yet: it can be cancelled from now on. */
   static native long create();
 

@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.mlflight.spark
 
-import java.nio.charset.StandardCharsets.{ISO_8859_1, UTF_8}
+import java.io.ByteArrayInputStream
 import java.util.Base64
+import java.util.zip.InflaterInputStream
+
+import scala.util.control.NonFatal
 
 import com.fasterxml.jackson.databind.{JsonNode, ObjectMapper}
 import org.apache.spark.sql.catalyst.expressions.PythonUDF
+import org.apache.spark.sql.types.DataType
 
 /**
- * What `mlflight.spark_udf` left in its Python function: which model scores, and how. A string constant
- * `MLFLIGHT1{base64 of JSON}`, which survives pickling as plain bytes.
+ * What `mlflight.spark_udf` left in its Python function: which model scores, and how. A text `MLFLIGHT1{base64 of compressed
+ * JSON}`, the first argument of the call that the function's pickle is ([[MarkedPickle]]).
  */
 final case class Mark(
     version: String,
@@ -23,27 +27,40 @@ final case class Mark(
     required: Option[Int])
 
 object Mark {
-  private val Open = "MLFLIGHT1{"
-  private val Close = '}'
+  private val Text = """MLFLIGHT1\{([A-Za-z0-9+/=]*)\}""".r
 
-  /** The mark of a Python function, when it has one. */
-  def of(udf: PythonUDF): Option[Mark] = in(udf.func.command.toArray)
+  /** Spark's numbers for a `pandas_udf` and an `arrow_udf` that give one value for each row; 3.5 knows only the first. */
+  private val Scalar = Set(200, 250)
 
-  private[spark] def in(command: Array[Byte]): Option[Mark] = {
-    val text = new String(command, ISO_8859_1)
-    val start = text.indexOf(Open)
-    val end = if (start < 0) -1 else text.indexOf(Close, start)
-    if (end < 0) None else Some(parse(text.substring(start + Open.length, end)))
-  }
+  /** The mark of a UDF of ours. A user's own UDF has none, whatever functions of ours it calls. */
+  def of(udf: PythonUDF): Option[Mark] =
+    if (Scalar(udf.evalType)) in(udf.func.command.toArray, udf.dataType) else None
 
-  private def parse(base64: String): Mark = {
-    val json =
-      try new ObjectMapper().readTree(new String(Base64.getDecoder.decode(base64), UTF_8))
-      catch {
-        case error @ (_: IllegalArgumentException | _: java.io.IOException) =>
-          throw new MlflightException(
-            "INVALID_ARGUMENT", "BROKEN_MARK", s"the mark in the UDF cannot be read: ${error.getMessage}", error)
-      }
+  private[spark] def in(command: Array[Byte], result: DataType): Option[Mark] =
+    MarkedPickle
+      .mark(command)
+      .collect { case Text(base64) => base64 }
+      .flatMap(parse)
+      .filter(json => text(json, "result").exists(isType(_, result)))
+      .map(mark)
+
+  private def parse(base64: String): Option[JsonNode] =
+    try {
+      val content = new InflaterInputStream(new ByteArrayInputStream(Base64.getDecoder.decode(base64)))
+      Option(new ObjectMapper().readTree(content)).filter(_.isObject)
+    } catch {
+      // Nothing of ours: Spark runs the function.
+      case _: IllegalArgumentException | _: java.io.IOException => None
+    }
+
+  /** Whether JSON means this type; nullability and metadata, which Spark may change, aside. */
+  private def isType(json: String, result: DataType): Boolean =
+    try DataType.fromJson(json).catalogString == result.catalogString
+    catch {
+      case NonFatal(_) => false
+    }
+
+  private def mark(json: JsonNode): Mark = {
     val version = text(json, "version").getOrElse("unknown")
     if (version != NativeLibrary.jarVersion) {
       throw MlflightException.failedPrecondition(

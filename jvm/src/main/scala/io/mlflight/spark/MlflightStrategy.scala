@@ -90,9 +90,9 @@ object MlflightStrategy extends SparkStrategy {
     }
 
     private def predict(mark: Mark, udf: PythonUDF, values: Seq[Expression], result: Attribute): LogicalPlan = {
+      NativeLibrary.load(Settings.nativePath(SQLConf.get).orNull)
       val scoring = Scoring.of(mark, udf, SQLConf.get)
       val arguments = Arguments.of(mark, values)
-      NativeLibrary.load(scoring.nativePath.orNull)
       NativeBridge.check(scoring.specBytes, ArrowTypes.schema(arguments.schema))
       ArrowTypes.schema(scoring.output)
       MlflightEval(scoring, arguments, result, plan.output, plan)

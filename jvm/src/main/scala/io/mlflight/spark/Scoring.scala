@@ -37,43 +37,30 @@ final case class Scoring(
 final case class PythonFunctionFacts(executable: String, includes: Seq[String], environment: Map[String, String])
 
 object Scoring {
-  val ModeKey = "spark.mlflight.mode"
-  val ServerKey = "spark.mlflight.server"
-  val CaFileKey = "spark.mlflight.tls.caFile"
-  val MaxRecordsKey = "spark.mlflight.batch.maxRecords"
-
-  /** Read by executors alone, so that it is in no plan; its name makes Spark redact it. */
-  val TokenKey = "spark.mlflight.token"
-
   val Service = "service"
   val Embedded = "embedded"
   val Python = "python"
 
   def mode(mark: Mark, conf: SQLConf): String =
-    mark.mode.orElse(setting(conf, ModeKey)).getOrElse(Service)
+    mark.mode.orElse(Settings.mode(conf)).getOrElse(Service)
 
+  /** `NativeLibrary` is loaded. */
   def of(mark: Mark, udf: PythonUDF, conf: SQLConf): Scoring = {
     val func = udf.func
     val mode = this.mode(mark, conf)
-    if (mode != Service && mode != Embedded) {
-      throw MlflightException.invalidArgument(
-        "INVALID_MODE",
-        s"$ModeKey is '$mode'; it may be '$Service', '$Embedded' or '$Python'")
-    }
+    // Executors read it themselves.
+    Settings.token(conf)
     Scoring(
       mark.uri,
       mark.spec,
       mark.digest,
       mark.engine,
       mode,
-      mark.server.orElse(setting(conf, ServerKey)).filter(_ => mode == Service),
-      setting(conf, NativeLibrary.PATH_KEY),
-      setting(conf, CaFileKey),
-      setting(conf, MaxRecordsKey).map(_.toInt).filter(_ > 0).getOrElse(10000),
+      mark.server.orElse(Settings.server(conf)).filter(_ => mode == Service),
+      Settings.nativePath(conf),
+      Settings.caFile(conf),
+      Settings.maxRecords(conf),
       PythonFunctionFacts(func.pythonExec, func.pythonIncludes.asScala.toList, func.envVars.asScala.toMap),
       udf.dataType)
   }
-
-  private def setting(conf: SQLConf, key: String): Option[String] =
-    Option(conf.getConfString(key, null)).map(_.trim).filter(_.nonEmpty)
 }

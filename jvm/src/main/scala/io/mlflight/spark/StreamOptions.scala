@@ -19,9 +19,7 @@ private[spark] object StreamOptions {
     options.put("mode", scoring.mode)
     scoring.server.foreach(options.put("server", _))
     scoring.caFile.orElse(sys.env.get("MLFLIGHT_CA_FILE")).foreach(options.put("ca", _))
-    Option(SQLConf.get.getConfString(Scoring.TokenKey, null))
-      .orElse(sys.env.get("MLFLIGHT_TOKEN"))
-      .foreach(options.put("token", _))
+    Settings.token(SQLConf.get).orElse(sys.env.get("MLFLIGHT_TOKEN")).foreach(options.put("token", _))
     options.put("service", directory.resolve(NativeLibrary.SERVICE).toAbsolutePath.toString)
     options.put("digest", scoring.digest)
     Option(NativeLibrary.sparkFile(s"mlflight-model-${scoring.digest}.mlflight")).foreach { archive =>

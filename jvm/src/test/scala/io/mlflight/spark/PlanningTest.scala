@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.mlflight.spark
 
+import java.io.ByteArrayOutputStream
 import java.nio.charset.StandardCharsets.{ISO_8859_1, UTF_8}
 import java.util.Base64
+import java.util.zip.DeflaterOutputStream
 
 import org.apache.spark.sql.catalyst.expressions._
 import org.apache.spark.sql.types._
@@ -10,10 +12,32 @@ import org.junit.jupiter.api.Assertions._
 import org.junit.jupiter.api.Test
 
 class PlanningTest {
-  private def marked(json: String): Array[Byte] = {
-    val base64 = Base64.getEncoder.encodeToString(json.getBytes(UTF_8))
-    s"\u0080\u0005pickle\u008cxMLFLIGHT1{$base64}\u0094more}".getBytes(ISO_8859_1)
+  private def latin(text: String): Array[Byte] = text.getBytes(ISO_8859_1)
+
+  private def short(text: String): Array[Byte] = Array(0x8c.toByte, text.length.toByte) ++ latin(text)
+
+  private def long(text: String): Array[Byte] =
+    Array('X'.toByte) ++ (0 until 4).map(i => (text.length >> (8 * i)).toByte) ++ latin(text)
+
+  private def global(module: String, name: String): Array[Byte] = short(module) ++ short(name) ++ latin("\u0093")
+
+  /** `(callable(mark, "f"), "double")`, as Python pickles it. */
+  private def called(callable: Array[Byte], mark: String): Array[Byte] =
+    latin("\u0080\u0005\u0095\u0000\u0000\u0000\u0000\u0000\u0000\u0000\u0000") ++ callable ++
+      latin("\u0094") ++ long(mark) ++ latin("\u0094") ++ short("f") ++ latin("\u0086\u0094R\u0094") ++ short("double") ++
+      latin("\u0086\u0094.")
+
+  private val cast = global("typing", "cast")
+
+  private def text(json: String): String = {
+    val bytes = new ByteArrayOutputStream
+    val out = new DeflaterOutputStream(bytes)
+    out.write(json.getBytes(UTF_8))
+    out.close()
+    s"MLFLIGHT1{${Base64.getEncoder.encodeToString(bytes.toByteArray)}}"
   }
+
+  private def marked(json: String): Array[Byte] = called(cast, text(json))
 
   private val version = NativeLibrary.jarVersion
 
@@ -29,27 +53,49 @@ class PlanningTest {
   @Test def theJarKnowsItsVersion(): Unit =
     assertTrue(version.matches("""\d+\.\d+\.\d+.*"""), version)
 
-  @Test def aMarkIsFoundInsideAPickle(): Unit = {
-    val found = Mark.in(marked(
-      s"""{"version":"$version","spec":"AAE=","uri":"h\u00e9","digest":"d","engine":"native","mode":null,
-         |"server":"unix:/s","inputs":["a","b"],"required":1}""".stripMargin))
+  private val json =
+    s"""{"version":"$version","spec":"AAE=","uri":"h\u00e9","digest":"d","engine":"native","mode":null,
+       |"server":"unix:/s","inputs":["a","b"],"required":1,"result":"\\"double\\""}""".stripMargin
+
+  @Test def aMarkIsReadFromThePickleOfAFunctionOfOurs(): Unit = {
     val expected = Mark(version, "AAE=", "h\u00e9", "d", "native", None, Some("unix:/s"), Some(Seq("a", "b")), Some(1))
-    assertEquals(Some(expected), found)
+    assertEquals(Some(expected), Mark.in(marked(json), DoubleType))
   }
 
+  @Test def aUdfOfAnotherTypeIsNotOurs(): Unit =
+    assertEquals(None, Mark.in(marked(json), StringType))
+
   @Test def otherFunctionsHaveNone(): Unit = {
-    assertEquals(None, Mark.in(Array.emptyByteArray))
-    assertEquals(None, Mark.in("MLFLIGHT1{ without an end".getBytes(UTF_8)))
+    val whole = marked(json)
+    val inside = cast ++ long(text(json)) ++ short("f") ++ latin("\u0086R")
+    val head = latin("\u0080\u0005")
+    val others = Seq(
+      "empty" -> Array.emptyByteArray,
+      "text" -> text(json).getBytes(UTF_8),
+      "another callable" -> called(global("typing", "casts"), text(json)),
+      "another text" -> called(cast, "MLFLIGHT1{hello}"),
+      "no text" -> called(cast, "double"),
+      "in a closure" -> (head ++ global("m", "f") ++ inside ++ latin("\u0085R") ++ short("double") ++ latin("\u0086.")),
+      "the callable" -> (head ++ inside ++ short("x") ++ latin("\u0085R") ++ short("double") ++ latin("\u0086.")),
+      "with a state" -> (head ++ inside ++ latin("}b") ++ short("double") ++ latin("\u0086.")),
+      "without a type" -> (head ++ inside ++ latin(".")),
+      "in a list" -> (head ++ latin("](") ++ inside ++ latin("e") ++ short("double") ++ latin("\u0086.")),
+      "under something" -> (head ++ short("x") ++ inside ++ short("double") ++ latin("\u0086.")))
+    others.foreach { case (what, bytes) => assertEquals(None, Mark.in(bytes, DoubleType), what) }
+    whole.indices.foreach(end => assertEquals(None, Mark.in(whole.take(end), DoubleType), s"the first $end bytes"))
+    whole.indices.foreach { i =>
+      val broken = whole.clone
+      broken(i) = (broken(i) ^ 0x5a).toByte
+      try Mark.in(broken, DoubleType)
+      catch { case error: MlflightException => assertEquals("VERSION_MISMATCH", error.code) }
+    }
   }
 
   @Test def aMarkOfAnotherVersionIsRefusedNamingBoth(): Unit = {
-    val error = failure(Mark.in(marked("""{"version":"99.1.2"}""")))
+    val error = failure(Mark.in(marked("""{"version":"99.1.2","result":"\"double\""}"""), DoubleType))
     assertEquals("VERSION_MISMATCH", error.code)
     assertTrue(error.getMessage.contains(version) && error.getMessage.contains("99.1.2"), error.getMessage)
   }
-
-  @Test def aBrokenMarkIsAnError(): Unit =
-    assertEquals("BROKEN_MARK", failure(Mark.in("MLFLIGHT1{?}".getBytes(UTF_8))).code)
 
   @Test def columnsAreNamedInOrder(): Unit = {
     val three = columns(DoubleType, LongType, StringType)

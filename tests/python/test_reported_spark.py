@@ -1,0 +1,284 @@
+"""Faults reported of the Spark side: whose function a UDF is, names of columns, settings, bounds of caches."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import gc
+import weakref
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+from mlflow.models import infer_signature
+from pyspark.errors import IllegalArgumentException
+from pyspark.sql import functions as F
+from sklearn.linear_model import LinearRegression
+
+import mlflight
+from mlflight.spark import _settings, _worker
+
+X = np.arange(6.0)
+
+
+@pytest.fixture(scope="module")
+def line(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The model 2 x + 1."""
+    path = tmp_path_factory.mktemp("line") / "model"
+    frame = pd.DataFrame({"x": X})
+    model = LinearRegression().fit(frame, 2 * X + 1)
+    mlflow.sklearn.save_model(model, path, signature=infer_signature(frame, pd.Series(2 * X + 1)), pip_requirements=["sklearn"])
+    return path
+
+
+@pytest.fixture(scope="module")
+def udf(spark: Any, line: Path) -> Any:
+    return mlflight.spark_udf(spark, line)
+
+
+@pytest.fixture(scope="module")
+def rows(spark: Any) -> Any:
+    return spark.createDataFrame(pd.DataFrame({"x": X})).repartition(1).cache()
+
+
+@pytest.fixture
+def setting(spark: Any) -> Iterator[Callable[[str, str], None]]:
+    """Return a function that sets a key until the test ends."""
+    keys = []
+
+    def set_(key: str, value: str) -> None:
+        keys.append(key)
+        spark.conf.set(key, value)
+
+    yield set_
+    for key in keys:
+        spark.conf.unset(key)
+
+
+def planned(frame: Any) -> bool:
+    """Whether the planner took some UDF of the query for ours."""
+    return "MlflightEval" in frame._jdf.queryExecution().executedPlan().toString()
+
+
+def values(frame: Any) -> list[Any]:
+    return [row[-1] for row in frame.collect()]
+
+
+class Scaled:
+    """A user's function that is an object."""
+
+    def __init__(self, inner: Any) -> None:
+        self.inner = inner
+
+    def __call__(self, a: pa.Array) -> pa.Array:
+        return pc.multiply(self.inner(a), 100.0)
+
+
+def of_users(f: Any) -> dict[str, tuple[Any, np.ndarray]]:
+    """Return UDFs whose functions hold ours, and what each gives."""
+
+    def closure(a: pa.Array) -> pa.Array:
+        return pc.multiply(f(a), 100.0)
+
+    @functools.wraps(f)
+    def wrapped(*columns: pa.Array) -> pa.Array:
+        return pc.add(f(*columns), 0.5)
+
+    def conditional(a: pa.Array) -> pa.Array:
+        return f(a) if pc.max(a).as_py() > 1e9 else pc.negate(a)
+
+    def text(a: pa.Array) -> pa.Array:
+        assert "MLFLIGHT1{hello}"
+        return pc.add(a, float(len("MLFLIGHT1{hello}")))
+
+    mark = f.__reduce__()[1][0]
+
+    def stolen(a: pa.Array) -> pa.Array:
+        return pc.add(a, 1.0 if mark else 0.0)
+
+    y = 2 * X + 1
+    return {
+        "closure": (F.arrow_udf(closure, "double"), 100 * y),
+        "wrapped": (F.arrow_udf(wrapped, "double", F.ArrowUDFType.SCALAR), y + 0.5),
+        "object": (F.arrow_udf(Scaled(f), "double"), 100 * y),
+        "partial": (F.arrow_udf(functools.partial(lambda g, a: pc.multiply(g(a), 3.0), f), "double"), 3 * y),
+        "conditional": (F.arrow_udf(conditional, "double"), -X),
+        "text": (F.arrow_udf(text, "double"), X + 16),
+        "mark": (F.arrow_udf(stolen, "double"), X + 1),
+        "pandas": (F.pandas_udf(lambda s: 100 * f(s), "double"), 100 * y),
+        "pandas with a condition": (F.pandas_udf(lambda s: f(s) if s.max() > 1e9 else s, "double"), X),
+        "row": (F.udf(lambda x: 100 * f(x), "double", useArrow=False), 100 * y),
+        "row over Arrow": (F.udf(lambda x: 100 * f(x), "double", useArrow=True), 100 * y),
+        "row with a null": (F.udf(lambda x: x if x > 1 else f(x + 0.5), "double", useArrow=False), np.where(X > 1, X, y + 1)),
+        "another type": (F.arrow_udf(f, "float"), y),
+    }
+
+
+def test_a_user_s_function_that_holds_ours_runs_as_it_is(spark: Any, rows: Any, udf: Any) -> None:
+    made = of_users(udf.func)
+    frame = rows.select(*[function("x").alias(name) for name, (function, _) in made.items()])
+    assert not planned(frame)
+    got = frame.toPandas()
+    for name, (_, expected) in made.items():
+        np.testing.assert_allclose(got[name], expected, rtol=1e-9, err_msg=name)
+
+
+def test_the_function_itself_is_ours_whoever_makes_the_udf(rows: Any, udf: Any) -> None:
+    for made in (udf, F.arrow_udf(udf.func, "double"), F.pandas_udf(udf.func, "double"), udf.asNondeterministic()):
+        frame = rows.select(made("x"))
+        assert planned(frame)
+        np.testing.assert_allclose(values(frame), 2 * X + 1)
+
+
+def test_ours_beside_over_and_under_a_user_s(spark: Any, rows: Any, udf: Any) -> None:
+    f = udf.func
+    times = F.arrow_udf(lambda a: pc.multiply(f(a), 100.0), "double")
+    halved = F.pandas_udf(lambda s: s / 2, "double")
+    spark.udf.register("times", times)
+    spark.udf.register("ours", udf)
+    rows.createOrReplaceTempView("rows")
+    frame = rows.select(
+        udf("x").alias("ours"),
+        times("x").alias("theirs"),
+        times(udf("x")).alias("over"),
+        udf(times("x")).alias("under"),
+        udf(udf("x")).alias("twice"),
+        halved(udf(halved("x"))).alias("mixed"),
+        F.expr("times(ours(x))").alias("sql"),
+    )
+    assert planned(frame)
+    got = frame.toPandas()
+    y = 2 * X + 1
+    expected = {
+        "ours": y,
+        "theirs": 100 * y,
+        "over": 100 * (2 * y + 1),
+        "under": 2 * (100 * y) + 1,
+        "twice": 2 * y + 1,
+        "mixed": (X + 1) / 2,
+        "sql": 100 * (2 * y + 1),
+    }
+    for name, column in expected.items():
+        np.testing.assert_allclose(got[name], column, rtol=1e-9, err_msg=name)
+
+
+def test_a_user_s_function_may_not_score_where_the_fallback_is_off(spark: Any, rows: Any, line: Path, setting: Any) -> None:
+    setting("spark.mlflight.fallback.enabled", "false")
+    f = mlflight.spark_udf(spark, line).func
+    with pytest.raises(
+        Exception, match=r"a function of your own calls the model, and spark\.mlflight\.fallback"
+    ):
+        rows.select(F.pandas_udf(lambda s: 100 * f(s), "double")("x")).collect()
+
+
+def test_a_model_of_very_many_columns_is_planned(spark: Any, tmp_path: Path) -> None:
+    names = [f"a rather long name of a column, as in a table of genes: {i:06}" for i in range(20_000)]
+    frame = pd.DataFrame(np.ones((2, 1)) * np.arange(20_000.0), columns=names)
+    model = LinearRegression().fit(frame, [1.0, 1.0])
+    mlflow.sklearn.save_model(model, tmp_path / "model", signature=infer_signature(frame), pip_requirements=["sklearn"])
+    udf = mlflight.spark_udf(spark, tmp_path / "model", "double")
+    from pyspark.serializers import CloudPickleSerializer
+
+    assert len(CloudPickleSerializer().dumps((udf.func, udf.returnType))) < 1 << 20
+
+
+def test_columns_with_dots_spaces_and_backticks_are_found_by_the_signature(spark: Any, tmp_path: Path) -> None:
+    names = ["a.b", "c`d", "e f", "`g.h`", "order", "ä*"]
+    frame = pd.DataFrame(np.random.default_rng(7).normal(size=(8, len(names))), columns=names)
+    target = frame @ np.arange(1.0, len(names) + 1)
+    model = LinearRegression().fit(frame, target)
+    mlflow.sklearn.save_model(model, tmp_path / "model", signature=infer_signature(frame, target), pip_requirements=["sklearn"])
+    for mode in (None, "python"):
+        udf = mlflight.spark_udf(spark, tmp_path / "model", mode=mode)
+        np.testing.assert_allclose(values(spark.createDataFrame(frame).coalesce(1).select(udf())), target, rtol=1e-9)
+
+
+WRONG = [
+    ("batch.maxRecords", "10k", "'10k'; it may be a whole number from 1 to 2147483647"),
+    ("batch.maxRecords", "0", "'0'; it may be a whole number from 1"),
+    ("batch.maxRecords", "-5", "'-5'; it may be a whole number from 1"),
+    ("batch.maxRecords", "2147483648", "'2147483648'; it may be a whole number"),
+    ("mode", "fast", "'fast'; it may be 'service', 'embedded' or 'python'"),
+    ("engine", "Native", "'Native'; it may be 'auto', 'native' or 'python'"),
+    ("fallback.enabled", "maybe", "'maybe'; it may be 'true' or 'false'"),
+    ("server", "http://host:1", "'http://host:1' is no address of a service"),
+    ("token", "geheim\N{EURO SIGN}", "has a character that a header cannot carry"),
+]
+
+
+@pytest.mark.parametrize(("key", "value", "words"), WRONG)
+def test_a_wrong_setting_is_refused_where_the_udf_is_made(
+    spark: Any, line: Path, setting: Any, key: str, value: str, words: str
+) -> None:
+    setting(f"spark.mlflight.{key}", value)
+    with pytest.raises(mlflight.MlflightError) as caught:
+        mlflight.spark_udf(spark, line)
+    assert f"spark.mlflight.{key}" in str(caught.value)
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(("key", "value", "words"), [one for one in WRONG if one[0] not in ("engine", "fallback.enabled")])
+def test_a_setting_that_was_made_wrong_later_is_refused_at_planning(
+    rows: Any, udf: Any, setting: Any, key: str, value: str, words: str
+) -> None:
+    setting(f"spark.mlflight.{key}", value)
+    with pytest.raises(IllegalArgumentException) as caught:
+        rows.select(udf("x")).explain()
+    assert f"spark.mlflight.{key}" in str(caught.value)
+    assert words in str(caught.value)
+
+
+def test_small_batches_and_settings_with_spaces(rows: Any, udf: Any, setting: Any) -> None:
+    setting("spark.mlflight.batch.maxRecords", " 1 ")
+    np.testing.assert_allclose(values(rows.select(udf(F.col("x") + 1))), 2 * X + 3)
+
+
+def test_a_key_that_there_is_not_is_named(spark: Any, line: Path, setting: Any) -> None:
+    setting("spark.mlflight.fallback.enable", "false")
+    with pytest.warns(
+        UserWarning, match=r"spark\.mlflight\.fallback\.enable is set.*fallback\.enabled meant"
+    ):
+        mlflight.spark_udf(spark, line)
+
+
+def test_the_documented_keys_are_those_that_are_read() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "spark.md").read_text(encoding="utf-8")
+    table = text.split("## Settings")[1].split("##")[0]
+    assert [line.split("`")[1] for line in table.splitlines() if line.startswith("| `")] == [
+        _settings.PREFIX + key for key in _settings.KEYS
+    ]
+
+
+def test_params_in_a_loop_share_one_model_and_a_bounded_number_of_streams(model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_worker, "_models", models := _worker.Recent(_worker.MODELS))
+    monkeypatch.setattr(_worker, "_shipped", lambda digest: None)
+    case = model("pyfunc_custom")
+    batch = case.input.slice(0, 2).to_batches()[0]
+    answers = []
+    for i in range(_worker.STREAMS + 3):
+        spec = mlflight._native.make_spec(str(case.path), params=f'{{"scale": {i}}}', python=__import__("sys").executable)
+        options = {"spec": base64.b64encode(spec.to_bytes()).decode(), "digest": spec.digest, "version": mlflight.__version__}
+        answers.append(_worker.score(options, batch)[0].as_py())
+    assert len(set(answers)) == len(answers)
+    assert len(models) == 1
+    assert [len(loaded.streams) for loaded in models._values.values()] == [_worker.STREAMS]
+
+
+def test_what_was_not_used_for_longest_is_let_go() -> None:
+    class Thing:
+        pass
+
+    recent = _worker.Recent(2)
+    first, second = weakref.ref(recent.get("a", Thing)), weakref.ref(recent.get("b", Thing))
+    recent.get("a", Thing)
+    recent.get("c", Thing)
+    gc.collect()
+    assert len(recent) == 2
+    assert first() is recent.get("a", Thing)
+    assert second() is None
