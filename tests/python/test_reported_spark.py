@@ -5,7 +5,10 @@ from __future__ import annotations
 import base64
 import functools
 import gc
+import sys
+import warnings
 import weakref
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +21,7 @@ import pyarrow.compute as pc
 import pytest
 from mlflow.models import infer_signature
 from pyspark.errors import IllegalArgumentException
+from pyspark.serializers import CloudPickleSerializer
 from pyspark.sql import functions as F
 from sklearn.linear_model import LinearRegression
 
@@ -61,6 +65,13 @@ def setting(spark: Any) -> Iterator[Callable[[str, str], None]]:
         spark.conf.unset(key)
 
 
+def arrow_udf(function: Any, kind: str = "double") -> Any:
+    """Return a UDF over arrays; told its kind, because Spark cannot read the type hints of objects."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return F.arrow_udf(function, kind, F.ArrowUDFType.SCALAR)
+
+
 def planned(frame: Any) -> bool:
     """Whether the planner took some UDF of the query for ours."""
     return "MlflightEval" in frame._jdf.queryExecution().executedPlan().toString()
@@ -70,18 +81,15 @@ def values(frame: Any) -> list[Any]:
     return [row[-1] for row in frame.collect()]
 
 
-class Scaled:
-    """A user's function that is an object."""
-
-    def __init__(self, inner: Any) -> None:
-        self.inner = inner
-
-    def __call__(self, a: pa.Array) -> pa.Array:
-        return pc.multiply(self.inner(a), 100.0)
-
-
 def of_users(f: Any) -> dict[str, tuple[Any, np.ndarray]]:
     """Return UDFs whose functions hold ours, and what each gives."""
+
+    class Scaled:
+        def __init__(self, inner: Any) -> None:
+            self.inner = inner
+
+        def __call__(self, a: pa.Array) -> pa.Array:
+            return pc.multiply(self.inner(a), 100.0)
 
     def closure(a: pa.Array) -> pa.Array:
         return pc.multiply(f(a), 100.0)
@@ -104,19 +112,19 @@ def of_users(f: Any) -> dict[str, tuple[Any, np.ndarray]]:
 
     y = 2 * X + 1
     return {
-        "closure": (F.arrow_udf(closure, "double"), 100 * y),
-        "wrapped": (F.arrow_udf(wrapped, "double", F.ArrowUDFType.SCALAR), y + 0.5),
-        "object": (F.arrow_udf(Scaled(f), "double"), 100 * y),
-        "partial": (F.arrow_udf(functools.partial(lambda g, a: pc.multiply(g(a), 3.0), f), "double"), 3 * y),
-        "conditional": (F.arrow_udf(conditional, "double"), -X),
-        "text": (F.arrow_udf(text, "double"), X + 16),
-        "mark": (F.arrow_udf(stolen, "double"), X + 1),
+        "closure": (arrow_udf(closure), 100 * y),
+        "wrapped": (arrow_udf(wrapped), y + 0.5),
+        "object": (arrow_udf(Scaled(f)), 100 * y),
+        "partial": (arrow_udf(functools.partial(lambda g, a: pc.multiply(g(a), 3.0), f)), 3 * y),
+        "conditional": (arrow_udf(conditional), -X),
+        "text": (arrow_udf(text), X + 16),
+        "mark": (arrow_udf(stolen), X + 1),
         "pandas": (F.pandas_udf(lambda s: 100 * f(s), "double"), 100 * y),
         "pandas with a condition": (F.pandas_udf(lambda s: f(s) if s.max() > 1e9 else s, "double"), X),
         "row": (F.udf(lambda x: 100 * f(x), "double", useArrow=False), 100 * y),
         "row over Arrow": (F.udf(lambda x: 100 * f(x), "double", useArrow=True), 100 * y),
         "row with a null": (F.udf(lambda x: x if x > 1 else f(x + 0.5), "double", useArrow=False), np.where(X > 1, X, y + 1)),
-        "another type": (F.arrow_udf(f, "float"), y),
+        "another type": (arrow_udf(f, "float"), y),
     }
 
 
@@ -130,7 +138,7 @@ def test_a_user_s_function_that_holds_ours_runs_as_it_is(spark: Any, rows: Any, 
 
 
 def test_the_function_itself_is_ours_whoever_makes_the_udf(rows: Any, udf: Any) -> None:
-    for made in (udf, F.arrow_udf(udf.func, "double"), F.pandas_udf(udf.func, "double"), udf.asNondeterministic()):
+    for made in (udf, arrow_udf(udf.func), F.pandas_udf(udf.func, "double"), udf.asNondeterministic()):
         frame = rows.select(made("x"))
         assert planned(frame)
         np.testing.assert_allclose(values(frame), 2 * X + 1)
@@ -138,7 +146,7 @@ def test_the_function_itself_is_ours_whoever_makes_the_udf(rows: Any, udf: Any) 
 
 def test_ours_beside_over_and_under_a_user_s(spark: Any, rows: Any, udf: Any) -> None:
     f = udf.func
-    times = F.arrow_udf(lambda a: pc.multiply(f(a), 100.0), "double")
+    times = arrow_udf(lambda a: pc.multiply(f(a), 100.0))
     halved = F.pandas_udf(lambda s: s / 2, "double")
     spark.udf.register("times", times)
     spark.udf.register("ours", udf)
@@ -171,21 +179,23 @@ def test_ours_beside_over_and_under_a_user_s(spark: Any, rows: Any, udf: Any) ->
 def test_a_user_s_function_may_not_score_where_the_fallback_is_off(spark: Any, rows: Any, line: Path, setting: Any) -> None:
     setting("spark.mlflight.fallback.enabled", "false")
     f = mlflight.spark_udf(spark, line).func
-    with pytest.raises(
-        Exception, match=r"a function of your own calls the model, and spark\.mlflight\.fallback"
-    ):
+    with pytest.raises(Exception, match=r"a function of your own calls the model, and spark\.mlflight\.fallback"):
         rows.select(F.pandas_udf(lambda s: 100 * f(s), "double")("x")).collect()
 
 
-def test_a_model_of_very_many_columns_is_planned(spark: Any, tmp_path: Path) -> None:
-    names = [f"a rather long name of a column, as in a table of genes: {i:06}" for i in range(20_000)]
-    frame = pd.DataFrame(np.ones((2, 1)) * np.arange(20_000.0), columns=names)
+def test_a_model_of_very_many_columns_is_planned(spark: Any, tmp_path: Path, setting: Any) -> None:
+    """Spark sends a function of more than 1 MB as a broadcast, in which the planner cannot see a mark."""
+    names = [f"ENSG{i * i:011}" for i in range(9_000)]
+    frame = pd.DataFrame(np.ones((2, len(names))), columns=names)
     model = LinearRegression().fit(frame, [1.0, 1.0])
     mlflow.sklearn.save_model(model, tmp_path / "model", signature=infer_signature(frame), pip_requirements=["sklearn"])
     udf = mlflight.spark_udf(spark, tmp_path / "model", "double")
-    from pyspark.serializers import CloudPickleSerializer
-
     assert len(CloudPickleSerializer().dumps((udf.func, udf.returnType))) < 1 << 20
+    setting("spark.mlflight.fallback.enabled", "false")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(zlib, "compress", lambda data: data)
+        with pytest.raises(mlflight.MlflightError, match=r"spark\.broadcast\.UDFCompressionThreshold"):
+            mlflight.spark_udf(spark, tmp_path / "model", "double")
 
 
 def test_columns_with_dots_spaces_and_backticks_are_found_by_the_signature(spark: Any, tmp_path: Path) -> None:
@@ -241,9 +251,7 @@ def test_small_batches_and_settings_with_spaces(rows: Any, udf: Any, setting: An
 
 def test_a_key_that_there_is_not_is_named(spark: Any, line: Path, setting: Any) -> None:
     setting("spark.mlflight.fallback.enable", "false")
-    with pytest.warns(
-        UserWarning, match=r"spark\.mlflight\.fallback\.enable is set.*fallback\.enabled meant"
-    ):
+    with pytest.warns(UserWarning, match=r"spark\.mlflight\.fallback\.enable is set.*fallback\.enabled meant"):
         mlflight.spark_udf(spark, line)
 
 
@@ -262,7 +270,7 @@ def test_params_in_a_loop_share_one_model_and_a_bounded_number_of_streams(model:
     batch = case.input.slice(0, 2).to_batches()[0]
     answers = []
     for i in range(_worker.STREAMS + 3):
-        spec = mlflight._native.make_spec(str(case.path), params=f'{{"scale": {i}}}', python=__import__("sys").executable)
+        spec = mlflight._native.make_spec(str(case.path), params=f'{{"scale": {i}}}', python=sys.executable)
         options = {"spec": base64.b64encode(spec.to_bytes()).decode(), "digest": spec.digest, "version": mlflight.__version__}
         answers.append(_worker.score(options, batch)[0].as_py())
     assert len(set(answers)) == len(answers)

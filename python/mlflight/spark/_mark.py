@@ -59,7 +59,8 @@ class Marked:
     def __name__(self) -> str:
         return self._function.__name__
 
-    def __call__(self, *values: Any, **named: Any) -> Any:
+    # Without type hints: Spark would look for the hints of a function, which this is not.
+    def __call__(self, *values, **named):
         return self._function(*values, **named)
 
     def __reduce__(self) -> tuple[Any, tuple[str, Callable[..., Any]]]:

@@ -8,7 +8,7 @@ import tarfile
 import tempfile
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mlflight import _native, _paths
 from mlflight.errors import precondition, unsupported
@@ -69,6 +69,20 @@ def install(spark: SparkSession, line: tuple[int, int]) -> str | None:
     if not master.startswith("local") or master.startswith("local-cluster"):
         _ship(spark, _native_archive(native))
     return None
+
+
+def check_size(spark: SparkSession, function: Any, allowed: bool) -> None:
+    """Say where Spark will send a function as a broadcast, which its planner does not look into."""
+    from pyspark.serializers import CloudPickleSerializer
+
+    limit = spark.sparkContext._jvm.PythonUtils.getBroadcastThreshold(spark.sparkContext._jsc)
+    size = len(CloudPickleSerializer().dumps(function))
+    if size > limit:
+        fall_back(
+            f"the model's UDF takes {size} bytes, because of its many columns or large params, and Spark hides functions above "
+            f"spark.broadcast.UDFCompressionThreshold ({limit} bytes) from its planner",
+            allowed,
+        )
 
 
 def ship_model(spark: SparkSession, directory: Path, digest: str) -> None:

@@ -144,7 +144,12 @@ def spark_udf(
     )
     text = mark.text()
     body = _body.make(text, name)
-    return ModelUdf(_make_udf(body if mode == "python" else Marked(text, body), kind, line), spec)
+    if mode == "python":
+        return ModelUdf(_make_udf(body, kind, line), spec)
+    marked = Marked(text, body)
+    if not _session.is_connect(session):
+        _session.check_size(session, (marked, kind), fallback)
+    return ModelUdf(_make_udf(marked, kind, line), spec)
 
 
 class ModelUdf:

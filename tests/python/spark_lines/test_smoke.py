@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pyspark.errors import PySparkException, PythonException
+from pyspark.sql import functions as F
 
 import mlflight
 
@@ -48,6 +49,21 @@ def test_the_body_scores_where_the_jar_is_not(spark, udf, model):
     scored = plain.read.parquet(str(case.input_path)).select(udf(*case.input.column_names))
     assert not planned(scored)
     np.testing.assert_array_equal(predictions(scored), case.expected.column(0).to_numpy())
+
+
+def test_a_user_s_function_that_calls_ours_runs_as_it_is(spark, udf, model):
+    case, f = model("xgb_reg"), udf.func
+    rows = spark.read.parquet(str(case.input_path)).limit(50).coalesce(1)
+    expected = 100 * case.expected.column(0).to_numpy()[:50]
+    over_rows = F.udf(lambda *values: 100 * f(*values), "float")
+    for user in (F.pandas_udf(lambda *columns: 100 * f(*columns), "float"), over_rows):
+        scored = rows.select(user(*case.input.column_names))
+        assert not planned(scored)
+        np.testing.assert_allclose(predictions(scored), expected, rtol=1e-6)
+    halved = F.pandas_udf(lambda column: column / 2, "float")
+    both = rows.select(halved(udf(*case.input.column_names)))
+    assert planned(both)
+    np.testing.assert_allclose(predictions(both), expected / 200, rtol=1e-6)
 
 
 def test_a_python_model_scores_and_its_failure_is_a_python_exception(spark, model, tmp_path: Path, monkeypatch):

@@ -125,9 +125,9 @@ class BridgeTest {
         "uri" -> uri,
         "engine" -> "auto",
         "inputs" -> columns.asJava,
-        "required" -> Integer.valueOf(columns.length)).asJava)
-    val mark = s"MLFLIGHT1{${Base64.getEncoder.encodeToString(json.getBytes(UTF_8))}}"
-    PythonFunctions.udf("linreg20", mark.getBytes(UTF_8), Paths.get(python).toAbsolutePath.toString, DoubleType, arguments)
+        "required" -> Integer.valueOf(columns.length),
+        "result" -> DoubleType.json).asJava)
+    PythonFunctions.udf("linreg20", Pickles.marked(json), Paths.get(python).toAbsolutePath.toString, DoubleType, arguments)
   }
 
   /** A ScoreSpec (proto/mlflight/v1/score.proto). */

@@ -1,43 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.mlflight.spark
 
-import java.io.ByteArrayOutputStream
-import java.nio.charset.StandardCharsets.{ISO_8859_1, UTF_8}
-import java.util.Base64
-import java.util.zip.DeflaterOutputStream
-
 import org.apache.spark.sql.catalyst.expressions._
 import org.apache.spark.sql.types._
 import org.junit.jupiter.api.Assertions._
 import org.junit.jupiter.api.Test
 
 class PlanningTest {
-  private def latin(text: String): Array[Byte] = text.getBytes(ISO_8859_1)
-
-  private def short(text: String): Array[Byte] = Array(0x8c.toByte, text.length.toByte) ++ latin(text)
-
-  private def long(text: String): Array[Byte] =
-    Array('X'.toByte) ++ (0 until 4).map(i => (text.length >> (8 * i)).toByte) ++ latin(text)
-
-  private def global(module: String, name: String): Array[Byte] = short(module) ++ short(name) ++ latin("\u0093")
-
-  /** `(callable(mark, "f"), "double")`, as Python pickles it. */
-  private def called(callable: Array[Byte], mark: String): Array[Byte] =
-    latin("\u0080\u0005\u0095\u0000\u0000\u0000\u0000\u0000\u0000\u0000\u0000") ++ callable ++
-      latin("\u0094") ++ long(mark) ++ latin("\u0094") ++ short("f") ++ latin("\u0086\u0094R\u0094") ++ short("double") ++
-      latin("\u0086\u0094.")
-
-  private val cast = global("typing", "cast")
-
-  private def text(json: String): String = {
-    val bytes = new ByteArrayOutputStream
-    val out = new DeflaterOutputStream(bytes)
-    out.write(json.getBytes(UTF_8))
-    out.close()
-    s"MLFLIGHT1{${Base64.getEncoder.encodeToString(bytes.toByteArray)}}"
-  }
-
-  private def marked(json: String): Array[Byte] = called(cast, text(json))
+  import Pickles._
 
   private val version = NativeLibrary.jarVersion
 
@@ -71,7 +41,7 @@ class PlanningTest {
     val head = latin("\u0080\u0005")
     val others = Seq(
       "empty" -> Array.emptyByteArray,
-      "text" -> text(json).getBytes(UTF_8),
+      "text" -> latin(text(json)),
       "another callable" -> called(global("typing", "casts"), text(json)),
       "another text" -> called(cast, "MLFLIGHT1{hello}"),
       "no text" -> called(cast, "double"),
