@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use super::invalid;
+use super::{invalid, unread};
 use crate::error::Result;
 
 /// How many times its size something may grow to: zlib's own limit is near a thousand, and what models hold grows far less.
@@ -26,7 +26,7 @@ fn bounded(reader: impl Read, compressed: usize) -> Result<Vec<u8>> {
     let read = reader.take(limit as u64 + 1).read_to_end(&mut out);
     read.map_err(|error| invalid(format!("cannot be decompressed: {error}")))?;
     match out.len() > limit {
-        true => Err(invalid(format!("{compressed} compressed bytes grow to more than {limit}"))),
+        true => Err(unread(format!("{compressed} compressed bytes grow to more than {limit}"))),
         false => Ok(out),
     }
 }

@@ -127,6 +127,11 @@ impl Graph {
         &self.values[id.0 as usize]
     }
 
+    /// All values, in the order in which they were made.
+    pub fn values(&self) -> impl Iterator<Item = &Value> {
+        self.values.iter()
+    }
+
     /// The value the file is of.
     pub fn root(&self) -> Id {
         self.root

@@ -70,6 +70,11 @@ impl<'a> Archive<'a> {
         Ok(archive)
     }
 
+    /// Whether there is such an entry.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.entries.contains_key(name)
+    }
+
     /// The content of an entry.
     pub(super) fn read(&self, name: &str) -> Result<Cow<'a, [u8]>> {
         let entry = *self.entries.get(name).ok_or_else(|| invalid(format!("the archive has no entry '{name}'")))?;

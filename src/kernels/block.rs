@@ -19,6 +19,8 @@ pub enum Kind {
     Single,
     /// Double precision.
     Double,
+    /// Python objects that are truth values or numbers, or `None` where one is missing.
+    Object,
     /// Numbers that stand for texts.
     Symbol,
     /// The number of a class.
@@ -31,6 +33,7 @@ impl Kind {
         match (self, other) {
             (a, b) if a == b => a,
             (Self::Symbol, _) | (_, Self::Symbol) => Self::Symbol,
+            (Self::Object, _) | (_, Self::Object) => Self::Double,
             (Self::Bool, b) => b,
             (a, Self::Bool) => a,
             (Self::Single, Self::Short) | (Self::Short, Self::Single) => Self::Single,
@@ -54,7 +57,7 @@ pub struct Block {
     /// Places of a column.
     stride: usize,
     kinds: Vec<Kind>,
-    /// The column of the batch whose texts a column's numbers stand for.
+    /// The column of the batch that a column is, or was made of; of texts the one whose texts its numbers stand for.
     sources: Vec<Option<usize>>,
     values: Vec<f64>,
     /// Columns that are read where the batch holds them.
@@ -131,12 +134,12 @@ impl Block {
         self.is_sparse.then_some(&mut self.sparse)
     }
 
-    /// The batch's column of texts that a column is, unchanged.
+    /// The batch's column that a column was made of; of texts the one that it is, unchanged.
     pub fn source(&self, column: usize) -> Option<usize> {
         self.sources.get(column).copied().flatten()
     }
 
-    /// Says that a column is the batch's column of texts.
+    /// Says which of the batch's columns a column is.
     pub fn set_source(&mut self, column: usize, source: usize) {
         self.sources[column] = Some(source);
     }
@@ -168,7 +171,11 @@ impl Block {
 
     /// What numpy would call all the columns together.
     pub fn kind(&self) -> Kind {
-        self.kinds.iter().copied().reduce(Kind::with).unwrap_or(Kind::Double)
+        match self.kinds.iter().copied().reduce(Kind::with) {
+            // Estimators make numbers of them.
+            Some(Kind::Object) | None => Kind::Double,
+            Some(kind) => kind,
+        }
     }
 
     /// The values of a column.
@@ -255,6 +262,7 @@ impl Block {
 /// Copies a block, rounded to single precision.
 pub fn single(input: &Block, out: &mut Block) {
     out.reset(input.rows(), input.width(), Kind::Single);
+    out.sources.clone_from(&input.sources);
     for column in 0..input.width() {
         for (out, value) in out.column_mut(column).iter_mut().zip(input.column(column)) {
             *out = f64::from(*value as f32);

@@ -29,6 +29,12 @@ pub trait Model: Send + Sync {
     /// The columns the model reads, when it knows them without a signature (a native model's feature names and types).
     fn input(&self) -> Option<SchemaRef>;
 
+    /// Whether the model reads columns of this type as they are. Of dictionaries and runs that it does not read it is given the
+    /// values, of decimals the nearest doubles.
+    fn reads(&self, _from: &DataType) -> bool {
+        true
+    }
+
     /// Type of one prediction, when the model knows it before it has scored: a number or string, a list (one item an output
     /// column) or a struct. Unknown for Python models.
     fn output(&self) -> Option<DataType>;

@@ -54,12 +54,17 @@ impl Scorer {
 
     /// Checks at planning time that batches of this schema can be scored: names, types and whatever else needs no value.
     pub fn check(&self, input: &Schema) -> Result<()> {
-        Enforcement::plan(&self.signature, self.model.input().as_deref(), input, &self.options).map(|_| ())
+        self.enforcement(input).map(|_| ())
+    }
+
+    fn enforcement(&self, input: &Schema) -> Result<Enforcement> {
+        let reads = |from: &DataType| self.model.reads(from);
+        Enforcement::plan_for(&self.signature, self.model.input().as_deref(), &reads, input, &self.options)
     }
 
     /// Starts one stream of batches that all have the schema `input`.
     pub fn open(&self, input: &Schema) -> Result<ScorerSession> {
-        let enforcement = Enforcement::plan(&self.signature, self.model.input().as_deref(), input, &self.options)?;
+        let enforcement = self.enforcement(input)?;
         let session = self.model.session(&SessionOptions { params: self.params.clone(), result: Some(self.output.clone()) })?;
         let conversion = Conversion::new(self.output.clone(), self.options.compat);
         let schema = Arc::new(Schema::new(vec![self.output()]));

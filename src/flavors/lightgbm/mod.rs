@@ -146,6 +146,13 @@ impl Model for LgbModel {
         None
     }
 
+    fn reads(&self, from: &DataType) -> bool {
+        match from {
+            DataType::Dictionary(_, values) => values.is_string(),
+            other => !(other.is_decimal() || matches!(other, DataType::RunEndEncoded(..))),
+        }
+    }
+
     fn output(&self) -> Option<DataType> {
         let (kind, width) = self.0.answer.shape(self.0.outputs);
         Some(if width == 1 { kind } else { DataType::new_list(kind, true) })

@@ -66,7 +66,7 @@ impl Transform for Nearest {
             }
         }
         for (to, &feature) in self.indicator.iter().enumerate() {
-            mark(&self.missing, input, feature, out, self.kept.len() + to);
+            mark(&self.missing, true, input, feature, out, self.kept.len() + to);
         }
         work.numbers = row;
         Ok(())

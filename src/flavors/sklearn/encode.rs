@@ -4,7 +4,7 @@ use foldhash::HashMap;
 
 use super::{
     common::{Step, Transform},
-    part::{MAX_WIDTH, Shared, Work},
+    part::{MAX_WIDTH, Shared, Work, expect_width, in_column, refused},
     view::{Made, UNKNOWN, View, python},
 };
 use crate::{
@@ -22,8 +22,12 @@ struct Categories {
     symbols: HashMap<u64, usize>,
     /// Codes of numbers, by their bits; zero has one sign.
     numbers: HashMap<u64, usize>,
-    /// Code of a missing value.
-    missing: Option<usize>,
+    /// Code of NaN.
+    nan: Option<usize>,
+    /// Code of `None`.
+    none: Option<usize>,
+    /// A null among texts is `None`, not NaN.
+    nulls_are_none: bool,
     count: usize,
 }
 
@@ -34,7 +38,9 @@ fn bits(value: f64) -> u64 {
 
 impl Categories {
     fn new(view: View<'_>) -> Made<Self> {
-        let mut categories = Self { symbols: HashMap::default(), numbers: HashMap::default(), missing: None, count: 0 };
+        let (symbols, numbers) = (HashMap::default(), HashMap::default());
+        let mut categories =
+            Self { symbols, numbers, nan: None, none: None, nulls_are_none: view.loader.nulls_are_none, count: 0 };
         if let Some(texts) = view.texts() {
             for text in &texts {
                 categories.symbols.insert(bits(view.loader.symbol(text)), categories.count);
@@ -53,7 +59,10 @@ impl Categories {
                         continue;
                     }
                     match item.value() {
-                        Value::None => items.push(Some(f64::NAN)),
+                        Value::None => {
+                            categories.none = Some(items.len());
+                            items.push(None);
+                        }
                         _ => items.push(Some(item.number().map_or_else(|| item.wrong("a category"), Ok)?)),
                     }
                 }
@@ -62,7 +71,7 @@ impl Categories {
         };
         for (code, item) in items.iter().enumerate() {
             match item {
-                Some(number) if number.is_nan() => categories.missing = Some(code),
+                Some(number) if number.is_nan() => categories.nan = Some(code),
                 Some(number) => drop(categories.numbers.insert(bits(*number), code)),
                 None => {}
             }
@@ -79,10 +88,27 @@ impl Categories {
     /// The code of a value of a column of texts or of numbers.
     fn code(&self, kind: Kind, value: f64) -> Option<usize> {
         if value.is_nan() {
-            return self.missing;
+            return if self.is_none(kind) { self.none } else { self.nan };
         }
         let known = if kind == Kind::Symbol { &self.symbols } else { &self.numbers };
         known.get(&bits(value)).copied()
+    }
+
+    /// Whether a missing value of such a column is `None`.
+    fn is_none(&self, kind: Kind) -> bool {
+        kind == Kind::Object || (kind == Kind::Symbol && self.nulls_are_none)
+    }
+
+    /// The error for a value that is no category.
+    fn unfamiliar(&self, input: &Block, column: usize, row: usize) -> Error {
+        let (kind, value) = (input.kinds()[column], input.at(row, column));
+        let what = match value {
+            _ if value.is_nan() => if self.is_none(kind) { "None" } else { "NaN" }.to_owned(),
+            UNKNOWN if kind == Kind::Symbol => "a category".to_owned(),
+            _ => format!("the category {value}"),
+        };
+        let message = format!("Found {what} in column {column} that was unknown in fit");
+        in_column(Error::new(ErrorKind::InvalidArgument, "UNKNOWN_CATEGORY", message).row(row as u64), input, column)
     }
 
     fn memory(&self) -> usize {
@@ -90,10 +116,17 @@ impl Categories {
     }
 }
 
-fn unfamiliar(value: f64, column: usize, row: usize) -> Error {
-    let what = if value == UNKNOWN { "a category".to_owned() } else { format!("the category {value}") };
-    let message = format!("Found {what} in column {column} that was unknown in fit");
-    Error::new(ErrorKind::InvalidArgument, "UNKNOWN_CATEGORY", message).row(row as u64)
+/// Refuses what the library's `check_array` refuses of each column: infinity in a column of floating-point numbers.
+fn check(name: &str, input: &Block, width: usize) -> Result<()> {
+    expect_width(name, input, width)?;
+    (0..width).filter(|&column| !matches!(input.kinds()[column], Kind::Symbol | Kind::Object)).try_for_each(|column| match input
+        .column(column)
+        .iter()
+        .position(|value| value.is_infinite())
+    {
+        Some(row) => Err(refused(name, input, column, row)),
+        None => Ok(()),
+    })
 }
 
 /// `OneHotEncoder`: for each column, which output a code lights, if any.
@@ -174,11 +207,11 @@ pub(super) fn one_hot(view: View<'_>) -> Made<Shared> {
 impl OneHot {
     /// The output that a value lights.
     #[inline]
-    fn place(&self, at: usize, kind: Kind, value: f64, row: usize) -> Result<Option<usize>> {
+    fn place(&self, input: &Block, at: usize, row: usize, value: f64) -> Result<Option<usize>> {
         let (categories, places) = &self.columns[at];
-        match categories.code(kind, value) {
+        match categories.code(input.kinds()[at], value) {
             Some(code) => Ok(places[code]),
-            None if self.refuses => Err(unfamiliar(value, at, row)),
+            None if self.refuses => Err(categories.unfamiliar(input, at, row)),
             None => Ok(self.unknown[at]),
         }
     }
@@ -186,13 +219,12 @@ impl OneHot {
 
 impl Transform for OneHot {
     fn transform(&self, input: &Block, _: &mut Work, out: &mut Block) -> Result<()> {
-        super::part::expect_width("OneHotEncoder", input, self.columns.len())?;
-        let kinds = input.kinds();
+        check("OneHotEncoder", input, self.columns.len())?;
         if self.outputs > MAX_WIDTH {
             let to = out.reset_sparse(input.rows(), self.outputs);
             for row in 0..input.rows() {
-                for (at, &kind) in kinds.iter().enumerate() {
-                    if let Some(place) = self.place(at, kind, input.at(row, at), row)? {
+                for at in 0..self.columns.len() {
+                    if let Some(place) = self.place(input, at, row, input.at(row, at))? {
                         to.push(place, 1.0);
                     }
                 }
@@ -203,9 +235,9 @@ impl Transform for OneHot {
         out.reset_zeros(input.rows(), self.outputs, self.kind);
         let stride = out.stride();
         let runs = out.runs_mut();
-        for (at, &kind) in kinds.iter().enumerate() {
+        for at in 0..self.columns.len() {
             for (row, &value) in input.column(at).iter().enumerate() {
-                if let Some(place) = self.place(at, kind, value, row)? {
+                if let Some(place) = self.place(input, at, row, value)? {
                     runs[place * stride + row] = 1.0;
                 }
             }
@@ -229,6 +261,8 @@ struct Lookup {
     unknown: Option<Vec<f64>>,
     /// Which column and table each output is of.
     outputs: Vec<(usize, usize)>,
+    width: usize,
+    name: &'static str,
     kind: Kind,
 }
 
@@ -245,12 +279,12 @@ pub(super) fn ordinal(view: View<'_>) -> Made<Shared> {
     };
     let mut columns = Vec::new();
     for (at, categories) in categories.into_iter().enumerate() {
-        if categories.missing.is_some() && !infrequent[at].is_empty() {
+        if categories.nan.is_some() && !infrequent[at].is_empty() {
             return python("OrdinalEncoder: infrequent categories beside missing values");
         }
         let (codes, _) = grouped(categories.count, &infrequent[at]);
         let mut codes: Vec<f64> = codes.into_iter().map(|code| code as f64).collect();
-        if let Some(code) = categories.missing {
+        if let Some(code) = categories.nan {
             codes[code] = missing;
         }
         columns.push((categories, codes));
@@ -260,8 +294,9 @@ pub(super) fn ordinal(view: View<'_>) -> Made<Shared> {
         Some(name) if name.starts_with("numpy.int") => Kind::Int,
         _ => Kind::Double,
     };
-    let outputs = (0..columns.len()).map(|column| (column, column)).collect();
-    Step::shared(view, None, Lookup { columns, unknown, outputs, kind })
+    let width = columns.len();
+    let outputs = (0..width).map(|column| (column, column)).collect();
+    Step::shared(view, None, Lookup { columns, unknown, outputs, width, name: "OrdinalEncoder", kind })
 }
 
 /// `TargetEncoder`
@@ -284,23 +319,22 @@ pub(super) fn target(view: View<'_>) -> Made<Shared> {
         unknown.push(means[at % classes]);
         outputs.push((column, at));
     }
-    Step::shared(view, None, Lookup { columns, unknown: Some(unknown), outputs, kind: Kind::Double })
+    let (width, kind) = (categories.len(), Kind::Double);
+    Step::shared(view, None, Lookup { columns, unknown: Some(unknown), outputs, width, name: "TargetEncoder", kind })
 }
 
 impl Transform for Lookup {
     fn transform(&self, input: &Block, _: &mut Work, out: &mut Block) -> Result<()> {
+        check(self.name, input, self.width)?;
         out.reset(input.rows(), self.outputs.len(), self.kind);
         for (output, &(column, table)) in self.outputs.iter().enumerate() {
             let (categories, numbers) = &self.columns[table];
-            if column >= input.width() {
-                return super::part::expect_width("encoder", input, column + 1);
-            }
             let kind = input.kinds()[column];
             for (row, (&value, to)) in input.column(column).iter().zip(out.column_mut(output)).enumerate() {
                 *to = match (categories.code(kind, value), &self.unknown) {
                     (Some(code), _) => numbers[code],
                     (None, Some(unknown)) => unknown[table],
-                    (None, None) => return Err(unfamiliar(value, column, row)),
+                    (None, None) => return Err(categories.unfamiliar(input, column, row)),
                 };
             }
         }

@@ -100,7 +100,12 @@ pub(super) fn places(model: &Inner, schema: &Schema) -> Result<Vec<Option<usize>
 
 /// The columns of a batch that have to be converted, by number of the feature, with a block that knows what its columns are and has the
 /// values of all others, but no room for these.
-pub(super) fn begin(places: &[Option<usize>], batch: &RecordBatch, block: &mut Block) -> Result<Vec<(usize, Input)>> {
+pub(super) fn begin(
+    places: &[Option<usize>],
+    nulls_are_none: bool,
+    batch: &RecordBatch,
+    block: &mut Block,
+) -> Result<Vec<(usize, Input)>> {
     block.reset(0, places.len(), Kind::Double);
     let mut inputs = Vec::new();
     for (at, place) in places.iter().enumerate() {
@@ -109,26 +114,33 @@ pub(super) fn begin(places: &[Option<usize>], batch: &RecordBatch, block: &mut B
             continue;
         };
         let array = batch.column(place);
+        block.set_source(at, at);
         if let Some(values) = doubles(array) {
             block.lend(at, values.clone());
             continue;
         }
-        let read = input(array, at, block);
+        let read = input(array, at, nulls_are_none, block);
         inputs.push((at, read.map_err(|error| error.column(batch.schema_ref().field(place).name()))?));
     }
     Ok(inputs)
 }
 
 /// A column that has to be converted.
-fn input(array: &ArrayRef, at: usize, block: &mut Block) -> Result<Input> {
+fn input(array: &ArrayRef, at: usize, nulls_are_none: bool, block: &mut Block) -> Result<Input> {
     if let Some(column) = Column::new(array) {
-        block.set_kind(at, column.kind());
+        block.set_kind(
+            at,
+            match array.data_type() {
+                DataType::Boolean if array.null_count() > 0 => Kind::Object,
+                DataType::Null if nulls_are_none => Kind::Object,
+                _ => column.kind(),
+            },
+        );
         return Ok(Input::Numbers(column));
     }
     match kind(array.data_type()) {
         Some(_) => {
             block.set_kind(at, Kind::Symbol);
-            block.set_source(at, at);
             let array = arrow::compute::cast(array, &DataType::Utf8)?;
             Ok(Input::Texts(array.as_string::<i32>().clone()))
         }

@@ -2,7 +2,7 @@
 
 use super::{
     common::{Step, Transform},
-    part::{Allow, Shared, Work, expect_width, validate},
+    part::{Allow, Shared, Work, expect_width, in_column, refused, validate},
     view::{Made, View, python},
 };
 use crate::{
@@ -13,8 +13,12 @@ use crate::{
 
 /// What counts as missing.
 pub(super) enum Missing {
-    /// NaN and null.
-    Nothing,
+    /// NaN; a null among texts only where it is that too.
+    Nan {
+        texts: bool,
+    },
+    /// `None`, which only columns of objects hold.
+    None,
     Number(f64),
     Text(f64),
 }
@@ -25,23 +29,53 @@ impl Missing {
             Some(found) => match (found.text(), found.number()) {
                 (Some(text), _) => Self::Text(view.loader.symbol(text)),
                 (_, Some(number)) if !number.is_nan() => Self::Number(number),
-                _ => Self::Nothing,
+                _ => Self::Nan { texts: !view.loader.nulls_are_none },
             },
-            None => Self::Nothing,
+            None if view.is_none("missing_values") => Self::None,
+            None => Self::Nan { texts: !view.loader.nulls_are_none },
         }
     }
 
     pub(super) fn is(&self, kind: Kind, value: f64) -> bool {
         match self {
-            Self::Nothing => value.is_nan(),
+            Self::Nan { texts } => value.is_nan() && if kind == Kind::Symbol { *texts } else { kind != Kind::Object },
+            Self::None => value.is_nan() && matches!(kind, Kind::Symbol | Kind::Object),
             Self::Number(number) => kind != Kind::Symbol && value == *number,
             Self::Text(symbol) => kind == Kind::Symbol && value == *symbol,
         }
     }
 
     pub(super) fn allow(&self) -> Allow {
-        if matches!(self, Self::Nothing) { Allow::Missing } else { Allow::Finite }
+        if matches!(self, Self::Nan { .. }) { Allow::Missing } else { Allow::Finite }
     }
+
+    /// Refuses what the library refuses of columns that may be objects: of such, NaN where it is not what is missing.
+    fn check(&self, name: &str, input: &Block, width: usize) -> Result<()> {
+        expect_width(name, input, width)?;
+        let kinds = input.kinds();
+        let numbers = |column: usize| !matches!(kinds[column], Kind::Symbol | Kind::Object);
+        if (0..width).all(numbers) {
+            if matches!(self, Self::None | Self::Text(_)) && kinds.iter().any(|kind| *kind != Kind::Bool) {
+                let message = format!("{name}: columns of numbers cannot hold the missing_values that are no number");
+                return Err(Error::new(ErrorKind::InvalidArgument, "TYPE_MISMATCH", message).found("numbers"));
+            }
+            return validate(name, input, width, self.allow());
+        }
+        if self.allow() == Allow::Missing {
+            return Ok(());
+        }
+        (0..width).filter(|&column| numbers(column)).try_for_each(|column| {
+            match input.column(column).iter().position(|value| value.is_nan()) {
+                Some(row) => Err(refused(name, input, column, row)),
+                None => Ok(()),
+            }
+        })
+    }
+}
+
+/// A column's kind to an estimator that makes numbers of objects.
+fn number(kind: Kind) -> Kind {
+    if kind == Kind::Object { Kind::Double } else { kind }
 }
 
 /// What takes the place of a column's missing values.
@@ -66,17 +100,19 @@ struct Simple {
 pub(super) fn simple(view: View<'_>) -> Made<Shared> {
     let keep = view.flag("keep_empty_features");
     let statistics = view.get("statistics_")?;
-    let number = |number: f64| match number.is_nan() && !keep {
+    let filling = |number: f64| match number.is_nan() && !keep {
         true => Fill::Dropped,
         false => Fill::Number(number),
     };
     let fills: Vec<Fill> = match statistics.array()?.floats() {
-        Some(numbers) => numbers.into_iter().map(number).collect(),
+        Some(numbers) => numbers.into_iter().map(filling).collect(),
         None => {
             let one = |item: View<'_>| match (item.text(), item.number(), item.value()) {
                 (Some(text), ..) => Ok(Fill::Text(view.loader.symbol(text))),
-                (_, Some(found), _) => Ok(number(found)),
-                (_, _, Value::None) => Ok(number(f64::NAN)),
+                (_, Some(found), _) => Ok(filling(found)),
+                // `None` was seen most often. Among texts NaN stands for it.
+                (_, _, Value::None) if view.loader.nulls_are_none => Ok(Fill::Text(f64::NAN)),
+                (_, _, Value::None) => Ok(filling(f64::NAN)),
                 _ => item.wrong("what to fill in"),
             };
             match statistics.texts() {
@@ -90,6 +126,9 @@ pub(super) fn simple(view: View<'_>) -> Made<Shared> {
         None => Vec::new(),
     };
     let texts = matches!(view.word("strategy"), "most_frequent" | "constant");
+    if !texts && view.is_none("missing_values") {
+        return python("SimpleImputer: missing_values=None among numbers");
+    }
     Step::shared(view, None, Simple { missing: Missing::new(view), fills, indicator, texts })
 }
 
@@ -106,19 +145,27 @@ pub(super) fn features(indicator: View<'_>, width: usize) -> Made<Vec<usize>> {
 impl Transform for Simple {
     fn transform(&self, input: &Block, _: &mut Work, out: &mut Block) -> Result<()> {
         match self.texts {
-            true => expect_width("SimpleImputer", input, self.fills.len())?,
+            true => self.missing.check("SimpleImputer", input, self.fills.len())?,
             false => validate("SimpleImputer", input, self.fills.len(), self.missing.allow())?,
         }
         let kept = self.fills.iter().filter(|fill| **fill != Fill::Dropped).count();
         out.reset(input.rows(), kept + self.indicator.len(), Kind::Double);
         let mut to = 0;
         for (at, fill) in self.fills.iter().enumerate() {
-            let kind = input.kinds()[at];
+            let kind = if self.texts { input.kinds()[at] } else { number(input.kinds()[at]) };
+            let absent = || input.column(at).iter().all(|value| value.is_nan());
             let fill = match (*fill, kind) {
                 (Fill::Dropped, _) => continue,
                 (Fill::Number(number), Kind::Single) => f64::from(number as f32),
                 (Fill::Number(number), kind) if kind != Kind::Symbol => number,
                 (Fill::Text(symbol), Kind::Symbol) => symbol,
+                (Fill::Text(symbol), Kind::Object) if absent() => {
+                    out.set_kind(to, Kind::Symbol);
+                    let missing = if self.missing.is(Kind::Object, f64::NAN) { symbol } else { f64::NAN };
+                    out.column_mut(to).fill(missing);
+                    to += 1;
+                    continue;
+                }
                 _ => {
                     let message = "SimpleImputer: text to fill in among numbers, or a number among texts";
                     return Err(Error::new(ErrorKind::Unimplemented, "MIXED_COLUMN", message)
@@ -133,7 +180,7 @@ impl Transform for Simple {
             to += 1;
         }
         for &feature in &self.indicator {
-            mark(&self.missing, input, feature, out, to);
+            mark(&self.missing, !self.texts, input, feature, out, to);
             to += 1;
         }
         Ok(())
@@ -144,9 +191,9 @@ impl Transform for Simple {
     }
 }
 
-pub(super) fn mark(missing: &Missing, input: &Block, feature: usize, out: &mut Block, to: usize) {
+pub(super) fn mark(missing: &Missing, as_numbers: bool, input: &Block, feature: usize, out: &mut Block, to: usize) {
     out.set_kind(to, Kind::Bool);
-    let kind = input.kinds()[feature];
+    let kind = if as_numbers { number(input.kinds()[feature]) } else { input.kinds()[feature] };
     for (out, &value) in out.column_mut(to).iter_mut().zip(input.column(feature)) {
         *out = f64::from(u8::from(missing.is(kind, value)));
     }
@@ -157,6 +204,7 @@ struct Indicator {
     features: Vec<usize>,
     /// Columns that must not have missing values, as they had none in fit.
     complete: Vec<usize>,
+    width: usize,
 }
 
 /// `MissingIndicator`
@@ -169,21 +217,23 @@ pub(super) fn indicator(view: View<'_>) -> Made<Shared> {
     if view.flag("_precomputed") {
         return python("MissingIndicator: of a mask made before");
     }
-    Step::shared(view, None, Indicator { missing: Missing::new(view), features, complete })
+    Step::shared(view, None, Indicator { missing: Missing::new(view), features, complete, width })
 }
 
 impl Transform for Indicator {
     fn transform(&self, input: &Block, _: &mut Work, out: &mut Block) -> Result<()> {
+        self.missing.check("MissingIndicator", input, self.width)?;
         for &feature in &self.complete {
             let kind = input.kinds()[feature];
             if let Some(row) = input.column(feature).iter().position(|&value| self.missing.is(kind, value)) {
                 let message = format!("feature {feature} has missing values in transform but had none in fit");
-                return Err(Error::new(ErrorKind::InvalidArgument, "MISSING_VALUE", message).row(row as u64));
+                let error = Error::new(ErrorKind::InvalidArgument, "MISSING_VALUE", message).row(row as u64);
+                return Err(in_column(error, input, feature));
             }
         }
         out.reset(input.rows(), self.features.len(), Kind::Bool);
         for (to, &feature) in self.features.iter().enumerate() {
-            mark(&self.missing, input, feature, out, to);
+            mark(&self.missing, false, input, feature, out, to);
         }
         Ok(())
     }

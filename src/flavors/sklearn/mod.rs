@@ -29,6 +29,7 @@ mod local;
 mod multi;
 mod neighbors;
 mod neural;
+mod nulls;
 mod outlier;
 mod part;
 mod power;
@@ -76,9 +77,21 @@ fn read(mlmodel: &MlModel, directory: &Path, options: &LoadOptions) -> Made<Skle
     let Some(method) = Method::from_name(asked) else { return view::python(format!("predict_fn '{asked}' has no kernel")) };
     let graph = graph(mlmodel, directory)?;
     if let Some(unknown) = graph.globals().find(|name| !registry::knows(name) && !pickle::is_data(name)) {
-        return view::python(unknown);
+        return view::python(unfamiliar(unknown));
     }
-    build(&graph, mlmodel, method)
+    let requirements = ["requirements.txt", "conda.yaml"].iter().find_map(|name| files::read(directory, name).ok());
+    let requirements = requirements.as_deref().map(String::from_utf8_lossy);
+    build(&graph, mlmodel, method, nulls::are_none(&graph, requirements.as_deref()))
+}
+
+/// What a name that is not known says of the model.
+fn unfamiliar(name: &str) -> String {
+    match name {
+        _ if name.starts_with("cloudpickle.") => format!("it holds a class or function by value ({name})"),
+        pickle::COMPUTED => "it calls what another call returned".to_owned(),
+        pickle::CHANGED => "it changes a value after it was made".to_owned(),
+        _ => name.to_owned(),
+    }
 }
 
 /// Qualified names of every class and function the model's file refers to, sorted. Runs nothing.
@@ -91,8 +104,8 @@ fn graph(mlmodel: &MlModel, directory: &Path) -> Result<Graph> {
     files::objects(directory, text("pickled_model").unwrap_or("model.pkl"), text("serialization_format"))
 }
 
-fn build(graph: &Graph, mlmodel: &MlModel, method: Method) -> Made<SklearnModel> {
-    let loader = Loader::new(graph);
+fn build(graph: &Graph, mlmodel: &MlModel, method: Method, nulls_are_none: bool) -> Made<SklearnModel> {
+    let loader = Loader::new(graph, nulls_are_none);
     let (class, part) = (loader.root().name().to_owned(), registry::build(loader.root())?);
     if !part.has(method) {
         return view::python(format!("{class} has no method {} here", method.name()));
@@ -114,7 +127,7 @@ fn build(graph: &Graph, mlmodel: &MlModel, method: Method) -> Made<SklearnModel>
         Some(SchemaSpec::Tensors(_)) => true,
         None => false,
     };
-    let inner = Inner { part, method, class, by_position, symbols: loader.into_symbols() };
+    let inner = Inner { part, method, class, by_position, nulls_are_none, symbols: loader.into_symbols() };
     let output = probe(&inner, mlmodel)?;
     Ok(SklearnModel { inner: Arc::new(inner), output })
 }
@@ -163,12 +176,18 @@ struct Inner {
     class: String,
     /// The columns have no names that count.
     by_position: bool,
+    /// A null among texts is `None`, not NaN.
+    nulls_are_none: bool,
     symbols: Symbols,
 }
 
 impl Model for SklearnModel {
     fn input(&self) -> Option<SchemaRef> {
         None
+    }
+
+    fn reads(&self, from: &DataType) -> bool {
+        !(from.is_decimal() || matches!(from, DataType::Dictionary(..) | DataType::RunEndEncoded(..)))
     }
 
     fn output(&self) -> Option<DataType> {

@@ -319,10 +319,9 @@ pub(super) fn validate_single(name: &str, input: &Block, width: usize, allow: Al
 
 fn validate_as(name: &str, input: &Block, width: usize, allow: Allow, seen: impl Fn(f64) -> f64) -> Result<()> {
     expect_width(name, input, width)?;
-    if input.kinds().contains(&Kind::Symbol) {
-        return Err(Error::new(ErrorKind::InvalidArgument, "TYPE_MISMATCH", format!("{name} takes numbers and truth values"))
-            .expected("a number")
-            .found("text"));
+    if let Some(column) = input.kinds().iter().position(|kind| *kind == Kind::Symbol) {
+        let error = Error::new(ErrorKind::InvalidArgument, "TYPE_MISMATCH", format!("{name} takes numbers and truth values"));
+        return Err(in_column(error.expected("a number").found("text"), input, column));
     }
     if allow == Allow::All {
         return Ok(());
@@ -331,15 +330,15 @@ fn validate_as(name: &str, input: &Block, width: usize, allow: Allow, seen: impl
     if let Some(sparse) = input.sparse() {
         let found = |row: &usize| sparse.row(*row).any(|(_, value)| bad(&value));
         return match sparse.values().iter().any(bad).then(|| (0..sparse.rows()).find(found)).flatten() {
-            Some(row) => Err(refused(name, sparse.row(row).map(|(_, value)| value).find(bad).unwrap_or(f64::NAN), row)),
+            Some(row) => Err(refusal(name, sparse.row(row).map(|(_, value)| value).find(bad).unwrap_or(f64::NAN), row)),
             None => Ok(()),
         };
     }
-    for column in input.columns() {
+    for (at, column) in input.columns().enumerate() {
         // Summing first keeps the common case free of branches.
         let suspicious = column.iter().fold(false, |any, value| any | bad(value));
         if suspicious && let Some(row) = column.iter().position(bad) {
-            return Err(refused(name, seen(column[row]), row));
+            return Err(refused(name, input, at, row));
         }
     }
     Ok(())
@@ -354,13 +353,25 @@ pub(super) fn expect_width(name: &str, input: &Block, width: usize) -> Result<()
     Err(Error::new(ErrorKind::InvalidArgument, "FEATURE_MISMATCH", message))
 }
 
-/// The error for a value the library refuses.
-pub(super) fn refused(name: &str, value: f64, row: usize) -> Error {
+/// The error for a value of a column that the library refuses.
+pub(super) fn refused(name: &str, input: &Block, column: usize, row: usize) -> Error {
+    in_column(refusal(name, input.at(row, column), row), input, column)
+}
+
+fn refusal(name: &str, value: f64, row: usize) -> Error {
     let (code, message) = match value.is_nan() {
         true => ("MISSING_VALUE", format!("Input X contains NaN: {name} does not accept missing values")),
         false => ("INFINITE_INPUT", format!("Input X contains infinity or a value too large: {name} refuses it")),
     };
     Error::new(ErrorKind::InvalidArgument, code, message).row(row as u64)
+}
+
+/// Says where a value comes from, as far as that is known: by the number of the batch's column, whose name the session knows.
+pub(super) fn in_column(error: Error, input: &Block, column: usize) -> Error {
+    match input.source(column) {
+        Some(source) => error.column(source.to_string()),
+        None => error,
+    }
 }
 
 /// The error for a number that an estimator is not made for.

@@ -12,6 +12,9 @@ use super::{
 /// Builds an estimator from its fitted attributes.
 type Build = fn(View<'_>) -> Made<Shared>;
 
+/// Methods that an object may have in the place of its class's.
+const METHODS: [&str; 6] = ["predict", "predict_proba", "predict_log_proba", "decision_function", "transform", "__class__"];
+
 /// Package and class, sorted.
 const ESTIMATORS: &[(&str, Build)] = &[
     ("calibration.CalibratedClassifierCV", calibrate::calibration),
@@ -267,6 +270,9 @@ pub(super) fn build(view: View<'_>) -> Made<Shared> {
             let config = view.find("_sklearn_output_config").map(View::pairs).unwrap_or_default();
             if config.iter().any(|(_, container)| container.text() != Some("default")) {
                 return python(format!("{}: its output was set to another container", view.name()));
+            }
+            if let Some(method) = METHODS.iter().find(|method| view.find(method).is_some()) {
+                return python(format!("{}: its {method} was replaced", view.name()));
             }
             build(view)
         }),

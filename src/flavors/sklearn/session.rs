@@ -48,7 +48,7 @@ impl SklearnSession {
             _ => frame::places(&self.model, batch.schema_ref())?,
         };
         let (_, places) = self.places.insert((batch.schema(), places));
-        let inputs = frame::begin(places, batch, &mut self.input)?;
+        let inputs = frame::begin(places, self.model.nulls_are_none, batch, &mut self.input)?;
         self.work.read(frame::texts(&inputs));
         if inputs.is_empty() {
             return Ok((inputs, self.most[1].min(batch.num_rows())));
@@ -60,6 +60,35 @@ impl SklearnSession {
         let most = self.most[0].min(rows).min(batch.num_rows());
         self.input.make_rows(most);
         Ok((inputs, most))
+    }
+
+    /// An error of a block by the batch's row and by its column's name.
+    fn located(&self, error: Error, start: usize, batch: &RecordBatch) -> Error {
+        let number = match error.column_name() {
+            Some(number) => number.parse().ok(),
+            None => self.suspect(&error),
+        };
+        let error = match error.row_number() {
+            Some(row) => error.row(start as u64 + row),
+            None => error,
+        };
+        let place = number.and_then(|number: usize| self.places.as_ref()?.1.get(number).copied().flatten());
+        match place {
+            Some(place) => error.column(batch.schema_ref().field(place).name()),
+            None => error,
+        }
+    }
+
+    /// The column that a value was refused of after steps that do not say where it was: the only one of its row that has such a value.
+    fn suspect(&self, error: &Error) -> Option<usize> {
+        let row = usize::try_from(error.row_number()?).ok().filter(|&row| row < self.input.rows())?;
+        let is_meant = |column: &usize| match (error.code(), self.input.at(row, *column)) {
+            ("MISSING_VALUE", value) => value.is_nan(),
+            ("INFINITE_INPUT", value) => (value as f32).is_infinite(),
+            _ => false,
+        };
+        let mut columns = (0..self.input.width()).filter(is_meant);
+        columns.next().filter(|_| columns.next().is_none())
     }
 
     /// One answer column from all rows' values.
@@ -92,12 +121,8 @@ impl Session for SklearnSession {
             let count = most.min(rows - start);
             self.work.begin(start);
             frame::fill(&inputs, &model.symbols, start..start + count, &mut self.input);
-            model.part.run(model.method, &self.input, &mut self.work, &mut self.out).map_err(|error| {
-                match error.row_number() {
-                    Some(row) => error.row(start as u64 + row),
-                    None => error,
-                }
-            })?;
+            let made = model.part.run(model.method, &self.input, &mut self.work, &mut self.out);
+            made.map_err(|error| self.located(error, start, batch))?;
             if values.is_empty() {
                 let width = self.out.width();
                 context.reserve(rows.saturating_mul(width).saturating_mul(16))?;

@@ -99,10 +99,10 @@ impl Classify for Boosted {
 
     fn predict(&self, input: &Block, work: &mut Work, out: &mut Block) -> Result<()> {
         let mut votes = work.take();
-        let made = self.votes(input, work, &mut votes);
+        self.votes(input, work, &mut votes)?;
         decide(&votes, out);
         work.give(votes);
-        made
+        Ok(())
     }
 
     fn has_decision(&self) -> bool {

@@ -32,6 +32,8 @@ pub(super) struct Loader<'a> {
     parts: Cell<usize>,
     /// Vectorizers that are not known to be given one column's documents.
     pub(super) documents: Cell<usize>,
+    /// A null among texts is `None`, not NaN.
+    pub(super) nulls_are_none: bool,
     symbols: RefCell<Symbols>,
 }
 
@@ -60,8 +62,9 @@ impl Symbols {
 }
 
 impl<'a> Loader<'a> {
-    pub(super) fn new(graph: &'a Graph) -> Self {
-        Self { graph, depth: Cell::new(0), parts: Cell::new(0), documents: Cell::new(0), symbols: RefCell::default() }
+    pub(super) fn new(graph: &'a Graph, nulls_are_none: bool) -> Self {
+        let (depth, parts, documents) = (Cell::new(0), Cell::new(0), Cell::new(0));
+        Self { graph, depth, parts, documents, nulls_are_none, symbols: RefCell::default() }
     }
 
     pub(super) fn root(&'a self) -> View<'a> {
@@ -145,10 +148,19 @@ impl<'a> View<'a> {
 
     /// An attribute, when it is there and not `None`.
     pub(super) fn find(self, name: &str) -> Option<Self> {
+        self.entry(name).filter(|found| *found.value() != Value::None)
+    }
+
+    /// An attribute, when it is there.
+    fn entry(self, name: &str) -> Option<Self> {
         let same = |key: Id| matches!(self.to(key).value(), Value::Text(key) if key == name);
         // The last of equal keys counts, as in a dict.
-        let found = self.entries().iter().rev().find(|(key, _)| same(*key)).map(|(_, value)| self.to(*value));
-        found.filter(|found| *found.value() != Value::None)
+        self.entries().iter().rev().find(|(key, _)| same(*key)).map(|(_, value)| self.to(*value))
+    }
+
+    /// Whether an attribute is there and `None`.
+    pub(super) fn is_none(self, name: &str) -> bool {
+        self.entry(name).is_some_and(|found| *found.value() == Value::None)
     }
 
     /// An attribute that must be there.

@@ -210,6 +210,14 @@ impl Model for XgbModel {
         Some(Arc::new(Schema::new(inner.feature_names.iter().enumerate().map(field).collect::<Vec<_>>())))
     }
 
+    fn reads(&self, from: &DataType) -> bool {
+        match from {
+            // What may be categories by name.
+            DataType::Dictionary(_, values) => values.is_string() || (values.is_numeric() && !values.is_decimal()),
+            other => !(other.is_decimal() || matches!(other, DataType::RunEndEncoded(..))),
+        }
+    }
+
     fn output(&self) -> Option<DataType> {
         let (kind, width) = self.0.answer().shape(self.0.state.labels.as_ref());
         Some(if width == 1 { kind } else { DataType::new_list(kind, true) })

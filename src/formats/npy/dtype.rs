@@ -4,7 +4,10 @@ use bytes::Bytes;
 use half::f16;
 
 use super::Data;
-use crate::{error::Result, formats::invalid};
+use crate::{
+    error::Result,
+    formats::{invalid, unread},
+};
 
 /// How many fields a record may have.
 const MAX_FIELDS: usize = 256;
@@ -65,7 +68,7 @@ impl Dtype {
             Some(b'<' | b'>' | b'|' | b'=') => (code.as_bytes()[0], &code[1..]),
             _ => (b'<', code),
         };
-        let unknown = || invalid(format!("'{code}' is no type of an array's items"));
+        let unknown = || unread(format!("'{code}' is no type of an array's items that is read"));
         let letter = rest.chars().next().filter(char::is_ascii).ok_or_else(unknown)?;
         // What follows in brackets is the unit of a time.
         let digits = rest[1..].split('[').next().unwrap_or_default();
@@ -89,17 +92,17 @@ impl Dtype {
     /// A record of so many bytes.
     pub(crate) fn record(fields: Vec<Field>, size: usize) -> Result<Self> {
         if size == 0 {
-            return Err(invalid("a record of no bytes"));
+            return Err(unread("a record of no bytes"));
         }
         if fields.len() > MAX_FIELDS {
-            return Err(invalid(format!("a record of {} fields, at most {MAX_FIELDS} are read", fields.len())));
+            return Err(unread(format!("a record of {} fields, at most {MAX_FIELDS} are read", fields.len())));
         }
         for field in &fields {
             if field.offset.checked_add(field.dtype.size).is_none_or(|end| end > size) {
                 return Err(invalid(format!("the field '{}' lies outside its record of {size} bytes", field.name)));
             }
             if field.dtype.kind == Kind::Object {
-                return Err(invalid(format!("the field '{}' holds Python objects", field.name)));
+                return Err(unread(format!("the field '{}' holds Python objects", field.name)));
             }
         }
         Ok(Self { kind: Kind::Record, size, big_endian: false, fields })
@@ -157,7 +160,7 @@ impl Dtype {
             }
             text.extend(std::iter::repeat_n('\0', zeros));
             zeros = 0;
-            text.push(char::from_u32(code).ok_or_else(|| invalid(format!("{code:#x} is no character")))?);
+            text.push(char::from_u32(code).ok_or_else(|| unread(format!("{code:#x} is no character")))?);
         }
         Ok(text)
     }

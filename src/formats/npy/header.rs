@@ -1,7 +1,10 @@
 //! The header of a `.npy` file: a Python dict, written out.
 
 use super::{Dtype, Field};
-use crate::{error::Result, formats::invalid};
+use crate::{
+    error::Result,
+    formats::{invalid, unread},
+};
 
 /// Bytes a header may have; numpy's own limit.
 const MAX_HEADER: usize = 10_000;
@@ -20,7 +23,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Header<'_>> {
     let rest = bytes.strip_prefix(b"\x93NUMPY").ok_or_else(|| invalid("not a .npy file"))?;
     let (major, rest) = match rest {
         [major @ 1..=3, _, rest @ ..] => (*major, rest),
-        [major, ..] => return Err(invalid(format!("version {major} of the .npy format is not known"))),
+        [major, ..] => return Err(unread(format!("version {major} of the .npy format is not known"))),
         [] => return Err(cut()),
     };
     let (length, rest) = match (major, rest) {
@@ -110,7 +113,7 @@ impl Parser<'_> {
                 let end = text.find(first).ok_or_else(broken)?;
                 self.rest = &text[end + 1..];
                 match text[..end].contains('\\') {
-                    true => Err(invalid("escapes in a .npy header are not read")),
+                    true => Err(unread("escapes in a .npy header are not read")),
                     false => Ok(Literal::Text(text[..end].to_owned())),
                 }
             }

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 
-use super::{invalid, objects::Id};
+use super::{invalid, objects::Id, unread};
 use crate::error::Result;
 
 /// How many dimensions an array may have; numpy's own limit.
@@ -52,7 +52,10 @@ impl Array {
     pub fn decode(dtype: &Dtype, shape: Vec<usize>, fortran: bool, bytes: &[u8], owner: Option<&Bytes>) -> Result<Self> {
         let count = count(&shape)?;
         let size = dtype.size;
-        if count.checked_mul(size) != Some(bytes.len()) || (size == 0 && count > 0) {
+        if size == 0 && count > 0 {
+            return Err(unread("items of no bytes are not read"));
+        }
+        if count.checked_mul(size) != Some(bytes.len()) {
             return Err(invalid(format!(
                 "an array of shape {shape:?} and items of {size} bytes cannot have {} bytes",
                 bytes.len()
@@ -79,7 +82,7 @@ impl Array {
     pub fn read(bytes: &[u8]) -> Result<Self> {
         let header = header::read(bytes)?;
         if header.dtype.kind == Kind::Object {
-            return Err(invalid("a .npy file of Python objects"));
+            return Err(unread("a .npy file of Python objects is not read"));
         }
         Self::decode(&header.dtype, header.shape, header.fortran, header.items, None)
     }
@@ -224,7 +227,7 @@ impl Data {
             Self::Floats(items) => Self::Floats(reorder(items, shape, &strides)),
             Self::Texts(items) => Self::Texts(reorder(items, shape, &strides)),
             Self::Objects(items) => Self::Objects(reorder(items, shape, &strides)),
-            Self::Records(_) => return Err(invalid("a matrix of records in Fortran order")),
+            Self::Records(_) => return Err(unread("a matrix of records in Fortran order is not read")),
             Self::Opaque => Self::Opaque,
         })
     }

@@ -45,7 +45,9 @@ pub(super) fn array(machine: &mut Machine<'_>, object: Id) -> Result<()> {
             machine.depth += 1;
             let inner = machine.nested()?;
             machine.depth -= 1;
-            let Value::Array(inner) = machine.graph.get(inner) else { return Err(invalid("joblib's array of objects is none")) };
+            let Value::Array(inner) = machine.graph.get(inner) else {
+                return Err(unread("joblib's array of objects is of a class of its own"));
+            };
             machine.budget.spend(inner.count() * 4)?;
             Array::clone(inner)
         }

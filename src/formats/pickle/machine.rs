@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 
-use super::{MAX_MARKS, MAX_MEMO, MAX_OPCODES, joblib, numpy, stream::Stream};
+use super::{CHANGED, COMPUTED, MAX_MARKS, MAX_MEMO, MAX_OPCODES, joblib, numpy, stream::Stream};
 use crate::{
     error::{Error, Result},
     formats::{
@@ -14,6 +14,9 @@ use crate::{
         unread,
     },
 };
+
+/// The newest protocol that is known.
+const MAX_PROTOCOL: u8 = 5;
 
 pub(super) struct Machine<'a> {
     pub(super) stream: Stream<'a>,
@@ -32,7 +35,7 @@ pub(super) struct Budget(usize);
 
 impl Budget {
     pub(super) fn spend(&mut self, bytes: usize) -> Result<()> {
-        self.0 = self.0.checked_sub(bytes).ok_or_else(|| invalid("its values take many times the size of the file"))?;
+        self.0 = self.0.checked_sub(bytes).ok_or_else(|| unread("its values take many times the size of the file"))?;
         Ok(())
     }
 }
@@ -82,7 +85,10 @@ impl<'a> Machine<'a> {
     fn step(&mut self, opcode: u8) -> Result<()> {
         match opcode {
             // PROTO, FRAME: how it was written, not what.
-            0x80 => drop(self.stream.byte()?),
+            0x80 => match self.stream.byte()? {
+                0..=MAX_PROTOCOL => {}
+                newer => return Err(unread(format!("protocol {newer} is not read"))),
+            },
             0x95 => drop(self.stream.array::<8>()?),
             b'N' => self.stack.push(Graph::NONE),
             0x88 => self.stack.push(Graph::truth(true)),
@@ -114,28 +120,16 @@ impl<'a> Machine<'a> {
             }
             b'F' => {
                 let line = self.stream.text_line()?;
-                let number = line.trim().parse().map_err(|_| invalid(format!("'{line}' is no number")))?;
+                // Python lets single underscores stand between digits.
+                let number = line.trim().replace('_', "").parse().map_err(|_| invalid(format!("'{line}' is no number")))?;
                 self.push(Value::Float(number))?;
             }
             // Text: SHORT_BINUNICODE, BINUNICODE, BINUNICODE8, UNICODE; BINSTRING and SHORT_BINSTRING are Python 2's bytes.
             0x8c => self.text(1)?,
             b'X' => self.text(4)?,
             0x8d => self.text(8)?,
-            b'V' => {
-                let line = self.stream.text_line()?;
-                match line.contains('\\') {
-                    true => return Err(unread("escapes in protocol 0's text are not read")),
-                    false => self.push(Value::Text(line.to_owned()))?,
-                }
-            }
-            b'S' => {
-                let line = self.stream.text_line()?;
-                let inner = line.strip_prefix('\'').and_then(|line| line.strip_suffix('\''));
-                match inner.filter(|inner| !inner.contains('\\')) {
-                    Some(inner) => self.push(Value::Text(inner.to_owned()))?,
-                    None => return Err(unread("escapes in protocol 0's text are not read")),
-                }
-            }
+            b'V' => self.escaped_text()?,
+            b'S' => self.quoted_text()?,
             b'U' => self.old_text(1)?,
             b'T' => self.old_text(4)?,
             // Bytes: SHORT_BINBYTES, BINBYTES, BINBYTES8, BYTEARRAY8.
@@ -339,8 +333,8 @@ impl<'a> Machine<'a> {
     fn call(&mut self, callee: Id, args: Id) -> Result<()> {
         let name = match self.graph.get(callee) {
             Value::Global(name) => name.clone(),
-            // The result of a call is called: nothing that is read here does this.
-            _ => return self.foreign("pickle.computed_callable"),
+            // The result of a call is called, as where a class is pickled by value: nothing that is read here does this.
+            _ => return self.foreign(COMPUTED),
         };
         if let Some(value) = numpy::call(self, &name, args)? {
             return self.push(value);
@@ -350,7 +344,7 @@ impl<'a> Machine<'a> {
             // What Python 2 made of `__new__`.
             ("copyreg._reconstructor" | "copy_reg._reconstructor", Value::Tuple(parts)) => {
                 let class = parts.first().map(|&class| self.graph.get(class));
-                let Some(Value::Global(class)) = class else { return Err(invalid("an object without a class")) };
+                let Some(Value::Global(class)) = class else { return self.foreign(COMPUTED) };
                 (class.clone(), None)
             }
             _ => (name, Some(args)),
@@ -363,9 +357,14 @@ impl<'a> Machine<'a> {
         if numpy::build(self, object, state)? {
             return Ok(());
         }
+        let is_none = *self.graph.get(state) == Value::None;
         match self.graph.get_mut(object) {
             Value::Object(object) => object.state = Some(state),
-            _ => return Err(invalid("a state for something that has none")),
+            other if is_plain(other) && !is_none => {
+                return Err(invalid("a state for something that has none"));
+            }
+            // Attributes of a class or function, or of a dict that is an object as well.
+            _ => self.graph.refers_to(CHANGED),
         }
         joblib::array(self, object)
     }
@@ -375,7 +374,9 @@ impl<'a> Machine<'a> {
         match self.graph.get_mut(target) {
             Value::List(items) | Value::Set(items) => items.extend(more),
             Value::Object(object) => object.items.extend(more),
-            _ => return Err(invalid("an item for something that is no list")),
+            Value::Dict(_) => return Err(invalid("an item for something that is no list")),
+            other if is_plain(other) => return Err(invalid("an item for something that is no list")),
+            _ => self.graph.refers_to(CHANGED),
         }
         Ok(())
     }
@@ -385,7 +386,9 @@ impl<'a> Machine<'a> {
         match self.graph.get_mut(target) {
             Value::Dict(entries) => entries.extend(more),
             Value::Object(object) => object.entries.extend(more),
-            _ => return Err(invalid("a key for something that is no dict")),
+            Value::Set(_) => return Err(invalid("a key for something that is no dict")),
+            other if is_plain(other) => return Err(invalid("a key for something that is no dict")),
+            _ => self.graph.refers_to(CHANGED),
         }
         Ok(())
     }
@@ -418,6 +421,12 @@ impl<'a> Machine<'a> {
             _ => Err(invalid("a key without a value")),
         }
     }
+}
+
+/// Whether Python never changes such a value.
+fn is_plain(value: &Value) -> bool {
+    use Value as V;
+    matches!(value, V::None | V::Bool(_) | V::Int(_) | V::Huge | V::Float(_) | V::Text(_) | V::Tuple(_))
 }
 
 fn underflow() -> Error {

@@ -12,6 +12,11 @@ use bytes::Bytes;
 use super::objects::Graph;
 use crate::error::Result;
 
+/// The name that a graph has in the place of what a call returns whose callee is the result of another one.
+pub const COMPUTED: &str = "pickle.computed_callable";
+/// The name that a graph lists where a value was changed in a way that is not followed here.
+pub const CHANGED: &str = "pickle.changed_value";
+
 /// How many opcodes a pickle may have.
 const MAX_OPCODES: usize = 1 << 26;
 /// How many values may be remembered by number.

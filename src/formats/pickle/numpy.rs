@@ -9,6 +9,7 @@ use crate::{
         invalid,
         npy::{Array, Data, Dtype, Field, Kind},
         objects::{Graph, Id, Value},
+        unread,
     },
 };
 
@@ -23,7 +24,8 @@ pub(super) fn call(machine: &mut Machine<'_>, name: &str, args: Id) -> Result<Op
         },
         ("numpy.core.multiarray.scalar" | "numpy._core.multiarray.scalar", [dtype, bytes]) => {
             let dtype = dtype_of(graph, *dtype)?;
-            let Value::Bytes(bytes) = graph.get(*bytes) else { return Err(malformed("scalar")) };
+            // An object's scalar is that object.
+            let Value::Bytes(bytes) = graph.get(*bytes) else { return Ok(None) };
             machine.budget.spend(bytes.len())?;
             scalar(Array::decode(dtype, Vec::new(), false, bytes, None)?)
         }
@@ -150,5 +152,5 @@ pub(super) fn shape_of(graph: &Graph, id: Id) -> Result<Vec<usize>> {
 }
 
 fn malformed(what: &str) -> Error {
-    invalid(format!("a numpy {what} in a form that is not known"))
+    unread(format!("a numpy {what} in a form that is not known"))
 }

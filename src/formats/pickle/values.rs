@@ -6,6 +6,7 @@ use crate::{
     formats::{
         invalid,
         objects::{Graph, Id, Value},
+        unread,
     },
 };
 
@@ -20,11 +21,8 @@ impl Machine<'_> {
             "00" => self.stack.push(Graph::truth(false)),
             "01" => self.stack.push(Graph::truth(true)),
             line => {
-                let digits = line.trim().trim_end_matches('L');
-                if digits.is_empty() || !digits.trim_start_matches('-').bytes().all(|byte| byte.is_ascii_digit()) {
-                    return Err(invalid(format!("'{line}' is no whole number")));
-                }
-                self.push(digits.parse().map_or(Value::Huge, Value::Int))?;
+                let number = whole(line.trim().trim_end_matches('L'));
+                self.push(number.ok_or_else(|| invalid(format!("'{line}' is no whole number")))?)?;
             }
         }
         Ok(())
@@ -43,8 +41,31 @@ impl Machine<'_> {
     pub(super) fn text(&mut self, width: usize) -> Result<()> {
         let length = self.stream.length(width)?;
         let bytes = self.stream.take(length)?;
-        let text = std::str::from_utf8(bytes).map_err(|_| invalid("text that is not UTF-8"))?;
-        self.push(Value::Text(text.to_owned()))
+        match std::str::from_utf8(bytes) {
+            Ok(text) => self.push(Value::Text(text.to_owned())),
+            Err(_) if has_surrogates_alone(bytes) => Err(unread("text with halves of surrogate pairs is not read")),
+            Err(_) => Err(invalid("text that is not UTF-8")),
+        }
+    }
+
+    /// Text of protocol 0: characters up to U+00FF are bytes, the others are escaped.
+    pub(super) fn escaped_text(&mut self) -> Result<()> {
+        let line = self.stream.line()?;
+        match line.contains(&b'\\') {
+            true => Err(unread("escapes in protocol 0's text are not read")),
+            false => self.push(Value::Text(line.iter().copied().map(char::from).collect())),
+        }
+    }
+
+    /// Python 2's text of protocol 0.
+    pub(super) fn quoted_text(&mut self) -> Result<()> {
+        let line = self.stream.text_line()?.trim();
+        let within = |quote| line.strip_prefix(quote)?.strip_suffix(quote);
+        let inner = within('\'').or_else(|| within('"')).ok_or_else(|| invalid("text without quotes"))?;
+        match inner.contains('\\') {
+            true => Err(unread("escapes in protocol 0's text are not read")),
+            false => self.push(Value::Text(inner.to_owned())),
+        }
     }
 
     /// Python 2's text may be bytes as well; what is no UTF-8 is bytes.
@@ -68,4 +89,35 @@ impl Machine<'_> {
         }
         Ok(())
     }
+}
+
+/// A whole number as Python writes or reads one: of any base that its prefix names, with underscores between digits.
+fn whole(text: &str) -> Option<Value> {
+    let (sign, rest) = match text.strip_prefix('-') {
+        Some(rest) => ("-", rest),
+        None => ("", text.strip_prefix('+').unwrap_or(text)),
+    };
+    let lower = rest.to_ascii_lowercase();
+    let (digits, base) = match lower.as_bytes() {
+        [b'0', b'x', ..] => (&lower[2..], 16),
+        [b'0', b'o', ..] => (&lower[2..], 8),
+        [b'0', b'b', ..] => (&lower[2..], 2),
+        _ => (&lower[..], 10),
+    };
+    let digits = digits.replace('_', "");
+    if digits.is_empty() || !digits.chars().all(|digit| digit.is_digit(base)) {
+        return None;
+    }
+    Some(i64::from_str_radix(&format!("{sign}{digits}"), base).map_or(Value::Huge, Value::Int))
+}
+
+/// Whether all that makes bytes no UTF-8 are surrogates, which Python's text may hold one by one.
+fn has_surrogates_alone(mut bytes: &[u8]) -> bool {
+    while let Err(error) = std::str::from_utf8(bytes) {
+        match &bytes[error.valid_up_to()..] {
+            [0xed, 0xa0..=0xbf, 0x80..=0xbf, rest @ ..] => bytes = rest,
+            _ => return false,
+        }
+    }
+    true
 }

@@ -11,6 +11,7 @@ use crate::{
         npy::{Array, Dtype},
         objects::{Graph, Id, Object, Value},
         pickle::numpy::scalar,
+        unread,
         zip::Archive,
     },
 };
@@ -86,11 +87,12 @@ impl Reader<'_> {
                     self.flattened(field(node, "content")?, shape.len(), &mut items)?;
                     Value::Array(Box::new(Array::of_objects(shape, items, false)?))
                 }
-                other => return Err(invalid(format!("an array of type '{other}'"))),
+                other => return Err(unread(format!("an array of type '{other}' is not read"))),
             },
             "SparseMatrixNode" => {
                 let matrix = self.entry(node)?.into_owned();
-                let state = self.sparse(&matrix)?;
+                // Only compressed rows and columns are read.
+                let Some(state) = self.sparse(&matrix)? else { return self.graph.global(class()?) };
                 self.noted(class()?);
                 object(class()?, None, Some(state))
             }
@@ -203,7 +205,7 @@ impl Reader<'_> {
                     // By the standard library: it rounds as Python does.
                     (None, false) => Value::Float(text.parse().map_err(|_| invalid(format!("'{text}' is no number")))?),
                 },
-                Json::Array(_) | Json::Object(_) => return Err(invalid("a plain value is a list or an object")),
+                Json::Array(_) | Json::Object(_) => return Err(unread("a plain value that is a list or an object is not read")),
             },
         };
         self.graph.push(value)
@@ -216,8 +218,11 @@ impl Reader<'_> {
     }
 
     /// The parts of a matrix that `scipy.sparse.save_npz` wrote, an archive of its own, by the names they have in a pickle.
-    fn sparse(&mut self, matrix: &[u8]) -> Result<Id> {
+    fn sparse(&mut self, matrix: &[u8]) -> Result<Option<Id>> {
         let archive = Archive::open(matrix)?;
+        if !archive.has("indptr.npy") {
+            return Ok(None);
+        }
         let mut entries = Vec::new();
         for (part, name) in [("shape", "_shape"), ("indptr", "indptr"), ("indices", "indices"), ("data", "data")] {
             let content = archive.read(&format!("{part}.npy"))?;
@@ -225,12 +230,12 @@ impl Reader<'_> {
             let array = self.graph.push(Value::Array(Box::new(Array::read(&content)?)))?;
             entries.push((self.graph.push(Value::Text(name.into()))?, array));
         }
-        self.graph.push(Value::Dict(entries))
+        self.graph.push(Value::Dict(entries)).map(Some)
     }
 
     fn spend(&mut self, bytes: usize) -> Result<()> {
         let left = self.budget.checked_sub(bytes);
-        self.budget = left.ok_or_else(|| invalid("its values take many times the size of the file"))?;
+        self.budget = left.ok_or_else(|| unread("its values take many times the size of the file"))?;
         Ok(())
     }
 
@@ -249,7 +254,7 @@ impl Reader<'_> {
         for item in items {
             match (dimensions, item) {
                 (2.., Json::Object(list)) => self.flattened(field(list, "content")?, dimensions - 1, out)?,
-                (2.., _) => return Err(invalid("an array has too few dimensions")),
+                (2.., _) => return Err(unread("an array of lists of another shape is not read")),
                 _ => out.push(self.node(item)?),
             }
         }

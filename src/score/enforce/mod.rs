@@ -54,6 +54,17 @@ impl Enforcement {
     /// Matches `input` with the signature (else with the model's own columns, else passes all through). Whatever can be refused
     /// by name or type is refused here.
     pub fn plan(signature: &Signature, model: Option<&Schema>, input: &Schema, options: &ScoreOptions) -> Result<Self> {
+        Self::plan_for(signature, model, &|_| true, input, options)
+    }
+
+    /// The same for a model that says which types it `reads` as they are; of others it is given the values.
+    pub(super) fn plan_for(
+        signature: &Signature,
+        model: Option<&Schema>,
+        reads: &dyn Fn(&DataType) -> bool,
+        input: &Schema,
+        options: &ScoreOptions,
+    ) -> Result<Self> {
         let rules = Rules { compat: options.compat, zone: zone(options.time_zone.as_deref())? };
         let inputs = signature.inputs.as_ref();
         let (fields, unwrap) = match input.fields().iter().as_slice() {
@@ -63,7 +74,7 @@ impl Enforcement {
             },
             _ => (input.fields().clone(), false),
         };
-        let planner = Planner { fields: &fields, rules, made: Vec::new() };
+        let planner = Planner { fields: &fields, rules, reads, made: Vec::new() };
         let made = match (inputs, model) {
             (Some(SchemaSpec::Columns(specs)), _) if specs.iter().any(|spec| spec.name.is_none()) => {
                 planner.by_position(specs)?
@@ -169,11 +180,16 @@ type Made = Vec<(Column, FieldRef)>;
 struct Planner<'a> {
     fields: &'a Fields,
     rules: Rules,
+    reads: &'a dyn Fn(&DataType) -> bool,
     made: Made,
 }
 
 impl Planner<'_> {
     fn add(&mut self, source: usize, name: &str, planned: Planned) -> Result<()> {
+        let planned = match planned {
+            Ok((rule, to)) if rule.keeps() && !(self.reads)(&to) => Ok(values(&to)),
+            other => other,
+        };
         let (rule, to) = planned.map_err(|refusal| mismatch(name, refusal))?;
         self.made.push((Column { source, rule }, Arc::new(Field::new(name, to, true))));
         Ok(())
@@ -281,17 +297,7 @@ impl Planner<'_> {
         let exact = Rules { compat: Compat::Exact, ..self.rules };
         for (field, name) in model.fields().iter().zip(names) {
             let Some(at) = self.find(name)? else { continue };
-            let (from, to) = (self.fields[at].data_type(), field.data_type());
-            let planned = if from == to {
-                Ok((Rule::Keep, to.clone()))
-            } else if to.is_floating() && numbers::is_number(from) {
-                Ok((Rule::Cast(to.clone()), to.clone()))
-            } else if let Some(kind) = kind_of(to) {
-                plan(&kind, true, from, &exact, Place::Column)
-            } else {
-                Err(Refusal::of_type(to, from, Cow::Borrowed("the model's own type differs")))
-            };
-            self.add(at, name, planned)?;
+            self.add(at, name, own(field.data_type(), self.fields[at].data_type(), &exact))?;
         }
         Ok(self.made)
     }
@@ -306,6 +312,45 @@ impl Planner<'_> {
             self.add(at, field.name(), Ok(planned))?;
         }
         Ok(self.made)
+    }
+}
+
+/// The way from a column to the type that a native model's own column has.
+fn own(to: &DataType, from: &DataType, rules: &Rules) -> Planned {
+    if from == to {
+        return Ok((Rule::Keep, to.clone()));
+    }
+    if let Some(values) = held(from) {
+        let (rule, to) = own(to, values, rules)?;
+        return Ok((Rule::Values(values.clone(), Box::new(rule)), to));
+    }
+    if to.is_floating() && numbers::is_number(from) {
+        return Ok((Rule::Cast(to.clone()), to.clone()));
+    }
+    match kind_of(to) {
+        Some(kind) => plan(&kind, true, from, rules, Place::Column),
+        None => Err(Refusal::of_type(to, from, Cow::Borrowed("the model's own type differs"))),
+    }
+}
+
+/// The values of a column whose type the model does not read: those of a dictionary or of runs, and decimals as doubles.
+fn values(from: &DataType) -> (Rule, DataType) {
+    match held(from) {
+        Some(held) => {
+            let (rule, to) = values(held);
+            (Rule::Values(held.clone(), Box::new(rule)), to)
+        }
+        None if from.is_decimal() => (Rule::Number(DataType::Float64), DataType::Float64),
+        None => (Rule::Keep, from.clone()),
+    }
+}
+
+/// The type of what a dictionary or run-end encoded column holds.
+fn held(from: &DataType) -> Option<&DataType> {
+    match from {
+        DataType::Dictionary(_, values) => Some(values),
+        DataType::RunEndEncoded(_, values) => Some(values.data_type()),
+        _ => None,
     }
 }
 
