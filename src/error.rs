@@ -204,6 +204,23 @@ impl Error {
         self
     }
 
+    /// The same error once more, for another caller. Its source stays behind: sources cannot be copied.
+    pub fn replica(&self) -> Self {
+        let inner = &self.0;
+        Self(Box::new(Inner {
+            kind: inner.kind,
+            code: inner.code.clone(),
+            message: inner.message.clone(),
+            column: inner.column.clone(),
+            expected: inner.expected.clone(),
+            found: inner.found.clone(),
+            remedy: inner.remedy.clone(),
+            row: inner.row,
+            traceback: inner.traceback.clone(),
+            source: None,
+        }))
+    }
+
     /// What kind of failure this is.
     pub fn kind(&self) -> Kind {
         self.0.kind

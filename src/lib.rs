@@ -13,6 +13,7 @@ pub mod score;
 pub mod store;
 
 // The targets of fuzz/ call the parsers themselves.
+mod file;
 #[cfg(fuzzing)]
 pub mod formats;
 #[cfg(not(fuzzing))]

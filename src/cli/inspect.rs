@@ -34,6 +34,7 @@ pub fn run(args: Args) -> Result<()> {
 
 fn report(uri: &str) -> Result<Value> {
     let directory = store::resolve(uri)?.directory;
+    store::check(&directory)?;
     let mlmodel = MlModel::load(&directory)?;
     let (digest, size, files) = store::measure(&directory)?;
     let (engine, reason) = engine(&mlmodel, &directory);

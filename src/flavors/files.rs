@@ -1,11 +1,12 @@
 //! The files a flavor's keys name.
 
-use std::{fs::File, io::Read, path::Path};
+use std::{io::Read, path::Path};
 
 use bytes::Bytes;
 
 use crate::{
-    error::{Error, Kind, Result},
+    error::{Error, Result},
+    file,
     formats::{objects::Graph, pickle, skops},
     memory, store,
 };
@@ -19,17 +20,16 @@ const MAPPED: u64 = 8 << 20;
 pub(super) fn read(directory: &Path, relative: &str) -> Result<Bytes> {
     let path = store::within(directory, relative)?;
     let failed = |error| Error::io(&path, error);
-    let mut file = File::open(&path).map_err(failed)?;
-    let size = file.metadata().map_err(failed)?.len();
+    let mut opened = file::open(&path)?;
+    let size = opened.metadata().map_err(failed)?.len();
     if size > MAX_FILE {
-        let message = format!("{}: {size} bytes, at most {MAX_FILE} are read", path.display());
-        return Err(Error::new(Kind::ResourceExhausted, "MODEL_TOO_LARGE", message));
+        return Err(file::too_large(&path, size, MAX_FILE));
     }
     if size >= MAPPED {
-        return memory::mapped(&file).map_err(failed);
+        return memory::mapped(&opened).map_err(failed);
     }
     let mut bytes = Vec::with_capacity(size as usize);
-    file.read_to_end(&mut bytes).map_err(failed)?;
+    opened.read_to_end(&mut bytes).map_err(failed)?;
     Ok(bytes.into())
 }
 

@@ -10,6 +10,10 @@ pub mod service;
 pub mod spec;
 pub mod status;
 
+// The targets of fuzz/ call the parsers themselves.
+#[cfg(fuzzing)]
+pub mod wire;
+#[cfg(not(fuzzing))]
 mod wire;
 
 /// What a transport's failure came from: its own text is "transport error".

@@ -205,6 +205,7 @@ pub fn read_schema(bytes: &[u8]) -> Result<Schema> {
     let invalid =
         |message: String| Error::new(Kind::InvalidArgument, "BAD_SCHEMA", format!("not an Arrow IPC schema: {message}"));
     let framed = bytes.starts_with(&[0xff; 4]);
+    super::wire::parse(if framed { bytes.get(8..).unwrap_or_default() } else { bytes })?;
     // The reader's own conversion panics where a part is missing, or is of a type it does not know; a peer's bytes must not.
     std::panic::catch_unwind(|| {
         if framed { arrow::ipc::convert::try_schema_from_ipc_buffer(bytes) } else { try_schema_from_flatbuffer_bytes(bytes) }

@@ -15,7 +15,10 @@ pub use self::{
     python_function::{EnvFiles, PythonFunction},
     signature::{ColumnSpec, ColumnType, ParamSpec, Property, SchemaSpec, Signature, TensorSpec},
 };
-use crate::error::{Error, Kind, Result};
+use crate::{
+    error::{Error, Kind, Result},
+    file,
+};
 
 /// Name of the file in a model's directory.
 pub const MLMODEL: &str = "MLmodel";
@@ -67,13 +70,13 @@ impl MlModel {
     /// Reads `directory/MLmodel`.
     pub fn load(directory: &Path) -> Result<Self> {
         let path = directory.join(MLMODEL);
-        let file = std::fs::File::open(&path).map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => {
+        let file = file::open(&path).map_err(|error| match error.kind() {
+            Kind::NotFound => {
                 Error::new(Kind::NotFound, "MLMODEL_NOT_FOUND", format!("no {MLMODEL} file in '{}'", directory.display()))
                     .remedy("name the directory that MLflow saved the model to")
                     .source(error)
             }
-            _ => Error::io(&path, error),
+            _ => error,
         })?;
         let mut bytes = Vec::new();
         file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(|error| Error::io(&path, error))?;

@@ -67,6 +67,16 @@ impl Models {
         self.lock().named.insert(name.into(), model)
     }
 
+    /// Serves `model` under `name` unless the name is taken; `false` where another model has it.
+    pub fn insert_new(&self, name: &str, model: Arc<LoadedModel>) -> bool {
+        let mut state = self.lock();
+        let free = !state.named.contains_key(name);
+        if free {
+            state.named.insert(name.into(), model);
+        }
+        free
+    }
+
     /// The model served under `name`.
     pub fn get(&self, name: &str) -> Option<Arc<LoadedModel>> {
         self.lock().named.get(name).cloned()
@@ -104,7 +114,7 @@ impl Models {
                     *used = Instant::now();
                     return Ok(model.clone());
                 }
-                Some(Slot::Bad { error, until }) if Instant::now() < *until => return Err(replica(error)),
+                Some(Slot::Bad { error, until }) if Instant::now() < *until => return Err(error.replica()),
                 Some(Slot::Loading) => state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
                 Some(Slot::Bad { .. }) | None => break,
             }
@@ -119,7 +129,7 @@ impl Models {
         unfinished.slot = match &loaded {
             Ok(model) => Some(Slot::Ready { model: model.clone(), used: now }),
             Err(error) if lasting(error.kind()) => {
-                Some(Slot::Bad { error: replica(error), until: now + self.options.remember_bad })
+                Some(Slot::Bad { error: error.replica(), until: now + self.options.remember_bad })
             }
             Err(_) => None,
         };
@@ -231,30 +241,6 @@ fn lasting(kind: Kind) -> bool {
         kind,
         Kind::InvalidArgument | Kind::InvalidModel | Kind::FailedPrecondition | Kind::Unimplemented | Kind::ModelFailed
     )
-}
-
-/// The same error again, without its source: sources cannot be copied.
-fn replica(error: &Error) -> Error {
-    let mut copy = Error::new(error.kind(), error.code().to_owned(), error.message());
-    if let Some(column) = error.column_name() {
-        copy = copy.column(column);
-    }
-    if let Some(expected) = error.expected_text() {
-        copy = copy.expected(expected);
-    }
-    if let Some(found) = error.found_text() {
-        copy = copy.found(found);
-    }
-    if let Some(remedy) = error.remedy_text() {
-        copy = copy.remedy(remedy);
-    }
-    if let Some(row) = error.row_number() {
-        copy = copy.row(row);
-    }
-    match error.traceback_text() {
-        Some(text) => copy.traceback(text),
-        None => copy,
-    }
 }
 
 #[cfg(test)]

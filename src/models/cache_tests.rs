@@ -69,10 +69,12 @@ fn a_broken_model_is_not_loaded_again_but_a_lost_connection_is_tried_again() {
     let try_load = |key: &str, kind: Kind| {
         let outcome = models.get_or_load(key, || {
             loads.fetch_add(1, Ordering::SeqCst);
-            Err(Error::new(kind, "BROKEN", "it is broken").remedy("mend it"))
+            let error = Error::new(kind, "BROKEN", "it is broken").column("a").expected("b").found("c").row(7);
+            Err(error.remedy("mend it").traceback("line 1"))
         });
         let Err(error) = outcome else { panic!("loaded") };
-        assert_eq!((error.kind(), error.to_string().as_str()), (kind, "it is broken; mend it"));
+        let whole = "column 'a': it is broken (row 7): expected b, found c; mend it";
+        assert_eq!((error.kind(), error.to_string().as_str(), error.traceback_text()), (kind, whole, Some("line 1")));
     };
     try_load("bad", Kind::InvalidModel);
     try_load("bad", Kind::InvalidModel);

@@ -49,6 +49,7 @@ impl LoadedModel {
 
     /// Loads the model of a local directory.
     pub fn load_directory(directory: &Path, options: &LoadOptions, origin: Origin) -> Result<Arc<Self>> {
+        store::check(directory)?;
         let mlmodel = MlModel::load(directory)?;
         let loaded = flavors::load(&mlmodel, directory, options)?;
         Ok(Arc::new(Self { mlmodel, directory: directory.to_owned(), loaded, origin }))

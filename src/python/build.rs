@@ -14,12 +14,13 @@ use std::{
 use sha2::{Digest, Sha256};
 
 use super::{
-    environment::{Contents, Manager, Restored, find_python, on_path},
+    environment::{Contents, MAX_BYTES, Manager, Restored, find_python, on_path},
     pool::copy,
     process::{Process, TICK, describe},
 };
 use crate::{
     error::{Error, Kind, Result},
+    file,
     score::Context,
 };
 
@@ -88,7 +89,7 @@ fn key(restored: &Restored, contents: &Contents) -> Result<String> {
     add(python.as_bytes());
     let read = |name: &str| {
         let path = restored.directory.join(name);
-        fs::read(&path).map_err(|error| Error::io(&path, error))
+        file::read(&path, MAX_BYTES)
     };
     if restored.manager == Manager::Conda {
         add(&read(restored.conda.as_deref().unwrap_or("conda.yaml"))?);

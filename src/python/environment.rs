@@ -11,8 +11,12 @@ use serde_yaml::{Mapping, Value};
 use super::build;
 use crate::{
     error::{Error, Kind, Result},
+    file,
     score::Context,
 };
+
+/// Largest file that says what an environment consists of.
+pub(super) const MAX_BYTES: u64 = 16 << 20;
 
 /// Tool that restores an environment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -178,7 +182,10 @@ fn pip_form(name: &str, version: &str) -> String {
 
 fn load(directory: &Path, name: &str) -> Result<Mapping> {
     let path = directory.join(name);
-    let text = std::fs::read_to_string(&path).map_err(|error| Error::io(&path, error))?;
+    let bytes = file::read(&path, MAX_BYTES)?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        Error::new(Kind::InvalidModel, "ENVIRONMENT_INVALID", format!("{} is not UTF-8 text", path.display())).source(error)
+    })?;
     serde_yaml::from_str(&text)
         .map_err(|error| Error::new(Kind::InvalidModel, "ENVIRONMENT_INVALID", format!("{}: {error}", path.display())))
 }

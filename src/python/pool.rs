@@ -320,14 +320,7 @@ fn reap(shared: &Weak<Shared>, stop: &Receiver<()>, idle: Duration) {
 
 /// The same failure once more, without its cause.
 pub(super) fn copy(error: &Error) -> Error {
-    let mut copied = Error::new(error.kind(), error.code().to_owned(), error.message());
-    if let Some(remedy) = error.remedy_text() {
-        copied = copied.remedy(remedy);
-    }
-    match error.traceback_text() {
-        Some(traceback) => copied.traceback(traceback),
-        None => copied,
-    }
+    error.replica()
 }
 
 #[cfg(test)]
@@ -350,7 +343,8 @@ mod tests {
 
     #[test]
     fn a_copied_failure_says_the_same() {
-        let error = Error::new(Kind::ModelFailed, "X", "message").remedy("do").traceback("trace");
+        let error = Error::new(Kind::ModelFailed, "X", "message").column("a").expected("b").found("c").row(3);
+        let error = error.remedy("do").traceback("trace");
         assert_eq!(format!("{:?}", copy(&error)), format!("{error:?}"));
     }
 }

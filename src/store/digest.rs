@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    fmt, fs,
+    fmt,
     io::Read,
     path::{Path, PathBuf},
     sync::{LazyLock, Mutex, PoisonError},
@@ -12,7 +12,10 @@ use std::{
 use sha2::{Digest as _, Sha256};
 
 use super::walk::{self, Stamp};
-use crate::error::{Error, Kind, Result};
+use crate::{
+    error::{Error, Kind, Result},
+    file,
+};
 
 /// SHA-256 of a model's directory, in hex.
 ///
@@ -75,6 +78,12 @@ pub fn digest(directory: &Path) -> Result<Digest> {
     measure(directory).map(|(digest, ..)| digest)
 }
 
+/// Checks the files of a directory as [`digest`] does, without reading them: regular files and directories alone, bounded in number, depth
+/// and size.
+pub fn check(directory: &Path) -> Result<()> {
+    walk::files(directory).map(|_| ())
+}
+
 /// The digest of a directory, how many bytes its files have, and how many files.
 pub fn measure(directory: &Path) -> Result<(Digest, u64, usize)> {
     let mut sum = Sum::new();
@@ -101,7 +110,7 @@ fn content(path: &Path, stamp: Stamp) -> Result<[u8; 32]> {
         return Ok(*hash);
     }
     let now = SystemTime::now();
-    let mut file = fs::File::open(path).map_err(|error| Error::io(path, error))?;
+    let mut file = file::open(path)?;
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; 1 << 17];
     let mut size = 0;

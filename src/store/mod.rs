@@ -6,9 +6,9 @@ mod resolve;
 mod walk;
 
 pub use self::{
-    digest::{Digest, digest, measure},
+    digest::{Digest, check, digest, measure},
     pack::{pack, unpack},
-    resolve::{LocalModel, resolve, within},
+    resolve::{LocalModel, path, resolve, within},
 };
 
 #[cfg(test)]

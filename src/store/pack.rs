@@ -13,7 +13,10 @@ use super::{
     digest::{Digest, Sum, changed, digest},
     walk,
 };
-use crate::error::{Error, Kind, Result};
+use crate::{
+    error::{Error, Kind, Result},
+    file,
+};
 
 /// Writes `out_dir/mlflight-model-<digest>.mlflight`, a plain tar of the regular files, whole or not at all. An archive that is already
 /// there is left as it is. Equal directories give equal bytes.
@@ -30,7 +33,7 @@ pub fn pack(directory: &Path, out_dir: &Path) -> Result<PathBuf> {
     let mut builder = Builder::new(io::BufWriter::with_capacity(1 << 17, file));
     for entry in walk::files(directory)? {
         let source = directory.join(&entry.name);
-        let opened = fs::File::open(&source).map_err(|error| Error::io(&source, error))?;
+        let opened = file::open(&source)?;
         let mut header = Header::new_gnu();
         header.set_entry_type(EntryType::Regular);
         header.set_size(entry.size);

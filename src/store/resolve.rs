@@ -15,7 +15,7 @@ pub struct LocalModel {
 
 /// Finds the model a URI names: a path or a `file:` URI. Whether its files make sense is not looked at.
 pub fn resolve(uri: &str) -> Result<LocalModel> {
-    let named = path_of(uri)?;
+    let named = path(uri)?;
     let missing = |what: &str| Error::new(Kind::NotFound, "MODEL_NOT_FOUND", format!("{what} at '{uri}'"));
     let directory = match std::fs::canonicalize(&named) {
         Ok(directory) => directory,
@@ -28,7 +28,8 @@ pub fn resolve(uri: &str) -> Result<LocalModel> {
     Ok(LocalModel { directory })
 }
 
-fn path_of(uri: &str) -> Result<PathBuf> {
+/// The path that a URI stands for, decoded once; links and `..` in it are as they are.
+pub fn path(uri: &str) -> Result<PathBuf> {
     if uri.is_empty() {
         return Err(Error::new(Kind::InvalidArgument, "MODEL_URI_INVALID", "the model URI is empty"));
     }

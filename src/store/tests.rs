@@ -76,7 +76,7 @@ fn only_regular_files_make_a_model() {
     assert_eq!(pack(&directory, root.path()).unwrap_err().code(), "NOT_A_REGULAR_FILE");
     fs::remove_file(directory.join("link")).unwrap();
     let socket = std::os::unix::net::UnixListener::bind(directory.join("socket")).unwrap();
-    assert!(digest(&directory).unwrap_err().to_string().contains("is a special file"));
+    assert!(digest(&directory).unwrap_err().to_string().contains("is a socket"));
     drop(socket);
 }
 

@@ -2,13 +2,19 @@
 
 use std::{fs, os::unix::fs::MetadataExt, path::Path};
 
-use crate::error::{Error, Kind, Result};
+use crate::{
+    error::{Error, Kind, Result},
+    file,
+};
 
 /// A model holds no more files than this.
 pub(super) const MAX_FILES: usize = 100_000;
 
 /// Nor are its directories nested deeper.
 pub(super) const MAX_DEPTH: usize = 64;
+
+/// Nor have they more bytes together: a sparse file claims any size for nothing, and would be hashed for hours.
+pub(super) const MAX_BYTES: u64 = 256 << 30;
 
 /// One regular file.
 #[derive(Debug, Clone)]
@@ -44,6 +50,7 @@ impl Stamp {
 /// All regular files below a directory, sorted by the bytes of their names. Anything else than files and directories is refused.
 pub(super) fn files(directory: &Path) -> Result<Vec<File>> {
     let mut files = Vec::new();
+    let mut bytes = 0u64;
     let mut open = vec![(directory.to_path_buf(), String::new(), 0)];
     let refuse = |code: &'static str, message: String| Error::new(Kind::InvalidModel, code, message);
     while let Some((path, prefix, depth)) = open.pop() {
@@ -62,12 +69,13 @@ pub(super) fn files(directory: &Path) -> Result<Vec<File>> {
             if metadata.is_dir() {
                 open.push((path, name, depth + 1));
             } else if metadata.is_file() {
+                bytes = bytes.saturating_add(metadata.len());
+                if bytes > MAX_BYTES {
+                    return Err(file::too_large(directory, bytes, MAX_BYTES));
+                }
                 files.push(File { name, size: metadata.len(), stamp: Stamp::of(&metadata) });
             } else {
-                let what = if metadata.is_symlink() { "a symlink" } else { "a special file" };
-                return Err(refuse("NOT_A_REGULAR_FILE", format!("'{}' is {what}", path.display()))
-                    .expected("regular files and directories")
-                    .remedy("replace it by the file it stands for"));
+                return Err(file::irregular(&path, metadata.file_type()));
             }
             if files.len() + open.len() > MAX_FILES {
                 return Err(refuse("TOO_MANY_FILES", format!("more than {MAX_FILES} files below '{}'", directory.display())));

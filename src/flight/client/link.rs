@@ -17,6 +17,7 @@ use crate::{
         status,
         wire::{Decoder, Encoder},
     },
+    score::Context,
 };
 
 /// Why a batch got no answer.
@@ -56,6 +57,9 @@ impl Failure {
         }
     }
 }
+
+/// What an answer may decode to: the most that a batch's rows take as numbers, and more.
+const ANSWER_LIMIT: usize = 1 << 30;
 
 pub struct Link {
     sender: mpsc::Sender<FlightData>,
@@ -106,7 +110,7 @@ impl Link {
         }
         let answer = next(&mut self.answers).await?;
         let info = ScoreBatchInfo::decode(answer.app_metadata.clone()).unwrap_or_default();
-        let batch = self.decoder.message(answer).map_err(Failure::Refused)?;
+        let batch = self.decode(answer).map_err(Failure::Refused)?;
         let expected = (self.rows, rows as u64);
         self.rows += expected.1;
         match batch {
@@ -117,6 +121,15 @@ impl Link {
                     .found(format!("{} rows from row {}", info.rows, info.first_row)),
             )),
         }
+    }
+
+    fn decode(&mut self, answer: FlightData) -> Result<Option<RecordBatch>> {
+        let (bytes, limit) = (self.decoder.claim(&answer)?, ANSWER_LIMIT);
+        if bytes > limit {
+            let message = format!("an answer would take {bytes} bytes, the limit is {limit}");
+            return Err(Error::new(Kind::ResourceExhausted, "ANSWER_SIZE", message).remedy("send batches of fewer rows"));
+        }
+        self.decoder.message(answer, &Context::default())
     }
 
     /// Says that no batch follows, and waits a moment for the service to have noticed.

@@ -50,6 +50,34 @@ pub struct Held {
     gauge: Arc<Gauge>,
 }
 
+impl Held {
+    /// What is counted.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Counts what another holds too.
+    pub fn merge(&mut self, mut other: Self) {
+        self.bytes += std::mem::take(&mut other.bytes);
+        match (&mut self.permit, other.permit.take()) {
+            (Some(permit), Some(more)) => permit.merge(more),
+            (permit, more) => *permit = permit.take().or(more),
+        }
+    }
+
+    /// Gives back all but so many bytes.
+    pub fn shrink(&mut self, bytes: usize) {
+        if bytes >= self.bytes {
+            return;
+        }
+        self.gauge.bytes.fetch_sub(self.bytes - bytes, Ordering::Relaxed);
+        self.bytes = bytes;
+        if let Some(permit) = &mut self.permit {
+            drop(permit.split(permit.num_permits().saturating_sub(bytes.div_ceil(UNIT))));
+        }
+    }
+}
+
 impl Drop for Held {
     fn drop(&mut self) {
         self.gauge.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
@@ -70,25 +98,47 @@ impl Budget {
         Held { bytes, permit, gauge: self.gauge.clone() }
     }
 
+    /// Counts more for what has come, such as what it decodes to. What can never have room is refused. Where there is none now the
+    /// room it had goes to others, until [`Budget::admit`] finds room for all of it: who waits holds nothing that others wait for.
+    pub fn grow(&self, held: &mut Held, bytes: usize) -> Result<()> {
+        if bytes == 0 {
+            return Ok(());
+        }
+        let total = held.bytes.saturating_add(bytes);
+        let units = self.units_of(total).ok_or_else(|| self.refused(total))?;
+        let now = self.gauge.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        self.gauge.peak_bytes.fetch_max(now, Ordering::Relaxed);
+        held.bytes = total;
+        let Some(mut permit) = held.permit.take() else { return Ok(()) };
+        let missing = units.saturating_sub(permit.num_permits() as u32);
+        if let Ok(more) = self.permits.clone().try_acquire_many_owned(missing) {
+            permit.merge(more);
+            held.permit = Some(permit);
+        }
+        Ok(())
+    }
+
     /// Waits for room for what has come.
     pub async fn admit(&self, held: &mut Held) -> Result<()> {
         if held.permit.is_some() {
             return Ok(());
         }
-        let refused = || {
-            let (bytes, limit) = (held.bytes, self.units * UNIT);
-            Error::new(
-                Kind::ResourceExhausted,
-                "MEMORY_LIMIT",
-                format!("a batch of {bytes} bytes found no room: all batches together may hold {limit}"),
-            )
-            .remedy("send smaller batches or fewer at once, or raise --memory-limit")
-        };
+        let refused = || self.refused(held.bytes);
         let units = self.units_of(held.bytes).ok_or_else(refused)?;
         let wait = self.permits.clone().acquire_many_owned(units);
         let permit = tokio::time::timeout(self.patience, wait).await.map_err(|_| refused())?.map_err(|_| refused())?;
         held.permit = Some(permit);
         Ok(())
+    }
+
+    fn refused(&self, bytes: usize) -> Error {
+        let limit = self.units * UNIT;
+        Error::new(
+            Kind::ResourceExhausted,
+            "MEMORY_LIMIT",
+            format!("a batch of {bytes} bytes found no room: all batches together may hold {limit}"),
+        )
+        .remedy("send smaller batches or fewer at once, or raise --memory-limit")
     }
 
     /// Permits for so many bytes; `None` where there will never be room.

@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use arrow::array::RecordBatch;
 use arrow_flight::{FlightData, FlightDescriptor, flight_descriptor::DescriptorType};
 use futures::{Stream, StreamExt};
 use prost::Message;
@@ -163,6 +164,8 @@ impl Exchange {
             if next.message.data_header.is_empty() {
                 continue;
             }
+            let claimed = work.decoder.claim(&next.message)?;
+            self.shared.budget.grow(&mut next.held, claimed)?;
             self.admit(&mut next.held).await?;
             let (back, answer) = self.score(work, next, python).await?;
             work = back;
@@ -216,7 +219,7 @@ impl Exchange {
             let python = model.loaded.engine == Engine::Python;
             let open = move || {
                 let session = model.scorer(options)?.open(decoder.schema())?;
-                Ok(Work { decoder, session, encoder: Encoder::new(), rows: 0, pace: None })
+                Ok(Work { decoder, session, encoder: Encoder::new(), rows: 0, pace: None, dictionaries: None })
             };
             Ok((on(shared.pool(python), open).await??, python))
         };
@@ -229,27 +232,52 @@ impl Exchange {
 
     /// Scores one message: at once where it is expected to be short, else on the pool. Its memory is held until the job has really
     /// ended, whoever still waits for it.
-    async fn score(&mut self, mut work: Work, next: Ahead, python: bool) -> Result<(Work, Option<Answer>)> {
-        let shared = self.shared.clone();
+    async fn score(&mut self, work: Work, next: Ahead, python: bool) -> Result<(Work, Option<Answer>)> {
         let Ahead { message, arrived, held } = next;
-        let deadline = arrived + shared.options.batch_timeout;
+        let deadline = arrived + self.shared.options.batch_timeout;
+        let mut done = self.step(work, Given::Message(message), held, deadline, python).await?;
+        loop {
+            match done {
+                (work, Scored::Answer(message), held) => return Ok((work, Some(Answer { message, _held: Some(held) }))),
+                (mut work, Scored::Dictionary, held) => {
+                    work.keep(held);
+                    return Ok((work, None));
+                }
+                (work, Scored::Grown(batch, bytes), mut held) => {
+                    self.shared.budget.grow(&mut held, bytes)?;
+                    self.admit(&mut held).await?;
+                    done = self.step(work, Given::Batch(batch), held, deadline, python).await?;
+                }
+            }
+        }
+    }
+
+    async fn step(
+        &mut self,
+        mut work: Work,
+        given: Given,
+        held: Held,
+        deadline: Instant,
+        python: bool,
+    ) -> Result<(Work, Scored, Held)> {
+        let shared = self.shared.clone();
         let context = Context::new(self.cancel.clone()).with_deadline(deadline);
-        let answer = |message: Option<FlightData>| message.map(|message| Answer { message, _held: Some(held) });
+        let bytes = held.bytes();
         if !python
-            && work.is_short(&message)
+            && work.is_short(bytes)
             && let Some(place) = shared.native.enter()
         {
             let patience = Instant::now() + PATIENCE;
             let brief = context.clone().with_deadline(deadline.min(patience));
-            match caught(|| work.score(message.clone(), &brief)) {
+            match caught(|| work.score(given.clone(), bytes, &brief)) {
                 // Not short after all: the pool begins again.
                 Err(error) if error.kind() == Kind::DeadlineExceeded && patience < deadline => drop(place),
-                scored => return Ok((work, answer(scored?))),
+                scored => return Ok((work, scored?, held)),
             }
         }
         let job = on(shared.pool(python), move || {
-            let scored = work.score(message, &context)?;
-            Ok((work, answer(scored)))
+            let scored = work.score(given, bytes, &context)?;
+            Ok((work, scored, held))
         });
         tokio::pin!(job);
         let failed = loop {
@@ -348,6 +376,24 @@ struct Work {
     rows: u64,
     /// Nanoseconds that a byte of the last batch took.
     pace: Option<f64>,
+    /// The memory of the stream's dictionaries.
+    dictionaries: Option<Held>,
+}
+
+/// What is to be scored.
+#[derive(Clone)]
+enum Given {
+    Message(FlightData),
+    Batch(RecordBatch),
+}
+
+/// What came of it.
+enum Scored {
+    Answer(FlightData),
+    /// It was a dictionary, for batches that follow.
+    Dictionary,
+    /// The batch takes so many bytes more than its message said.
+    Grown(RecordBatch, usize),
 }
 
 /// A batch of a native model that is expected to take no longer is scored by the thread that received it: its values are in that
@@ -357,14 +403,36 @@ const SHORT: Duration = Duration::from_millis(2);
 const PATIENCE: Duration = Duration::from_millis(10);
 
 impl Work {
-    /// Whether a message is expected to be [`SHORT`].
-    fn is_short(&self, message: &FlightData) -> bool {
-        self.pace.is_some_and(|pace| pace * message.data_body.len() as f64 <= SHORT.as_nanos() as f64)
+    /// Whether a batch that holds so many bytes is expected to be [`SHORT`].
+    fn is_short(&self, bytes: usize) -> bool {
+        self.pace.is_some_and(|pace| pace * bytes as f64 <= SHORT.as_nanos() as f64)
     }
 
-    fn score(&mut self, message: FlightData, context: &Context) -> Result<Option<FlightData>> {
-        let (begun, bytes) = (Instant::now(), message.data_body.len());
-        let Some(batch) = self.decoder.message(message)? else { return Ok(None) };
+    /// Holds the memory of a dictionary while the stream lasts.
+    fn keep(&mut self, held: Held) {
+        let all = match self.dictionaries.take() {
+            Some(mut all) => {
+                all.merge(held);
+                all
+            }
+            None => held,
+        };
+        self.dictionaries.insert(all).shrink(self.decoder.dictionary_bytes());
+    }
+
+    /// Scores what was given and holds so many bytes.
+    fn score(&mut self, given: Given, bytes: usize, context: &Context) -> Result<Scored> {
+        let begun = Instant::now();
+        let batch = match given {
+            Given::Batch(batch) => batch,
+            Given::Message(message) => {
+                let Some(batch) = self.decoder.message(message, context)? else { return Ok(Scored::Dictionary) };
+                match self.decoder.growth(&batch, bytes) {
+                    0 => batch,
+                    growth => return Ok(Scored::Grown(batch, growth)),
+                }
+            }
+        };
         let start = Instant::now();
         let answer = self.session.score(&batch, context)?;
         let info = ScoreBatchInfo {
@@ -384,7 +452,7 @@ impl Work {
         if info.rows > 0 {
             self.pace = Some(begun.elapsed().as_nanos() as f64 / bytes.max(1) as f64);
         }
-        Ok(Some(message))
+        Ok(Scored::Answer(message))
     }
 }
 

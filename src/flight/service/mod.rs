@@ -2,6 +2,7 @@
 
 mod budget;
 mod door;
+mod environment;
 mod exchange;
 mod flight;
 mod incoming;
@@ -11,7 +12,11 @@ mod tls;
 mod trust;
 mod upload;
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -104,6 +109,8 @@ struct Shared {
     native: Pool,
     python: Pool,
     budget: Budget,
+    /// Held while an upload is put in its place.
+    uploads: Mutex<()>,
     streams: TaskTracker,
     /// Set when the service should end: no new streams, health says so.
     draining: CancellationToken,
@@ -118,6 +125,7 @@ impl Service {
             native: Pool::new("mlflight-score", options.threads),
             python: Pool::new("mlflight-python", options.python_permits),
             budget: Budget::new(options.memory_limit, options.memory_timeout),
+            uploads: Mutex::new(()),
             streams: TaskTracker::new(),
             draining: CancellationToken::new(),
             stopped: CancellationToken::new(),

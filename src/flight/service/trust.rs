@@ -1,10 +1,14 @@
 //! What a caller may have scored.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    path::{Component, Path, PathBuf},
+    sync::Arc,
+};
 
 use tonic::metadata::MetadataMap;
 
-use super::{Shared, Trust};
+use super::{Shared, Trust, environment};
 use crate::{
     error::{Error, Kind, Result},
     flavors::{Engine, EnvManager, LoadOptions},
@@ -39,28 +43,35 @@ impl Shared {
         if !asked.extra_env.is_empty() && !options.trust.extra_env {
             return Err(denied("a request may not set environment variables (extra_env)", "--allow-extra-env"));
         }
+        environment::check_form(&asked.extra_env)?;
+        if !options.trust.uploaded_code {
+            environment::check(&asked.extra_env, options.trust.upload.as_deref())?;
+        }
         load.python = options.load.python.clone();
         let extra: BTreeMap<_, _> = asked.extra_env.clone().into_iter().collect();
         load.python.env.retain(|(name, _)| !extra.contains_key(name));
         load.python.env.extend(extra);
-        let served = self.served(asked)?;
-        let uri = served.as_ref().map_or(asked.uri.as_str(), |model| model.origin.uri.as_str());
-        match &served {
-            Some(model) if !self.differs(asked, &load, model) => Ok((model.clone(), score)),
-            Some(model) if self.reloads(&load, model) && !may_load(&options.trust, uri) => Err(denied(
+        let Some(model) = self.served(asked)? else {
+            let directory = self.allowed(&asked.uri)?;
+            load.forbid_code |= self.is_upload(&directory);
+            return Ok((self.load_directory(&directory, &asked.uri, &asked.digest, &load)?, score));
+        };
+        if !self.differs(asked, &load, &model) {
+            return Ok((model, score));
+        }
+        let uri = &model.origin.uri;
+        if uri.is_empty() {
+            // What was uploaded has no URI to load it by in another way.
+            return Err(denied("a request may not change how an uploaded model is loaded", "--model"));
+        }
+        // With only variables set it is still the model the service was started with.
+        if self.reloads(&load, &model) && self.allowed(uri).is_err() {
+            return Err(denied(
                 "a request may not change how a model is loaded (engine, env_manager, model_config, predict_fn)",
                 "--allow-load",
-            )),
-            None if !may_load(&options.trust, uri) => Err(self.unknown(uri)),
-            // What was uploaded has no URI to load it by in another way.
-            Some(_) if uri.is_empty() => Err(denied("a request may not change how an uploaded model is loaded", "--model")),
-            // With only variables set it is still the model the service was started with.
-            Some(_) if !may_load(&options.trust, uri) => Ok((self.load(uri, &asked.digest, &load)?, score)),
-            _ => {
-                self.within(uri)?;
-                Ok((self.load(uri, &asked.digest, &load)?, score))
-            }
+            ));
         }
+        Ok((self.load_directory(&model.directory, uri, &asked.digest, &load)?, score))
     }
 
     /// The model served under the name, digest or URI of a spec.
@@ -102,14 +113,17 @@ impl Shared {
 
     /// Loads a URI, or takes it from the cache; checks that it is what the caller meant.
     pub fn load(&self, uri: &str, digest: &str, options: &LoadOptions) -> Result<Arc<LoadedModel>> {
-        let directory = store::resolve(uri)?.directory;
-        let found = store::digest(&directory)?.to_string();
+        self.load_directory(&store::resolve(uri)?.directory, uri, digest, options)
+    }
+
+    fn load_directory(&self, directory: &Path, uri: &str, digest: &str, options: &LoadOptions) -> Result<Arc<LoadedModel>> {
+        let found = store::digest(directory)?.to_string();
         if !digest.is_empty() && digest != found {
             return Err(changed(uri).expected(digest).found(found));
         }
         self.models.get_or_load(&key(&found, options), || {
             tracing::info!(uri, digest = found, "loading a model");
-            LoadedModel::load_directory(&directory, options, Origin { uri: uri.into(), digest: found.clone() })
+            LoadedModel::load_directory(directory, options, Origin { uri: uri.into(), digest: found.clone() })
         })
     }
 
@@ -120,21 +134,34 @@ impl Shared {
         }
     }
 
-    /// A prefix is about places: a link in an allowed directory must not lead out of it.
-    fn within(&self, uri: &str) -> Result<()> {
-        let local = |uri: &str| !uri.contains("://") || uri.starts_with("file://");
-        let real = |uri: &str| Path::new(uri.strip_prefix("file://").unwrap_or(uri)).canonicalize();
-        if !local(uri) {
-            return Ok(());
+    /// The directory of a URI that a request may load. A prefix is about places: what counts is the directory that the URI leads to,
+    /// once decoded and with its links followed, and that directory is the one to load. Of others nothing is said, not even
+    /// whether they are there.
+    fn allowed(&self, uri: &str) -> Result<PathBuf> {
+        let roots: Vec<PathBuf> = self.options.trust.load_prefixes.iter().filter_map(|prefix| store::path(prefix).ok()).collect();
+        match store::resolve(uri) {
+            Ok(found) => {
+                let mut real = roots.iter().filter_map(|root| root.canonicalize().ok());
+                if real.any(|root| found.directory.starts_with(root)) { Ok(found.directory) } else { Err(self.unknown(uri)) }
+            }
+            Err(error) => {
+                let named = store::path(uri).is_ok_and(|path| {
+                    let climbs = path.components().any(|part| part == Component::ParentDir);
+                    !climbs && roots.iter().any(|root| path.starts_with(root))
+                });
+                // Of a scheme that is not read it is said so where its prefix is allowed.
+                let remote = |prefix: &String| store::path(prefix).is_err() && uri.starts_with(prefix.as_str());
+                let named = named || self.options.trust.load_prefixes.iter().any(remote);
+                Err(if named { error } else { self.unknown(uri) })
+            }
         }
-        let missing = |error| Error::io(Path::new(uri), error);
-        let directory = real(uri).map_err(missing)?;
-        let mut roots =
-            self.options.trust.load_prefixes.iter().filter(|prefix| local(prefix)).filter_map(|prefix| real(prefix).ok());
-        match roots.any(|root| directory.starts_with(root)) {
-            true => Ok(()),
-            false => Err(self.unknown(uri)),
-        }
+    }
+
+    /// Whether a directory lies where uploads are kept, and their code may not run.
+    fn is_upload(&self, directory: &Path) -> bool {
+        let Trust { upload, uploaded_code, .. } = &self.options.trust;
+        let root = upload.as_ref().and_then(|root| root.canonicalize().ok());
+        !uploaded_code && root.is_some_and(|root| directory.starts_with(root))
     }
 }
 
@@ -151,19 +178,9 @@ fn changed(uri: &str) -> Error {
     .remedy("plan the query again")
 }
 
-fn denied(what: &str, flag: &str) -> Error {
+pub fn denied(what: &str, flag: &str) -> Error {
     Error::new(Kind::PermissionDenied, "NOT_ALLOWED", what.to_owned())
         .remedy(format!("start the service with {flag} and a token to allow it"))
-}
-
-fn may_load(trust: &Trust, uri: &str) -> bool {
-    let plain = uri.strip_prefix("file://").unwrap_or(uri);
-    let climbs = plain.split(['/', '\\']).any(|part| part == ".." || part.to_ascii_lowercase().contains("%2e"));
-    !climbs
-        && trust.load_prefixes.iter().any(|prefix| {
-            let prefix = prefix.strip_prefix("file://").unwrap_or(prefix);
-            plain.strip_prefix(prefix).is_some_and(|rest| prefix.ends_with('/') || rest.is_empty() || rest.starts_with('/'))
-        })
 }
 
 /// Compares in a time that does not depend on where the texts differ.
@@ -173,16 +190,62 @@ fn equal(a: &[u8], b: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{
+        super::{Service, ServiceOptions},
+        *,
+    };
+
+    fn service(prefixes: &[&str]) -> Shared {
+        let trust = Trust { load_prefixes: prefixes.iter().map(|prefix| (*prefix).to_owned()).collect(), ..Trust::default() };
+        let options = ServiceOptions { trust, ..ServiceOptions::default() };
+        Arc::into_inner(Service::new(Arc::default(), options).shared).unwrap()
+    }
 
     #[test]
-    fn a_prefix_ends_at_a_part_of_the_path() {
-        let trust = Trust { load_prefixes: vec!["/models".into(), "s3://bucket/a/".into()], ..Trust::default() };
-        for uri in ["/models", "/models/x", "file:///models/x", "s3://bucket/a/b"] {
-            assert!(may_load(&trust, uri), "{uri}");
+    fn a_prefix_holds_for_the_directory_that_is_loaded() {
+        let root = tempfile::tempdir().unwrap();
+        let root = root.path().canonicalize().unwrap();
+        let path = |name: &str| root.join(name).display().to_string();
+        for name in ["models/a b", "models/a%2F..%2F..%2Fsecret/model", "models/x/y", "models2", "secret/model"] {
+            std::fs::create_dir_all(root.join(name)).unwrap();
         }
-        for uri in ["/models2", "/models/../etc", "/models/%2E%2e/etc", "s3://bucket/ab", "models", ""] {
-            assert!(!may_load(&trust, uri), "{uri}");
+        std::os::unix::fs::symlink(root.join("secret"), root.join("models/link")).unwrap();
+        std::os::unix::fs::symlink(root.join("models"), root.join("alias")).unwrap();
+        for prefix in [path("models"), path("models/"), path("alias"), format!("file://{}", path("models"))] {
+            let shared = service(&[&prefix]);
+            for (uri, directory) in [
+                (path("models/a b"), "models/a b"),
+                (format!("file://{}", path("models/a%20b")), "models/a b"),
+                (format!("file:{}", path("models/a%20b")), "models/a b"),
+                (format!("file://localhost{}", path("models/x")), "models/x"),
+                (format!("file://{}", path("models/a%252F..%252F..%252Fsecret/model")), "models/a%2F..%2F..%2Fsecret/model"),
+                (path("models/a%2F..%2F..%2Fsecret/model"), "models/a%2F..%2F..%2Fsecret/model"),
+                (path("models/x/../a b"), "models/a b"),
+                (path("alias/x/y"), "models/x/y"),
+                (path("models"), "models"),
+            ] {
+                assert_eq!(shared.allowed(&uri).unwrap(), root.join(directory), "{uri} below {prefix}");
+            }
+            for uri in [
+                path("secret/model"),
+                path("models/../secret/model"),
+                path("models/link/model"),
+                path("models2"),
+                path(""),
+                format!("file://{}", path("models/a%2F..%2F..%2Fsecret/model")),
+                format!("file://{}", path("models/%2e%2e/secret/model")),
+                format!("file:{}", path("models/x%2F..%2F..%2Fsecret%2Fmodel")),
+                format!("file://elsewhere{}", path("models/x")),
+                path("secret/not/there"),
+                path("models/../not/there"),
+                "s3://bucket/models".into(),
+                String::new(),
+            ] {
+                let error = shared.allowed(&uri).unwrap_err();
+                let right = [Kind::PermissionDenied, Kind::NotFound];
+                assert!(right.contains(&error.kind()) && !error.to_string().contains("no model directory"), "{uri}: {error:?}");
+            }
+            assert_eq!(shared.allowed(&format!("{prefix}/not/there")).unwrap_err().code(), "MODEL_NOT_FOUND");
         }
     }
 

@@ -4,7 +4,7 @@ use std::{
     fs::{File, OpenOptions},
     io::Write,
     path::{Component, Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, PoisonError},
 };
 
 use arrow::{
@@ -22,13 +22,18 @@ use crate::{
     error::{Error, Kind, Result},
     flight::{proto::UploadSpec, wire::Decoder},
     models::{LoadedModel, Origin},
+    score::Context,
     store,
 };
 
 /// Largest `data` of one row.
 const CHUNK: usize = 1 << 20;
-/// Files of one model.
+/// Files and directories of one model.
 const FILES: usize = 100_000;
+/// Names in a path.
+const DEPTH: usize = 64;
+/// Bytes of a model's name.
+const LONGEST_NAME: usize = 128;
 /// Bytes of one model.
 const TOTAL: u64 = 64 << 30;
 
@@ -49,9 +54,9 @@ pub async fn receive(shared: Arc<Shared>, mut input: Streaming<FlightData>) -> R
     if spec.digest.len() != 64 || !spec.digest.bytes().all(|byte| byte.is_ascii_hexdigit() && !byte.is_ascii_uppercase()) {
         return Err(wrong("the digest is not a SHA-256 in lower-case hex").found(&spec.digest));
     }
-    if spec.name.contains(['/', ':', '=']) {
-        return Err(wrong("a model's name may not hold '/', ':' or '='").found(&spec.name));
-    }
+    let name = if spec.name.is_empty() { spec.digest.clone() } else { spec.name.clone() };
+    check_name(&name)?;
+    shared.check_free(&name, &spec.digest)?;
     let opening = match first.data_header.is_empty() {
         true => next(&mut input).await?.ok_or_else(|| wrong("the upload ended before its schema"))?,
         false => first,
@@ -63,6 +68,7 @@ pub async fn receive(shared: Arc<Shared>, mut input: Streaming<FlightData>) -> R
             continue;
         }
         let mut held = shared.budget.arrived(message.data_header.len() + message.data_body.len());
+        shared.budget.grow(&mut held, receiving.decoder.claim(&message)?)?;
         shared.budget.admit(&mut held).await?;
         receiving = blocking(move || {
             let _held = held;
@@ -71,19 +77,64 @@ pub async fn receive(shared: Arc<Shared>, mut input: Streaming<FlightData>) -> R
         })
         .await?;
     }
-    blocking(move || {
-        let directory = receiving.commit(&spec.digest)?;
-        let mut options = shared.options.load.clone();
-        options.forbid_code |= !shared.options.trust.uploaded_code;
-        let origin = Origin { uri: String::new(), digest: spec.digest.clone() };
-        let name = if spec.name.is_empty() { spec.digest.clone() } else { spec.name.clone() };
+    blocking(move || shared.publish(receiving, &name, spec.digest)).await
+}
+
+/// The grammar of names that clients give: they stand in logs, errors, descriptors and URLs.
+fn check_name(name: &str) -> Result<()> {
+    let begins = name.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'));
+    if begins && plain && name.len() <= LONGEST_NAME {
+        return Ok(());
+    }
+    let shown: String = name.chars().take(64).flat_map(char::escape_debug).collect();
+    Err(Error::new(Kind::InvalidArgument, "MODEL_NAME", "a model cannot be uploaded under this name")
+        .expected(format!("at most {LONGEST_NAME} letters, digits, '_', '-' and '.', beginning with no '-' or '.'"))
+        .found(format!("'{shown}'")))
+}
+
+impl Shared {
+    /// Refuses a name that another model has. The same model may come again: the answer to its first upload may have been lost.
+    fn check_free(&self, name: &str, digest: &str) -> Result<()> {
+        match self.models.get(name) {
+            Some(model) if !model.origin.uri.is_empty() || model.origin.digest != digest => Err(taken(name)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Moves an upload to its place and serves it. What is refused here leaves nothing either.
+    fn publish(&self, receiving: Receiving, name: &str, digest: String) -> Result<Arc<LoadedModel>> {
+        // Two uploads of the same files share a directory: neither may remove it while the other begins to use it.
+        let _one = self.uploads.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = receiving.commit(&digest)?;
+        let served = self.serve_upload(&place.directory, name, digest);
+        if served.is_err() && place.new {
+            let _ = std::fs::remove_dir_all(&place.directory);
+        }
+        served
+    }
+
+    fn serve_upload(&self, directory: &Path, name: &str, digest: String) -> Result<Arc<LoadedModel>> {
+        self.check_free(name, &digest)?;
+        if let Some(model) = self.models.get(name) {
+            return Ok(model);
+        }
+        let mut options = self.options.load.clone();
+        options.forbid_code |= !self.options.trust.uploaded_code;
+        let origin = Origin { uri: String::new(), digest };
         let model =
-            LoadedModel::load_directory(&directory, &options, origin).map_err(|error| error.context("the uploaded model"))?;
-        tracing::info!(name, digest = spec.digest, "serving an uploaded model");
-        shared.models.insert(name, model.clone());
+            LoadedModel::load_directory(directory, &options, origin).map_err(|error| error.context("the uploaded model"))?;
+        if !self.models.insert_new(name, model.clone()) {
+            return Err(taken(name));
+        }
+        tracing::info!(name, digest = model.origin.digest, "serving an uploaded model");
         Ok(model)
-    })
-    .await
+    }
+}
+
+fn taken(name: &str) -> Error {
+    Error::new(Kind::AlreadyExists, "MODEL_NAME", format!("the service has another model '{name}'"))
+        .remedy("upload it under another name, or unload that one first")
 }
 
 async fn next(input: &mut Streaming<FlightData>) -> Result<Option<FlightData>> {
@@ -102,8 +153,16 @@ struct Receiving {
     root: PathBuf,
     directory: TempDir,
     open: Option<(String, File)>,
+    /// Files and directories that were made.
     files: usize,
     total: u64,
+}
+
+/// Where an upload lies.
+struct Place {
+    directory: PathBuf,
+    /// Whether it was not there before.
+    new: bool,
 }
 
 impl Receiving {
@@ -121,7 +180,7 @@ impl Receiving {
     }
 
     fn take(&mut self, message: FlightData) -> Result<()> {
-        match self.decoder.message(message)? {
+        match self.decoder.message(message, &Context::default())? {
             Some(batch) => self.write(&batch),
             None => Ok(()),
         }
@@ -152,25 +211,37 @@ impl Receiving {
     fn create(&mut self, path: &str) -> Result<File> {
         let plain = !path.is_empty()
             && !path.contains('\\')
+            && !path.contains('\0')
             && Path::new(path).components().all(|part| matches!(part, Component::Normal(_)));
         if !plain {
-            return Err(wrong("a path of the upload leads out of the model's directory").found(path));
+            return Err(wrong("a path of the upload leads out of the model's directory").found(path.escape_debug()));
         }
-        self.files += 1;
-        if self.files > FILES {
-            return Err(Error::new(Kind::ResourceExhausted, "UPLOAD_FILES", format!("the upload has more than {FILES} files")));
+        if path.split('/').count() > DEPTH {
+            return Err(wrong(format!("a path of the upload has more than {DEPTH} names")));
         }
-        let target = self.directory.path().join(path);
-        if let Some(parent) = target.parent() {
-            std::fs::create_dir_all(parent).map_err(|error| Error::io(parent, error))?;
+        let mut target = self.directory.path().to_owned();
+        let mut names = path.split('/').filter(|name| !name.is_empty()).peekable();
+        while let Some(name) = names.next() {
+            target.push(name);
+            if names.peek().is_some() {
+                match std::fs::create_dir(&target) {
+                    Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => continue,
+                    made => made.map_err(|error| Error::io(Path::new(path), error))?,
+                }
+            }
+            self.files += 1;
+            if self.files > FILES {
+                let message = format!("the upload has more than {FILES} files and directories");
+                return Err(Error::new(Kind::ResourceExhausted, "UPLOAD_FILES", message));
+            }
         }
         OpenOptions::new().write(true).create_new(true).open(&target).map_err(|error| match error.kind() {
             std::io::ErrorKind::AlreadyExists => wrong(format!("the rows of '{path}' do not follow each other")),
-            _ => Error::io(&target, error),
+            _ => Error::io(Path::new(path), error),
         })
     }
 
-    fn commit(mut self, digest: &str) -> Result<PathBuf> {
+    fn commit(mut self, digest: &str) -> Result<Place> {
         self.open = None;
         let found = store::digest(self.directory.path())?.to_string();
         if found != digest {
@@ -178,17 +249,17 @@ impl Receiving {
                 .expected(digest)
                 .found(found));
         }
-        let place = self.root.join(digest);
-        if place.is_dir() {
-            return Ok(place); // The same content is already here.
+        let directory = self.root.join(digest);
+        // Content that is already here, as long as it still is what its name says.
+        if directory.is_dir() && store::digest(&directory).is_ok_and(|found| found.as_str() == digest) {
+            return Ok(Place { directory, new: false });
         }
         let written = self.directory.keep();
-        match std::fs::rename(&written, &place) {
-            Ok(()) => Ok(place),
+        match std::fs::rename(&written, &directory) {
+            Ok(()) => Ok(Place { directory, new: true }),
             Err(error) => {
                 let _ = std::fs::remove_dir_all(&written);
-                // Another upload of the same content was faster.
-                if place.is_dir() { Ok(place) } else { Err(Error::io(&place, error)) }
+                Err(Error::io(&directory, error))
             }
         }
     }

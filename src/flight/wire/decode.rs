@@ -11,11 +11,16 @@ use arrow::{
     array::{Array, ArrayRef, RecordBatch},
     buffer::Buffer,
     datatypes::{DataType, Field, SchemaRef},
-    ipc::{self, Message, MessageHeader, reader, root_as_message},
+    ipc::{self, Message, MessageHeader, reader, root_as_message_with_opts},
 };
 use arrow_flight::FlightData;
+use flatbuffers::VerifierOptions;
 
-use crate::error::{Error, Kind, Result};
+use super::{compressed, expanded};
+use crate::{
+    error::{Error, Kind, Result},
+    score::Context,
+};
 
 /// Rows of one batch; more would let a small message (null columns, bits) ask for a large answer.
 pub const MAX_ROWS: usize = 1 << 24;
@@ -25,6 +30,10 @@ pub struct Decoder {
     schema: SchemaRef,
     dictionaries: HashMap<i64, ArrayRef>,
     dictionary_limit: usize,
+    /// See [`mark_small`].
+    small: Vec<bool>,
+    /// Whether a batch may take more memory than its buffers.
+    shares: bool,
 }
 
 impl Decoder {
@@ -38,7 +47,10 @@ impl Decoder {
         for field in schema.fields() {
             check_type(field)?;
         }
-        Ok(Self { schema: Arc::new(schema), dictionaries: HashMap::new(), dictionary_limit })
+        let mut small = Vec::new();
+        schema.fields().iter().for_each(|field| mark_small(field.data_type(), false, &mut small));
+        let shares = schema.fields().iter().any(|field| expanded::shares(field.data_type()));
+        Ok(Self { schema: Arc::new(schema), dictionaries: HashMap::new(), dictionary_limit, small, shares })
     }
 
     /// The schema of every batch of the stream.
@@ -46,47 +58,117 @@ impl Decoder {
         &self.schema
     }
 
-    /// The batch a message holds; `None` for a dictionary, which later batches refer to.
-    pub fn message(&mut self, message: FlightData) -> Result<Option<RecordBatch>> {
-        let header = parse(&message.data_header)?;
-        let body = Buffer::from(message.data_body);
-        match header.header_type() {
-            MessageHeader::RecordBatch => {
-                let record = header.header_as_record_batch().ok_or_else(|| malformed("a record message without its record"))?;
-                check_record(&record, body.len())?;
-                let decoded = guarded(|| {
-                    reader::read_record_batch(&body, record, self.schema.clone(), &self.dictionaries, None, &header.version())
-                })?;
-                Ok(Some(decoded))
-            }
-            MessageHeader::DictionaryBatch => {
-                let dictionary =
-                    header.header_as_dictionary_batch().ok_or_else(|| malformed("a dictionary message without one"))?;
-                let record = dictionary.data().ok_or_else(|| malformed("a dictionary without values"))?;
-                check_record(&record, body.len())?;
-                let dictionaries = &mut self.dictionaries;
-                guarded(|| reader::read_dictionary(&body, dictionary, &self.schema, dictionaries, &header.version()))?;
-                let held: usize = self.dictionaries.values().map(|values| values.get_buffer_memory_size()).sum();
-                if held > self.dictionary_limit {
-                    return Err(Error::new(
-                        Kind::ResourceExhausted,
-                        "DICTIONARIES",
-                        format!("the stream's dictionaries hold {held} bytes, the limit is {}", self.dictionary_limit),
-                    ));
-                }
-                Ok(None)
-            }
-            other => Err(malformed("not a record batch").found(format!("{other:?}"))),
+    /// Bytes that the columns of a message may take beside the message, as it says itself: what compressed buffers decode to, and
+    /// eight bytes for each value of a type that takes fewer. Nothing is decoded for it.
+    pub fn claim(&self, message: &FlightData) -> Result<usize> {
+        let (header, body) = (parse(&message.data_header)?, &message.data_body);
+        let record = record_of(&header)?;
+        check_record(&record, body.len())?;
+        let rows = usize::try_from(record.length()).unwrap_or_default();
+        let mut values = match header.header_type() {
+            MessageHeader::DictionaryBatch => rows,
+            _ => rows.saturating_mul(self.schema.fields().len()),
+        };
+        for (node, _) in record.nodes().into_iter().flatten().zip(&self.small).filter(|(_, small)| **small) {
+            values = values.saturating_add(usize::try_from(node.length()).unwrap_or_default());
         }
+        let written = values.saturating_mul(8);
+        Ok(match record.compression() {
+            Some(_) => compressed::claimed(&record, body)?.max(written),
+            None => written.saturating_sub(body.len()),
+        })
+    }
+
+    /// Bytes that a batch takes beside `held` once dictionaries, runs and views are written out.
+    pub fn growth(&self, batch: &RecordBatch, held: usize) -> usize {
+        if self.shares { expanded::bytes(batch).saturating_sub(held) } else { 0 }
+    }
+
+    /// Bytes that the stream's dictionaries hold.
+    pub fn dictionary_bytes(&self) -> usize {
+        self.dictionaries.values().map(|values| values.get_buffer_memory_size()).sum()
+    }
+
+    /// The batch a message holds; `None` for a dictionary, which later batches refer to. Takes no more memory than
+    /// [`Decoder::claim`] said.
+    pub fn message(&mut self, message: FlightData, context: &Context) -> Result<Option<RecordBatch>> {
+        let header = parse(&message.data_header)?;
+        let record = record_of(&header)?;
+        check_record(&record, message.data_body.len())?;
+        if record.compression().is_none() {
+            return self.plain(&header, &Buffer::from(message.data_body));
+        }
+        let (plain, body) = compressed::decoded(&header, &message.data_body, context)?;
+        drop(message.data_body);
+        self.plain(&parse(&plain)?, &Buffer::from_vec(body))
+    }
+
+    fn plain(&mut self, header: &Message<'_>, body: &Buffer) -> Result<Option<RecordBatch>> {
+        let record = record_of(header)?;
+        check_items(&record, body.len())?;
+        let Some(dictionary) = header.header_as_dictionary_batch() else {
+            let schema = self.schema.clone();
+            let decode = || reader::read_record_batch(body, record, schema, &self.dictionaries, None, &header.version());
+            return guarded(decode).map(Some);
+        };
+        let dictionaries = &mut self.dictionaries;
+        guarded(|| reader::read_dictionary(body, dictionary, &self.schema, dictionaries, &header.version()))?;
+        let held = self.dictionary_bytes();
+        if held > self.dictionary_limit {
+            return Err(Error::new(
+                Kind::ResourceExhausted,
+                "DICTIONARIES",
+                format!("the stream's dictionaries hold {held} bytes, the limit is {}", self.dictionary_limit),
+            ));
+        }
+        Ok(None)
     }
 }
 
-fn malformed(what: impl std::fmt::Display) -> Error {
+/// For each node of a column's record, in its order, whether it is an item of a list and takes less than a byte.
+fn mark_small(data_type: &DataType, nested: bool, small: &mut Vec<bool>) {
+    small.push(nested && matches!(data_type, DataType::Null | DataType::Boolean));
+    let mut child = |field: &Field| mark_small(field.data_type(), true, small);
+    match data_type {
+        DataType::List(field)
+        | DataType::LargeList(field)
+        | DataType::ListView(field)
+        | DataType::LargeListView(field)
+        | DataType::FixedSizeList(field, _)
+        | DataType::Map(field, _) => child(field),
+        DataType::Struct(fields) => fields.iter().for_each(|field| child(field)),
+        DataType::Union(fields, _) => fields.iter().for_each(|(_, field)| child(field)),
+        DataType::RunEndEncoded(ends, values) => {
+            child(ends);
+            child(values);
+        }
+        _ => {}
+    }
+}
+
+/// The record of a message that has one.
+pub(super) fn record_of<'a>(header: &Message<'a>) -> Result<ipc::RecordBatch<'a>> {
+    match header.header_type() {
+        MessageHeader::RecordBatch => {
+            header.header_as_record_batch().ok_or_else(|| malformed("a record message without its record"))
+        }
+        MessageHeader::DictionaryBatch => {
+            let dictionary = header.header_as_dictionary_batch().ok_or_else(|| malformed("a dictionary message without one"))?;
+            dictionary.data().ok_or_else(|| malformed("a dictionary without values"))
+        }
+        other => Err(malformed("not a record batch").found(format!("{other:?}"))),
+    }
+}
+
+pub(super) fn malformed(what: impl std::fmt::Display) -> Error {
     Error::new(Kind::InvalidArgument, "MALFORMED_ARROW", format!("malformed Arrow data: {what}"))
 }
 
-fn parse(header: &[u8]) -> Result<Message<'_>> {
-    root_as_message(header).map_err(malformed)
+/// Reads a message's header. What it seems to hold is bounded by what it is: its parts may refer to the same bytes, and a name that
+/// stands once for a million fields would become a million names.
+pub(in crate::flight) fn parse(header: &[u8]) -> Result<Message<'_>> {
+    let honest = VerifierOptions { max_apparent_size: 8 * header.len() + 4096, ..VerifierOptions::default() };
+    root_as_message_with_opts(&honest, header).map_err(malformed)
 }
 
 /// arrow-ipc answers some broken messages with a panic.
@@ -94,6 +176,7 @@ fn guarded<T>(decode: impl FnOnce() -> Result<T, arrow::error::ArrowError>) -> R
     catch_unwind(AssertUnwindSafe(decode)).map_err(|_| malformed("its parts contradict each other"))?.map_err(malformed)
 }
 
+/// What a record says of its parts, as it came.
 fn check_record(record: &ipc::RecordBatch<'_>, body: usize) -> Result<()> {
     let rows = usize::try_from(record.length()).map_err(|_| malformed("a negative number of rows"))?;
     if rows > MAX_ROWS {
@@ -104,15 +187,34 @@ fn check_record(record: &ipc::RecordBatch<'_>, body: usize) -> Result<()> {
         )
         .remedy("send smaller batches"));
     }
-    for buffer in record.buffers().into_iter().flatten() {
+    let buffers = record.buffers().unwrap_or_default();
+    let mut total = 0;
+    for buffer in buffers {
         let end = buffer.offset().checked_add(buffer.length());
         let within = buffer.offset() >= 0 && buffer.length() >= 0 && end.is_some_and(|end| end as u64 <= body as u64);
         if !within {
             return Err(malformed("a buffer outside of the message"));
         }
+        total += buffer.length() as usize;
     }
+    // Buffers that lie over each other would be copied, decoded and scored as often as they are named.
+    if total > body {
+        return Err(malformed("buffers that lie over each other"));
+    }
+    let mut left = buffers.len();
+    for count in record.variadicBufferCounts().into_iter().flatten() {
+        match usize::try_from(count).ok().and_then(|count| left.checked_sub(count)) {
+            Some(rest) => left = rest,
+            None => return Err(malformed("a column of more buffers than there are")),
+        }
+    }
+    Ok(())
+}
+
+/// The lengths of columns; `body` is what it is once nothing in it is compressed.
+fn check_items(record: &ipc::RecordBatch<'_>, body: usize) -> Result<()> {
     // A column's children can be longer than the batch, but no value takes less than a bit.
-    let longest = (MAX_ROWS + 8 * body) as i64;
+    let longest = i64::try_from(MAX_ROWS.saturating_add(body.saturating_mul(8))).unwrap_or(i64::MAX);
     for node in record.nodes().into_iter().flatten() {
         if node.length() < 0 || node.length() > longest || node.null_count() < 0 || node.null_count() > node.length() {
             return Err(malformed("a column of impossible length"));

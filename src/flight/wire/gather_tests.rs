@@ -75,7 +75,7 @@ fn columns_are_read_in_place_and_their_memory_is_used_again() {
     let mut next = || gather.take(&mut bytes).unwrap().unwrap();
     let first = next();
     let place = first.data_body.as_ptr();
-    let batch = decoder.message(first).unwrap().unwrap();
+    let batch = decoder.message(first, &crate::score::Context::default()).unwrap().unwrap();
     let values = batch.column(1).to_data().buffers()[0].as_ptr();
     assert_eq!(values as usize - place as usize, 40 * 8, "the second column lies where it came");
     // The batch is still there: what comes next lies elsewhere.

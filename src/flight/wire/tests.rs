@@ -11,7 +11,7 @@ use arrow_flight::FlightData;
 use bytes::Bytes;
 
 use super::{Decoder, Encoder};
-use crate::error::Kind;
+use crate::{error::Kind, score::Context};
 
 fn batch(columns: Vec<(&str, ArrayRef)>) -> RecordBatch {
     RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, column)| (name, column, true))).unwrap()
@@ -40,7 +40,7 @@ fn round_trip(batches: &[RecordBatch]) -> Vec<RecordBatch> {
     let mut encoder = Encoder::new();
     let mut decoder = Decoder::new(&encoder.schema(&batches[0].schema()), usize::MAX).unwrap();
     let messages = batches.iter().flat_map(|batch| encoder.batch(batch).unwrap());
-    messages.filter_map(|message| decoder.message(message).unwrap()).collect()
+    messages.filter_map(|message| decoder.message(message, &Context::default()).unwrap()).collect()
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn broken_messages_are_refused() {
                     *bytes = Bytes::from(changed);
                     let mut decoder = Decoder::new(&schema, usize::MAX).unwrap();
                     for message in broken {
-                        match decoder.message(message) {
+                        match decoder.message(message, &Context::default()) {
                             Ok(Some(batch)) => drop(format!("{batch:?}")),
                             Ok(None) => {}
                             Err(error) => {
@@ -135,11 +135,11 @@ fn rows_and_dictionaries_are_bounded() {
     let mut encoder = Encoder::new();
     let mut decoder = Decoder::new(&encoder.schema(&nulls.schema()), usize::MAX).unwrap();
     let message = encoder.batch(&nulls).unwrap().remove(0);
-    assert_eq!(decoder.message(message).unwrap_err().kind(), Kind::ResourceExhausted);
+    assert_eq!(decoder.message(message, &Context::default()).unwrap_err().kind(), Kind::ResourceExhausted);
 
     let words = batch(vec![("d", Arc::new(DictionaryArray::<Int32Type>::from_iter(["a long word", "another"])))]);
     let mut encoder = Encoder::new();
     let mut decoder = Decoder::new(&encoder.schema(&words.schema()), 16).unwrap();
     let message = encoder.batch(&words).unwrap().remove(0);
-    assert_eq!(decoder.message(message).unwrap_err().code(), "DICTIONARIES");
+    assert_eq!(decoder.message(message, &Context::default()).unwrap_err().code(), "DICTIONARIES");
 }
