@@ -179,8 +179,8 @@ fn model(view: View<'_>, trees: &[View<'_>], classifier: bool, many: bool) -> Ma
     let sizes: Vec<usize> = labels.iter().map(Labels::len).collect();
     let widest = sizes.iter().copied().max().unwrap_or(1);
     for estimator in trees {
-        // Since 1.3 they are fractions already, and 1.3 itself no longer divides.
-        let divide = estimator.version() < (1, 3);
+        // Before 1.4 they are counts, and weights where rows had them; since then they are fractions.
+        let divide = estimator.version() < (1, 4);
         // Every node's numbers are classes' by outputs', filled up to the most classes of any output.
         read.push(estimator.get("tree_")?, 0, |_, numbers, leaf| {
             if sizes.is_empty() {
