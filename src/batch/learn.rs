@@ -38,7 +38,8 @@ impl Learned {
         let mut session = scorer.open(source.model_schema())?;
         let (mut kept, mut nulls) = (Kept::default(), 0);
         for part in 0..source.parts() {
-            let replay = kept.lanes.entry(part).or_insert(Replay { read: VecDeque::new(), rest: Some(source.open(part, budget)?) });
+            let replay =
+                kept.lanes.entry(part).or_insert(Replay { read: VecDeque::new(), rest: Some(source.open(part, budget)?) });
             while let Some(raw) = replay.read_on()? {
                 let rows = source.decode(part, raw)?;
                 if rows.model.num_rows() == 0 {

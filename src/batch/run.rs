@@ -215,13 +215,7 @@ impl Plan {
         Ok(Self { layout, scorer: Some(scorer), learned: Some(learned), ..self })
     }
 
-    fn run(
-        &self,
-        target: &Target,
-        stage: Option<&Stage>,
-        cancel: &CancelFlag,
-        progress: &dyn Progress,
-    ) -> Result<u64> {
+    fn run(&self, target: &Target, stage: Option<&Stage>, cancel: &CancelFlag, progress: &dyn Progress) -> Result<u64> {
         let layout = self.layout.clone();
         let encode: Box<Encode> = match &self.splice {
             Some(_) => Box::new(move |_, prediction| match prediction {

@@ -36,7 +36,9 @@ pub fn parse(text: &str) -> Result<DataType> {
 
 /// The name of a result type that holds all values of a type: itself where it may be asked for.
 pub fn holding(kind: &DataType) -> String {
-    use DataType::{FixedSizeList, Float16, Float32, Float64, Int8, Int16, Int32, Int64, LargeList, List, Map, Struct, UInt8, UInt16, UInt32};
+    use DataType::{
+        FixedSizeList, Float16, Float32, Float64, Int8, Int16, Int32, Int64, LargeList, List, Map, Struct, UInt8, UInt16, UInt32,
+    };
     match kind {
         DataType::Boolean => "boolean".into(),
         Int8 | Int16 | Int32 | Int64 | UInt8 | UInt16 | UInt32 => "long".into(),

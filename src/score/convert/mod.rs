@@ -149,7 +149,9 @@ impl Conversion {
         let kept = if element.is_nested() { columns.to_vec() } else { self.filter(columns, element)? };
         let made = kept
             .iter()
-            .map(|(name, column)| convert(column, element, self.cast()).map_err(|failure| self.lossy(name, element, column, failure)))
+            .map(|(name, column)| {
+                convert(column, element, self.cast()).map_err(|failure| self.lossy(name, element, column, failure))
+            })
             .collect::<Result<Vec<_>>>()?;
         Ok(rowwise(&made, item, rows)?)
     }
@@ -315,5 +317,7 @@ fn check_rows(raw: &RecordBatch, rows: usize) -> Result<()> {
 /// How to ask for a result type.
 fn ask_for(result: &DataType) -> String {
     let text = ddl::holding(result);
-    format!("ask for a result type that holds the model's values: result_type=\"{text}\", on the command line --result-type '{text}'")
+    format!(
+        "ask for a result type that holds the model's values: result_type=\"{text}\", on the command line --result-type '{text}'"
+    )
 }

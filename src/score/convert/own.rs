@@ -35,7 +35,8 @@ pub fn whole(raw: &RecordBatch, rows: usize) -> Result<ArrayRef> {
         }
         Err(columns) => {
             let named = raw.schema_ref().fields().iter().zip(&columns);
-            let fields: Fields = named.map(|(field, column)| Field::new(field.name(), column.data_type().clone(), true)).collect();
+            let fields: Fields =
+                named.map(|(field, column)| Field::new(field.name(), column.data_type().clone(), true)).collect();
             let mut seen = HashSet::new();
             if let Some(twice) = fields.iter().find(|field| !seen.insert(field.name())) {
                 let error = Error::new(Kind::ModelFailed, "DUPLICATE_COLUMN", "the model returned two columns of the same name");
@@ -69,10 +70,9 @@ pub fn common(one: &DataType, other: &DataType) -> Option<DataType> {
         (Date32, Timestamp(_, None)) => other.clone(),
         (Timestamp(_, None), Date32) => one.clone(),
         (List(item) | FixedSizeList(item, _), List(its) | FixedSizeList(its, _)) => List(field(item, its)?),
-        (
-            LargeList(item) | List(item) | FixedSizeList(item, _),
-            LargeList(its) | List(its) | FixedSizeList(its, _),
-        ) => LargeList(field(item, its)?),
+        (LargeList(item) | List(item) | FixedSizeList(item, _), LargeList(its) | List(its) | FixedSizeList(its, _)) => {
+            LargeList(field(item, its)?)
+        }
         (Struct(fields), Struct(its)) => {
             let mut all: Vec<FieldRef> = Vec::with_capacity(fields.len());
             for mine in fields {

@@ -187,7 +187,10 @@ fn answers_have_the_type_that_holds_the_values_of_all() {
         }
     }
     let whole: ArrayRef = Arc::new(Int64Array::from(vec![Some(1), None, Some((1 << 60) + 1)]));
-    assert_eq!(fit(&whole.slice(0, 2), &Float64).unwrap().as_primitive::<Float64Type>().iter().collect::<Vec<_>>(), [Some(1.0), None]);
+    assert_eq!(
+        fit(&whole.slice(0, 2), &Float64).unwrap().as_primitive::<Float64Type>().iter().collect::<Vec<_>>(),
+        [Some(1.0), None]
+    );
     assert_eq!(fit(&whole, &Float64).unwrap_err().row_number(), Some(2));
     assert!(fit(&whole, &Int32).is_err() && fit(&whole, &Utf8).is_err());
     let a: ArrayRef = Arc::new(StructArray::from(vec![(Arc::new(Field::new("a", Int64, true)), whole.slice(0, 2))]));
@@ -206,7 +209,10 @@ fn an_answer_is_its_column_or_one_struct_of_its_columns() {
     assert_eq!(whole(&raw(&["y"]), 2).unwrap().data_type(), &DataType::Int64);
     let made = whole(&raw(&["v", "u"]), 2).unwrap();
     assert_eq!(made.as_struct().column_names(), ["v", "u"]);
-    assert_eq!(own_type(&DataType::new_fixed_size_list(DataType::Int64, 2, true)), *whole(&raw(&["0", "1"]), 2).unwrap().data_type());
+    assert_eq!(
+        own_type(&DataType::new_fixed_size_list(DataType::Int64, 2, true)),
+        *whole(&raw(&["0", "1"]), 2).unwrap().data_type()
+    );
     assert_eq!(whole(&raw(&["u", "u"]), 2).unwrap_err().code(), "DUPLICATE_COLUMN");
     assert_eq!(whole(&raw(&["u"]), 3).unwrap_err().code(), "ROW_COUNT");
 }

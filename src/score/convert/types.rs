@@ -2,12 +2,12 @@
 
 use arrow::datatypes::{DataType, Field};
 
+use super::own_type;
 use crate::{
     error::{Error, Kind, Result},
     mlmodel::{ColumnType, SchemaSpec, Signature, TensorSpec},
     score::enforce::arrow_type,
 };
-use super::own_type;
 
 /// Refuses a type that may not be asked for.
 pub(super) fn check(asked: &DataType, signature: &Signature) -> Result<()> {
@@ -50,7 +50,9 @@ pub fn read_as(signature: &Signature) -> Option<DataType> {
         SchemaSpec::Tensors(specs) => match specs.as_slice() {
             [only] => match (only.shape.as_slice(), element(&only.dtype)?) {
                 (&[_, 1], item) => Some(item),
-                (&[_, width], item) if width > 1 => own_type(&DataType::new_fixed_size_list(item, i32::try_from(width).ok()?, true)).into(),
+                (&[_, width], item) if width > 1 => {
+                    own_type(&DataType::new_fixed_size_list(item, i32::try_from(width).ok()?, true)).into()
+                }
                 _ => one(only),
             },
             several => {
