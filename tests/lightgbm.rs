@@ -58,7 +58,8 @@ fn every_case_gives_lightgbms_own_bits() {
             assert_same(&name, &score(&*model, json!({}), &case.input).unwrap(), &case.expected, "p");
         }
         let kind = answer.schema().field(0).data_type().clone();
-        let declared = if answer.num_columns() == 1 { kind } else { DataType::new_list(kind, true) };
+        let width = answer.num_columns() as i32;
+        let declared = if width == 1 { kind } else { DataType::new_fixed_size_list(kind, width, true) };
         assert_eq!(case.model.output(), Some(declared), "{name}");
         assert!(case.model.memory() > 0);
         seen += 1;

@@ -94,7 +94,8 @@ fn every_kind_of_answer_becomes_columns() {
         ("np.array([1, 2, 3], dtype='float16')", None, r#"[{"0":1.0},{"0":2.0},{"0":3.0}]"#),
     ];
     for (give, result, expected) in cases {
-        let options = SessionOptions { params: params(json!({ "give": give })), result: result.clone() };
+        let options =
+            SessionOptions { params: params(json!({ "give": give })), result: result.clone(), ..SessionOptions::default() };
         let answer = score(&mut *model.session(&options).unwrap()).unwrap_or_else(|error| panic!("{give}: {error:?}"));
         assert_eq!(json(&answer), *expected, "{give}");
     }
@@ -105,7 +106,7 @@ fn an_answer_that_is_none_is_refused() {
     let source = PyModel::new(GIVES);
     let model = source.load(&PyModel::options());
     for (give, code) in [("None", "NO_ANSWER"), ("[1, 'a', object()]", "MIXED_ANSWER")] {
-        let options = SessionOptions { params: params(json!({ "give": give })), result: None };
+        let options = SessionOptions { params: params(json!({ "give": give })), ..SessionOptions::default() };
         let error = score(&mut *model.session(&options).unwrap()).unwrap_err();
         assert_eq!((error.kind(), error.code()), (Kind::ModelFailed, code), "{give}");
     }
@@ -151,7 +152,8 @@ class Model:
 def _load_pyfunc(path):
     return Model()
 ";
-    let options = SessionOptions { params: params(json!({ "k": 3, "names": ["a", "b"], "f": 0.5 })), result: None };
+    let options =
+        SessionOptions { params: params(json!({ "k": 3, "names": ["a", "b"], "f": 0.5 })), ..SessionOptions::default() };
     let model = PyModel::new(takes);
     let answer = score(&mut *model.load(&PyModel::options()).session(&options).unwrap()).unwrap();
     assert_eq!(first_text(&answer, "0"), "[('f', 0.5), ('k', 3), ('names', ['a', 'b'])]");

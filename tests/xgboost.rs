@@ -68,7 +68,7 @@ fn every_case_gives_xgboosts_own_bits() {
         }
         let width = answer.num_columns();
         let kind = answer.schema().field(0).data_type().clone();
-        let declared = if width == 1 { kind } else { DataType::new_list(kind, true) };
+        let declared = if width == 1 { kind } else { DataType::new_fixed_size_list(kind, width as i32, true) };
         assert_eq!(case.model.output(), Some(declared), "{name}");
         assert!(case.model.memory() > 0);
         seen += 1;

@@ -25,6 +25,7 @@ def load_model(
     model_config: Mapping[str, Any] | None = None,
     env_manager: str | None = None,
     compat: str | None = None,
+    result_type: str | pa.DataType | None = None,
 ) -> Model:
     """Load an MLflow Model.
 
@@ -41,6 +42,9 @@ def load_model(
         Where a Python model's packages come from; ``local`` is this interpreter's.
     compat : {"mlflow"}, optional
         Convert columns by MLflow's own matrix rather than whenever every value survives exactly.
+    result_type : str or pyarrow.DataType, optional
+        Type of the prediction, as Spark names it: ``double``, ``array<double>``, ``a double, b string``. By default the model's
+        own, whatever its signature declares: what ``mlflow.pyfunc`` 's ``predict`` answers. Several columns are one struct.
 
     Returns
     -------
@@ -59,8 +63,19 @@ def load_model(
             model_config=None if model_config is None else json.dumps(dict(model_config)),
             env_manager=env_manager,
             python=sys.executable,
+            **_result(result_type),
         )
     )
+
+
+def _result(result_type: str | pa.DataType | None) -> dict[str, Any]:
+    if result_type is None or isinstance(result_type, str):
+        return {"result_type": result_type}
+    import pyarrow as pa
+
+    if not isinstance(result_type, pa.DataType):
+        raise invalid(f"result_type is a type's name or a pyarrow.DataType, not {type(result_type).__qualname__}")
+    return {"result_schema": pa.schema([pa.field("prediction", result_type)]).serialize().to_pybytes()}
 
 
 class Model:
@@ -90,8 +105,8 @@ class Model:
         return self._native.input_schema
 
     @property
-    def output_schema(self) -> pa.Schema:
-        """The one column ``prediction``."""
+    def output_schema(self) -> pa.Schema | None:
+        """The one column ``prediction``; ``None`` where only an answer tells its type: a Python model without ``result_type``."""
         return self._native.output_schema
 
     def predict(
@@ -110,7 +125,8 @@ class Model:
         -------
         pyarrow.ChunkedArray, pyarrow.Array, pandas.Series or pandas.DataFrame
             One prediction a row, in the same order: a chunked array for a table, an array for a batch, for a frame a series, or a
-            frame where the model has several outputs.
+            frame where the model has several outputs. Maps in a series or frame are dicts; whole numbers beside nulls are pandas'
+            ``Int64``.
         """
         import pyarrow as pa
 
@@ -132,25 +148,34 @@ class Model:
 
     def _predict_frame(self, frame: pd.DataFrame, params: str | None) -> pd.Series | pd.DataFrame:
         import pyarrow as pa
+        import pyarrow.compute as pc
 
         try:
             table = pa.Table.from_pandas(frame, preserve_index=False)
         except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
             raise invalid(f"the frame cannot be taken over as Arrow data: {error.args[0]}") from error
         chunks = self._predict(table, params)
-        if pa.types.is_struct(chunks.type):
-            answer = pa.Table.from_batches(
-                [pa.RecordBatch.from_struct_array(chunk) for chunk in chunks.chunks],
-                schema=pa.schema(list(chunks.type)),
-            ).to_pandas()
+        if pa.types.is_struct(chunks.type) and chunks.null_count == 0:
+            fields = [field.name for field in chunks.type]
+            answer = _to_pandas(pa.table([pc.struct_field(chunks, i) for i in range(len(fields))], names=fields))
         else:
-            answer = chunks.to_pandas()
-            answer.name = "prediction"
+            answer = _to_pandas(pa.table({"prediction": chunks}))["prediction"]
         answer.index = frame.index
         return answer
 
     def __repr__(self) -> str:
         return f"<mlflight.Model {self._native.uri!r}, {self.flavor}, {self.engine}>"
+
+
+def _to_pandas(table: pa.Table) -> pd.DataFrame:
+    """Turn answers into a frame without changing a value: a null makes no double of whole numbers."""
+    import pyarrow as pa
+
+    frame = table.to_pandas(integer_object_nulls=True, maps_as_pydicts="lossy")
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        if pa.types.is_integer(column.type) and column.null_count:
+            frame[name] = frame[name].astype(str(column.type).replace("int", "Int").replace("uInt", "UInt"))
+    return frame
 
 
 def _plain(value: Any) -> Any:

@@ -54,6 +54,12 @@ impl Layout {
         Self { format, prediction, columns, keep }
     }
 
+    /// The same layout once the type of the prediction is known.
+    pub(super) fn with(&self, prediction: Field, alone: Option<&str>) -> Self {
+        let name = self.prediction.as_ref().map_or(crate::score::PREDICTION, |field| field.name());
+        Self::new(self.format, Some(prediction), name, self.keep, alone)
+    }
+
     /// Names the output adds to the input's.
     pub(super) fn columns(&self) -> &[String] {
         &self.columns

@@ -15,6 +15,7 @@ mod fields;
 mod infer;
 mod inputs;
 mod json;
+mod learn;
 mod numbers;
 mod parquet;
 mod pipeline;

@@ -11,6 +11,7 @@ use arrow::array::ArrayRef;
 use super::{
     budget::Budget,
     encode::Payload,
+    learn::Learned,
     progress::Progress,
     sink::Sink,
     source::{Lane, OutputFile, Raw, Rows, Source},
@@ -31,6 +32,8 @@ pub(super) struct Pipeline<'a> {
     pub(super) source: &'a dyn Source,
     /// `None` when the rows are only passed on (a query that predicts itself).
     pub(super) scorer: Option<&'a Scorer>,
+    /// What was read and scored before.
+    pub(super) learned: Option<&'a Learned>,
     pub(super) encode: &'a Encode,
     pub(super) budget: Budget,
     pub(super) cancel: &'a CancelFlag,
@@ -105,7 +108,10 @@ impl Pipeline<'_> {
             *place = Some((part, reading.sequence));
             let lane = match reading.lane.take() {
                 Some(lane) => Ok(lane),
-                None => self.source.open(part, &self.budget),
+                None => match self.learned.and_then(|learned| learned.lane(part)) {
+                    Some(lane) => Ok(lane),
+                    None => self.source.open(part, &self.budget),
+                },
             };
             // A lane that failed is not asked again: what it gave next would take the failure's place.
             reading.ended = lane.is_err();
@@ -128,7 +134,7 @@ impl Pipeline<'_> {
             drop(reading);
             let actual = raw.bytes().saturating_mul(3).max(charge);
             shared.charge_more(part, actual - charge);
-            let (input_bytes, done) = self.score(part, raw, session.as_mut(), &context)?;
+            let (input_bytes, done) = self.score((part, sequence), raw, session.as_mut(), &context)?;
             let (rows, payload) = done;
             let charge = payload.bytes().min(actual);
             shared.charge_more(part, payload.bytes() - charge);
@@ -169,7 +175,7 @@ impl Pipeline<'_> {
 
     fn score(
         &self,
-        part: usize,
+        (part, sequence): (usize, usize),
         raw: Raw,
         session: Option<&mut ScorerSession>,
         context: &Context,
@@ -177,9 +183,10 @@ impl Pipeline<'_> {
         let input_bytes = raw.bytes() as u64;
         let rows = self.source.decode(part, raw)?;
         let count = rows.model.num_rows();
-        let prediction = match session {
-            None => None,
-            Some(session) => {
+        let prediction = match (session, self.learned.and_then(|learned| learned.answer(part, sequence))) {
+            (None, _) => None,
+            (_, Some(answer)) => Some(answer),
+            (Some(session), None) => {
                 let scored = session.score(&rows.model, context);
                 let scored = scored.map_err(|error| rows.locate(&self.source.file(part), error))?;
                 Some(scored.column(0).clone())

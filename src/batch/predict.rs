@@ -6,7 +6,7 @@ use std::{
 };
 
 use arrow::{
-    array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions},
+    array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions, new_null_array},
     datatypes::{DataType, Field, FieldRef, Fields, Schema, SchemaRef},
 };
 use async_trait::async_trait;
@@ -38,10 +38,23 @@ struct Predict {
     sessions: Arc<Mutex<Vec<(SchemaRef, ScorerSession)>>>,
     workers: usize,
     cancel: CancelFlag,
+    /// The type of the first answer, where the scorer does not know it.
+    learned: Learned,
 }
 
+/// The type that a function's first answers told.
+pub(super) type Learned = Arc<Mutex<Option<DataType>>>;
+
 /// The function for a model whose columns are `expected`, where it names them.
-pub(super) fn function(scorer: Scorer, expected: Option<SchemaRef>, workers: usize, cancel: CancelFlag) -> ScalarUDF {
+///
+/// One whose scorer does not know the type of the predictions can only be called to learn that: its values are all null.
+pub(super) fn function(
+    scorer: Scorer,
+    expected: Option<SchemaRef>,
+    workers: usize,
+    cancel: CancelFlag,
+    learned: Learned,
+) -> ScalarUDF {
     let arguments = TypeSignature::OneOf(vec![TypeSignature::Nullary, TypeSignature::VariadicAny]);
     let predict = Predict {
         scorer,
@@ -51,6 +64,7 @@ pub(super) fn function(scorer: Scorer, expected: Option<SchemaRef>, workers: usi
         sessions: Arc::default(),
         workers,
         cancel,
+        learned,
     };
     AsyncScalarUDF::new(Arc::new(predict)).into_scalar_udf()
 }
@@ -107,7 +121,18 @@ impl Predict {
         };
         let scored = session.score(batch, &Context::new(self.cancel.clone()))?;
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner).push((schema, session));
-        Ok(scored.column(0).clone())
+        if self.scorer.output().is_some() {
+            return Ok(scored.column(0).clone());
+        }
+        let mut learned = self.learned.lock().unwrap_or_else(PoisonError::into_inner);
+        if learned.as_ref().is_none_or(DataType::is_null) {
+            *learned = Some(scored.column(0).data_type().clone());
+        }
+        Ok(new_null_array(&DataType::Null, batch.num_rows()))
+    }
+
+    fn output(&self) -> Field {
+        self.scorer.output().unwrap_or_else(|| plain(NAME, &DataType::Null))
     }
 }
 
@@ -121,13 +146,13 @@ impl ScalarUDFImpl for Predict {
     }
 
     fn return_type(&self, _arguments: &[DataType]) -> DfResult<DataType> {
-        Ok(self.scorer.output().data_type().clone())
+        Ok(self.output().data_type().clone())
     }
 
     fn return_field_from_args(&self, args: ReturnFieldArgs) -> DfResult<FieldRef> {
         let schema = Schema::new(self.columns(args.arg_fields).map_err(external)?);
         self.scorer.check(&schema).map_err(external)?;
-        Ok(Arc::new(self.scorer.output().with_name(NAME).with_nullable(true)))
+        Ok(Arc::new(self.output().with_name(NAME).with_nullable(true)))
     }
 
     fn invoke_with_args(&self, _args: ScalarFunctionArgs) -> DfResult<ColumnarValue> {
@@ -172,7 +197,7 @@ pub(super) fn external(error: Error) -> DataFusionError {
 
 impl std::fmt::Debug for Predict {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Predict").field("output", &self.scorer.output()).finish_non_exhaustive()
+        f.debug_struct("Predict").field("output", &self.output()).finish_non_exhaustive()
     }
 }
 

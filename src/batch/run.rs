@@ -13,6 +13,7 @@ use super::{
     budget::{Budget, resident},
     encode::Layout,
     inputs::{self, InputFile},
+    learn::Learned,
     parquet::ParquetSource,
     pipeline::{Encode, Pipeline},
     progress::Progress,
@@ -25,7 +26,7 @@ use super::{
 use crate::{
     error::{Error, Kind, Result},
     flavors::Engine,
-    score::CancelFlag,
+    score::{CancelFlag, Scorer},
 };
 
 /// What a run did.
@@ -51,7 +52,8 @@ pub fn run(job: &Job, cancel: &CancelFlag, progress: &dyn Progress) -> Result<Su
         Some(path) => Some(Stage::new(path, target.directory, job.overwrite)?),
         None => None,
     };
-    let rows = plan(job, &files, format, &target, cancel)?.run(job, &target, stage.as_ref(), cancel, progress)?;
+    let plan = plan(job, &files, format, &target, cancel)?.learn(job, cancel)?;
+    let rows = plan.run(&target, stage.as_ref(), cancel, progress)?;
     if let Some(stage) = stage {
         stage.commit()?;
     }
@@ -93,8 +95,10 @@ pub(super) struct Plan {
     pub(super) names: Vec<String>,
     /// Set when the input's column chunks are copied.
     pub(super) splice: Option<Arc<ParquetSource>>,
-    /// Whether rows are scored here, and not by the query they come from.
-    pub(super) scores: bool,
+    /// Scores the rows; `None` where the query that they come from does.
+    pub(super) scorer: Option<Scorer>,
+    /// What was read and scored to learn the type of the predictions.
+    pub(super) learned: Option<Learned>,
     pub(super) budget: Budget,
 }
 
@@ -103,7 +107,7 @@ fn plan(job: &Job, files: &[InputFile], format: Format, target: &Target, cancel:
     let budget = Budget::divide(job.memory_limit, resident(), workers, job.sql.is_some())?;
     let subject = &job.subject;
     let alone = subject.output_name();
-    let layout = Layout::new(target.format, Some(subject.scorer.output()), &job.prediction, job.keep, alone);
+    let layout = Layout::new(target.format, Some(subject.prediction()), &job.prediction, job.keep, alone);
     let reserved: &[String] = if job.keep { layout.columns() } else { &[] };
     let columns = job.columns.as_deref();
     if let Some(sql) = &job.sql {
@@ -133,7 +137,8 @@ fn plan(job: &Job, files: &[InputFile], format: Format, target: &Target, cancel:
             outputs,
             carried: Some(carried),
             names,
-            scores: true,
+            scorer: Some(subject.scorer.clone()),
+            learned: None,
             budget,
         }
     } else {
@@ -146,7 +151,8 @@ fn plan(job: &Job, files: &[InputFile], format: Format, target: &Target, cancel:
             false => vec![OutputFile { relative: PathBuf::new(), parts: 0..source.parts() }],
         };
         let (carried, names) = (source.carried().cloned(), source.names().to_vec());
-        Plan { source: Arc::new(source), layout, outputs, carried, names, splice: None, scores: true, budget }
+        let scorer = Some(subject.scorer.clone());
+        Plan { source: Arc::new(source), layout, outputs, carried, names, splice: None, scorer, learned: None, budget }
     };
     subject.scorer.check(plan.source.model_schema()).map_err(|error| error.context(files[0].path.display()))?;
     Ok(plan)
@@ -163,7 +169,7 @@ fn query(
     cancel: &CancelFlag,
 ) -> Result<Plan> {
     let scorer = &job.subject.scorer;
-    let layout = Layout::new(target.format, Some(scorer.output()), &job.prediction, true, None);
+    let layout = Layout::new(target.format, Some(job.subject.prediction()), &job.prediction, true, None);
     let source = super::sql::QuerySource::plan(job, sql, files, format, layout.columns(), &budget, cancel)?;
     let scores = !source.predicts;
     let layout = if scores { layout } else { Layout::new(target.format, None, &job.prediction, true, None) };
@@ -174,7 +180,8 @@ fn query(
     }
     let (carried, names) = (Some(source.schema().clone()), names(source.schema()));
     let outputs = vec![OutputFile { relative, parts: 0..1 }];
-    Ok(Plan { source: Arc::new(source), layout, outputs, carried, names, splice: None, scores, budget })
+    let scorer = scores.then(|| scorer.clone());
+    Ok(Plan { source: Arc::new(source), layout, outputs, carried, names, splice: None, scorer, learned: None, budget })
 }
 
 #[cfg(not(feature = "sql"))]
@@ -191,14 +198,24 @@ fn query(
 }
 
 impl Plan {
-    fn run(
-        &self,
-        job: &Job,
-        target: &Target,
-        stage: Option<&Stage>,
-        cancel: &CancelFlag,
-        progress: &dyn Progress,
-    ) -> Result<u64> {
+    /// Learns the type of the predictions from the first answer, where nothing else tells it.
+    fn learn(self, job: &Job, cancel: &CancelFlag) -> Result<Self> {
+        let Some(scorer) = self.scorer.as_ref().filter(|scorer| scorer.output().is_none()) else { return Ok(self) };
+        let (scorer, learned) = Learned::of(self.source.as_ref(), scorer, &self.budget, cancel)?;
+        let alone = if job.sql.is_some() { None } else { job.subject.output_name() };
+        let layout = match scorer.output() {
+            Some(field) => self.layout.with(field, alone),
+            None => self.layout,
+        };
+        if job.keep
+            && let Some(name) = layout.columns().iter().find(|name| self.names.contains(name))
+        {
+            return Err(super::json::taken(name));
+        }
+        Ok(Self { layout, scorer: Some(scorer), learned: Some(learned), ..self })
+    }
+
+    fn run(&self, target: &Target, stage: Option<&Stage>, cancel: &CancelFlag, progress: &dyn Progress) -> Result<u64> {
         let layout = self.layout.clone();
         let encode: Box<Encode> = match &self.splice {
             Some(_) => Box::new(move |_, prediction| match prediction {
@@ -210,7 +227,8 @@ impl Plan {
         progress.start(self.source.total_rows(), self.source.total_bytes());
         let pipeline = Pipeline {
             source: self.source.as_ref(),
-            scorer: self.scores.then_some(&job.subject.scorer),
+            scorer: self.scorer.as_ref(),
+            learned: self.learned.as_ref(),
             encode: encode.as_ref(),
             budget: self.budget,
             cancel,

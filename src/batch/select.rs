@@ -9,7 +9,7 @@ use crate::{
     flavors::Engine,
     mlmodel::{SchemaSpec, Signature},
     models::LoadedModel,
-    score::{ScoreOptions, Scorer},
+    score::{PREDICTION, ScoreOptions, Scorer},
 };
 
 /// The model of a job: its scorer and what its signature says of names.
@@ -52,6 +52,11 @@ impl Subject {
 
     fn by_position(&self) -> bool {
         matches!(&self.signature.inputs, Some(SchemaSpec::Columns(columns)) if columns.iter().all(|column| column.name.is_none()))
+    }
+
+    /// The prediction column; of a null type until the first answer tells its own.
+    pub(super) fn prediction(&self) -> Field {
+        self.scorer.output().unwrap_or_else(|| Field::new(PREDICTION, DataType::Null, true))
     }
 
     /// Name of the one declared output, where it has one.

@@ -11,6 +11,7 @@ use super::budget::Budget;
 use crate::error::{Error, Result};
 
 /// A piece of a part as it leaves its lane: cheap to make, because one thread at a time makes it.
+#[derive(Clone)]
 pub(super) enum Raw {
     /// Decoded columns: those the model reads, and those carried to the output beside the prediction.
     Batch { model: RecordBatch, carried: Option<RecordBatch>, first_row: u64 },
@@ -31,6 +32,7 @@ impl Raw {
 }
 
 /// Whole records of a text file.
+#[derive(Clone)]
 pub(super) struct Block {
     pub(super) bytes: Vec<u8>,
     /// Line of the file that the block starts with, counted from 1.

@@ -7,12 +7,15 @@ use std::{
 
 use arrow::{
     array::RecordBatch,
-    datatypes::{Schema, SchemaRef},
+    datatypes::{DataType, Schema, SchemaRef},
 };
 use datafusion::{
-    common::{DataFusionError, tree_node::TreeNode as _},
+    common::{
+        DataFusionError,
+        tree_node::{TreeNode as _, TreeNodeRecursion},
+    },
     execution::{SendableRecordBatchStream, runtime_env::RuntimeEnvBuilder},
-    logical_expr::{Expr as LogicalExpr, LogicalPlan},
+    logical_expr::{Expr as LogicalExpr, LogicalPlan, LogicalPlanBuilder},
     prelude::{SessionConfig, SessionContext},
     sql::{
         parser::Statement,
@@ -36,7 +39,7 @@ use super::{
 use crate::{
     error::{Error, Kind, Result},
     mlmodel::SchemaSpec,
-    score::CancelFlag,
+    score::{CancelFlag, Scorer},
 };
 
 /// A query's result as a source of one part.
@@ -71,7 +74,11 @@ impl QuerySource {
         let subject = &job.subject;
         let context = context(budget)?;
         let expected = subject.expected();
-        context.register_udf(predict::function(subject.scorer.clone(), expected.clone(), budget.workers, cancel.clone()));
+        let learned = predict::Learned::default();
+        let function = |scorer: &Scorer| {
+            predict::function(scorer.clone(), expected.clone(), budget.workers, cancel.clone(), learned.clone())
+        };
+        context.register_udf(function(&subject.scorer));
         let table = runtime.block_on(table::register(&context, files, format, subject, budget))?;
         let (mut statement, text) = (parse(&context, sql)?, sql);
         let fill = job.columns.clone().unwrap_or_else(|| arguments(subject, expected.as_ref(), &table));
@@ -83,6 +90,11 @@ impl QuerySource {
                 "predict() without arguments needs a model that names its columns",
             )
             .remedy("give the columns: predict(a, b)"));
+        }
+        if calls && subject.scorer.output().is_none() {
+            let told = runtime.block_on(learn(&context, statement.clone(), &learned));
+            let told = told.map_err(|error| failed(error).context(format_args!("--sql '{}'", short(text))))?;
+            context.register_udf(function(&subject.scorer.settled(&told)));
         }
         let stream = runtime.block_on(async {
             let plan = context.state().statement_to_plan(statement).await?;
@@ -111,6 +123,38 @@ impl QuerySource {
     pub(super) fn schema(&self) -> &SchemaRef {
         &self.schema
     }
+}
+
+/// Rows that are scored to learn the type of the predictions, which a query's plan must know.
+const SAMPLE: usize = 100;
+
+/// Scores the first rows that a query's innermost `predict(...)` gets; the type of its answers.
+async fn learn(
+    context: &SessionContext,
+    statement: Statement,
+    learned: &predict::Learned,
+) -> std::result::Result<DataType, DataFusionError> {
+    let plan = context.state().statement_to_plan(statement).await?;
+    let mut call: Option<(LogicalExpr, LogicalPlan)> = None;
+    plan.apply_with_subqueries(|node| {
+        let inputs = node.inputs();
+        for expr in node.expressions() {
+            expr.apply(|inner| {
+                let found = matches!(inner, LogicalExpr::ScalarFunction(function) if function.name() == NAME);
+                if let ([input], true) = (inputs.as_slice(), found) {
+                    call = Some((inner.clone(), (*input).clone()));
+                }
+                Ok(TreeNodeRecursion::Continue)
+            })?;
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    if let Some((call, input)) = call {
+        let sample = LogicalPlanBuilder::from(input).limit(0, Some(SAMPLE))?.project([call.alias(NAME)])?.build()?;
+        context.execute_logical_plan(sample).await?.collect().await?;
+    }
+    let told = learned.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    Ok(told.unwrap_or(DataType::Null))
 }
 
 /// The columns that `predict()` means: the signature's names, without optional ones that the table lacks.

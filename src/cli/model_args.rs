@@ -44,7 +44,7 @@ pub(super) struct ModelArgs {
     #[arg(long, value_name = "PATH", help_heading = "Model")]
     python: Option<PathBuf>,
 
-    /// Type of the prediction: double, string, array<double>, or columns (a double, b string)
+    /// Type of the prediction: double, string, array<double>, or columns (a double, b string) [default: the model's own]
     #[arg(long, value_name = "DDL", help_heading = "Model")]
     result_type: Option<String>,
 

@@ -4,10 +4,15 @@ use std::sync::Arc;
 
 use arrow::{
     array::{ArrayRef, RecordBatch},
-    datatypes::{Field, Schema, SchemaRef},
+    datatypes::{DataType, Field, Schema, SchemaRef},
 };
 
 use crate::error::Result;
+
+/// The type of one prediction of `width` columns of a type.
+pub(super) fn several(kind: DataType, width: usize) -> DataType {
+    if width == 1 { kind } else { DataType::new_fixed_size_list(kind, i32::try_from(width).unwrap_or(i32::MAX), true) }
+}
 
 /// The answers of one stream: columns named by their number. Their schema is made anew only where their types change.
 pub(super) struct Answers(SchemaRef);

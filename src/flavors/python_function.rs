@@ -72,7 +72,7 @@ impl Model for PythonFunction {
     }
 
     fn session(&self, options: &SessionOptions) -> Result<Box<dyn Session>> {
-        let request = Request::new(&options.params, &self.datetimes, options.result.as_ref())?;
+        let request = Request::new(options, &self.datetimes)?;
         Ok(Box::new(PythonSession { pool: self.pool.clone(), request }))
     }
 }

@@ -214,7 +214,8 @@ pub fn read_schema(bytes: &[u8]) -> Result<Schema> {
     .map_err(|error| invalid(error.to_string()))
 }
 
-fn result_type(bytes: &[u8]) -> Result<DataType> {
+/// Reads a result type as it goes into a spec.
+pub fn result_type(bytes: &[u8]) -> Result<DataType> {
     let schema = read_schema(bytes).map_err(|error| error.context("result_schema"))?;
     match schema.fields().as_ref() {
         [field] => Ok(field.data_type().clone()),

@@ -20,7 +20,11 @@ use serde_json::{Map, Value};
 pub use environment::{Environment, Manager, Restored};
 pub use pool::{Pool, PoolOptions};
 
-use crate::{error::Result, mlmodel::json};
+use crate::{
+    error::Result,
+    mlmodel::json,
+    score::{Compat, SessionOptions},
+};
 
 /// What a worker loads and how it calls it; the first thing it is told.
 #[derive(Debug, Clone, Serialize, Default)]
@@ -67,18 +71,21 @@ pub struct Tensor {
 pub struct Request(Vec<u8>);
 
 impl Request {
-    /// Params, the names of those that are points in time, and the result type asked for.
-    pub fn new(params: &Map<String, Value>, datetimes: &[String], result: Option<&DataType>) -> Result<Self> {
-        let result = match result {
-            None => None,
-            Some(kind) => {
-                let schema = Schema::new(vec![Field::new("result", kind.clone(), true)]);
-                let mut writer = StreamWriter::try_new(Vec::new(), &schema)?;
-                writer.finish()?;
-                Some(BASE64_STANDARD.encode(writer.into_inner()?))
-            }
+    /// What a session is bound to, and the names of those params that are points in time.
+    pub fn new(options: &SessionOptions, datetimes: &[String]) -> Result<Self> {
+        let schema = |kind: &DataType| -> Result<String> {
+            let schema = Schema::new(vec![Field::new("result", kind.clone(), true)]);
+            let mut writer = StreamWriter::try_new(Vec::new(), &schema)?;
+            writer.finish()?;
+            Ok(BASE64_STANDARD.encode(writer.into_inner()?))
         };
-        let header = serde_json::json!({ "params": params, "datetimes": datetimes, "result": result });
+        let header = serde_json::json!({
+            "params": options.params,
+            "datetimes": datetimes,
+            "result": options.result.as_ref().map(schema).transpose()?,
+            "declared": options.declared.as_ref().map(schema).transpose()?,
+            "exact": options.compat == Compat::Exact,
+        });
         Ok(Self(json::dump(&header).into_bytes()))
     }
 }

@@ -25,6 +25,8 @@ from typing import Any
 
 PROGRAM = "<mlflight worker>"
 FRAME = struct.Struct("<IQ")
+#: Values that are not written as one text where others can be columns.
+COLLECTIONS = (list, tuple, dict)
 
 
 class Refused(Exception):
@@ -141,6 +143,8 @@ class Model:
         self.header: bytes | None = None
         self.params: dict[str, Any] = {}
         self.target: Any = None
+        self.declared: Any = None
+        self.exact = True
 
     def bind(self, header: bytes) -> None:
         """Take params and result type from a request; the same request again costs nothing."""
@@ -153,13 +157,8 @@ class Model:
                 self.params[name] = datetimes(self.params[name])
         if self.params and not self.takes_params:
             print(f"params {', '.join(self.params)} ignored, the model's predict has no argument 'params'")
-        self.target = None
-        if request.get("result"):
-            import base64
-
-            import pyarrow as pa
-
-            self.target = pa.ipc.read_schema(pa.py_buffer(base64.b64decode(request["result"]))).field(0).type
+        self.target, self.declared = kind(request.get("result")), kind(request.get("declared"))
+        self.exact = request.get("exact", True)
         self.header = header
 
     def score(self, header: bytes, body: Any) -> Any:
@@ -176,13 +175,24 @@ class Model:
             data = _convert_dataframe_to_example_format(data, self.example)
         result = self.predict(data, params=self.params) if self.takes_params else self.predict(data)
         del data
-        names, arrays = answer(result, self.target)
+        names, arrays = own(result, self.declared) if self.target is None else answer(result, self.target, self.exact)
         del result
         sink = pa.BufferOutputStream()
         out = pa.RecordBatch.from_arrays(arrays, names=names)
         with pa.ipc.new_stream(sink, out.schema) as writer:
             writer.write_batch(out)
         return sink.getvalue()
+
+
+def kind(text: str | None) -> Any:
+    """Return the type of a schema's one field, sent as base64."""
+    if not text:
+        return None
+    import base64
+
+    import pyarrow as pa
+
+    return pa.ipc.read_schema(pa.py_buffer(base64.b64decode(text))).field(0).type
 
 
 def datetimes(value: Any) -> Any:
@@ -288,20 +298,145 @@ def plain(value: Any) -> Any:
     return value
 
 
-def answer(result: Any, target: Any) -> tuple[list[str], list[Any]]:
-    """Return what predict gave as names and Arrow arrays, one for each column of the library's own answer."""
+def simple(result: Any) -> Any:
+    """Return what predict gave without forms that few models answer in: sparse matrices, pydantic models."""
+    if result is None:
+        raise Refused("MODEL_FAILED", "NO_ANSWER", "the model's predict returned None")
+    if hasattr(result, "toarray") and hasattr(result, "nnz"):
+        return result.toarray()
+    if isinstance(result, list) and result and hasattr(result[0], "model_dump"):
+        return [item.model_dump() for item in result]
+    return result
+
+
+def own(result: Any, declared: Any) -> tuple[list[str], list[Any]]:
+    """Return what predict gave as names and Arrow arrays of the types it has; ``declared`` tells which dicts are maps."""
     import numpy as np
     import pandas as pd
     import pyarrow as pa
 
-    if result is None:
-        raise Refused("MODEL_FAILED", "NO_ANSWER", "the model's predict returned None")
+    result = simple(result)
+    if isinstance(result, (pa.Table, pa.RecordBatch)):
+        table = pa.Table.from_batches([result]) if isinstance(result, pa.RecordBatch) else result
+        return table.schema.names, [joined(column) for column in table.columns]
+    if isinstance(result, pd.DataFrame):
+        names = [str(name) for name in result.columns]
+        return names, [column(result.iloc[:, i], None, hint=field_of(declared, name)) for i, name in enumerate(names)]
+    if isinstance(result, pd.Series):
+        return ["0" if result.name is None else str(result.name)], [column(result, None, hint=declared)]
+    if isinstance(result, np.ndarray) and result.ndim == 2:
+        return [str(i) for i in range(result.shape[1])], [column(result[:, i], None) for i in range(result.shape[1])]
+    if isinstance(result, dict):
+        if isinstance(declared, pa.MapType):
+            return ["0"], [objects([result], declared)]
+        pairs = [(str(key), values(item, field_of(declared, str(key)))) for key, item in result.items()]
+        return [name for name, _ in pairs], [array for _, array in pairs]
+    if isinstance(result, (np.ndarray, list, tuple)) or np.isscalar(result):
+        try:
+            return ["0"], [values(result, declared)]
+        except Refused:
+            # Records without names: each place is a column.
+            if not all(isinstance(item, (list, tuple)) for item in result) or len({len(item) for item in result}) != 1:
+                raise
+    result = pd.DataFrame(result)
+    return [str(name) for name in result.columns], [column(result.iloc[:, i], None) for i in range(result.shape[1])]
+
+
+def values(item: Any, declared: Any) -> Any:
+    """Return one column of an answer, whatever holds it."""
+    import numpy as np
+    import pandas as pd
+
+    if isinstance(item, np.ndarray):
+        if item.ndim > 1:
+            return nested(item)
+        return column(item.reshape(-1), None, hint=declared)
+    if isinstance(item, (pd.Series, pd.Index)):
+        return column(pd.Series(item), None, hint=declared)
+    return objects([item] if np.isscalar(item) or not hasattr(item, "__iter__") else list(item), declared)
+
+
+def objects(items: list[Any], declared: Any) -> Any:
+    """Return Python objects as Arrow, in the type that they have in common; NaN is a number among numbers."""
+    import numpy as np
+    import pyarrow as pa
+
+    if holds_map(declared):
+        try:
+            return pa.array([shaped(item, declared) for item in items], declared, from_pandas=True)
+        except (pa.ArrowException, TypeError, ValueError, OverflowError, AttributeError):
+            pass
+    try:
+        return pa.array(items, from_pandas=False)
+    except (pa.ArrowException, TypeError, ValueError, OverflowError):
+        pass
+    if all(isinstance(item, (int, np.integer)) and item >= 0 for item in items):
+        whole = np.asarray(items)
+        if whole.dtype.kind == "u":
+            return pa.array(whole)
+    return cells(items, None)
+
+
+def field_of(declared: Any, name: str) -> Any:
+    """Return the declared type of one column of an answer."""
+    import pyarrow as pa
+
+    return leaf(declared, name) if isinstance(declared, pa.StructType) else declared
+
+
+def holds_map(kind: Any) -> bool:
+    """Whether a type is known and a map, or has one in it."""
+    import pyarrow as pa
+
+    if kind is None:
+        return False
+    if isinstance(kind, pa.MapType):
+        return True
+    if isinstance(kind, pa.StructType):
+        return any(holds_map(kind.field(i).type) for i in range(kind.num_fields))
+    return depth(kind) > 0 and holds_map(kind.value_type)
+
+
+def shaped(value: Any, kind: Any) -> Any:
+    """Return a value as Arrow takes one of a type, maps as pairs. A record with a key that the type lacks is not of that type."""
+    import pyarrow as pa
+
+    value = plain(value)
+    if value is None or not pa.types.is_nested(kind):
+        return value
+    if isinstance(kind, pa.MapType):
+        return [(key, shaped(item, kind.item_type)) for key, item in value.items()]
+    if isinstance(kind, pa.StructType):
+        if set(value) - {kind.field(i).name for i in range(kind.num_fields)}:
+            raise TypeError
+        return {name: shaped(item, kind.field(name).type) for name, item in value.items()}
+    return [shaped(item, kind.value_type) for item in value]
+
+
+def joined(column: Any) -> Any:
+    """Return a column of a table as one array, dictionaries as their values."""
+    array = column.combine_chunks() if hasattr(column, "chunks") else column
+    if hasattr(array, "chunks"):
+        import pyarrow as pa
+
+        array = array.chunk(0) if array.num_chunks == 1 else pa.concat_arrays(array.chunks)
+    return array.dictionary_decode() if hasattr(array, "dictionary_decode") else array
+
+
+def answer(result: Any, target: Any, exact: bool = True) -> tuple[list[str], list[Any]]:
+    """Return what predict gave as names and Arrow arrays, one for each column of the library's own answer.
+
+    ``exact`` keeps missing values of a text missing, else they are ``None`` and ``nan`` as in MLflow.
+    """
+    import numpy as np
+    import pandas as pd
+    import pyarrow as pa
+
+    result = simple(result)
     if isinstance(result, (pa.Table, pa.RecordBatch)):
         result = result.to_pandas()
-    if hasattr(result, "toarray") and hasattr(result, "nnz"):
-        result = result.toarray()
-    if isinstance(result, list) and result and hasattr(result[0], "model_dump"):
-        result = [item.model_dump() for item in result]
+    if exact and isinstance(result, list) and is_text(target) and not any(isinstance(item, COLLECTIONS) for item in result):
+        return ["0"], [texts(result)]
     if isinstance(target, pa.MapType) and isinstance(result, dict):
         result = [result]
     by_row = isinstance(target, pa.MapType) or (target is not None and depth(target) > 1)
@@ -312,7 +447,7 @@ def answer(result: Any, target: Any) -> tuple[list[str], list[Any]]:
     if isinstance(result, np.ndarray) and result.dtype.kind in "biuf":
         matrix = result.reshape(-1, 1) if result.ndim < 2 else result
         return [str(i) for i in range(matrix.shape[1])], [
-            column(matrix[:, i], leaf(target, None)) for i in range(matrix.shape[1])
+            column(matrix[:, i], leaf(target, None), exact=exact) for i in range(matrix.shape[1])
         ]
     if isinstance(result, pd.Series):
         result = result.to_frame("0" if result.name is None else result.name)
@@ -322,7 +457,7 @@ def answer(result: Any, target: Any) -> tuple[list[str], list[Any]]:
         result = pd.DataFrame([result] if np.isscalar(result) else result)
     names = [str(name) for name in result.columns]
     struct = isinstance(target, pa.StructType)
-    return names, [column(result.iloc[:, i], leaf(target, name), struct) for i, name in enumerate(names)]
+    return names, [column(result.iloc[:, i], leaf(target, name), struct, exact) for i, name in enumerate(names)]
 
 
 def depth(kind: Any) -> int:
@@ -356,16 +491,41 @@ def nested(values: Any) -> Any:
     return array
 
 
-def column(values: Any, target: Any, field: bool = False) -> Any:
-    """Return one column as Arrow; ``target`` is the type wanted for objects and text, ``field`` says it goes into a struct."""
+def is_text(target: Any) -> bool:
+    """Whether the type is a text."""
+    import pyarrow as pa
+
+    return target is not None and (pa.types.is_string(target) or pa.types.is_large_string(target))
+
+
+def texts(items: list[Any]) -> Any:
+    """Return the text of every value, and null for those that are missing."""
+    import pandas as pd
+    import pyarrow as pa
+
+    gone = pd.isna(pd.Series(items, dtype=object))
+    return pa.array([None if missing else str(item) for item, missing in zip(items, gone)], pa.string())
+
+
+def column(values: Any, target: Any, field: bool = False, exact: bool = True, hint: Any = None) -> Any:
+    """Return one column as Arrow; ``target`` is the type wanted for objects and text, ``field`` says it goes into a struct.
+
+    Without a target, ``hint`` tells which dicts are maps.
+    """
     import numpy as np
     import pandas as pd
     import pyarrow as pa
 
-    if target is not None and (pa.types.is_string(target) or pa.types.is_large_string(target)):
+    if is_text(target):
         series = pd.Series(values)
+        # A NaN among numbers is a number.
+        number = isinstance(series.dtype, np.dtype) and series.dtype.kind in "biufc"
         if not field:
-            return pa.array([str(value) for value in series.astype(object)], pa.string())
+            items = list(series.astype(object))
+            return texts(items) if exact and not number else pa.array([str(item) for item in items], pa.string())
+        if exact and not number:
+            gone = series.isna()
+            return pa.array([None if missing else item for item, missing in zip(series.astype(str), gone)], pa.string())
         if not series.isna().all():
             values = series.astype(str)
     dtype = values.dtype
@@ -377,7 +537,7 @@ def column(values: Any, target: Any, field: bool = False) -> Any:
         array = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
         array = array.dictionary_decode() if isinstance(array, pa.DictionaryArray) else array
         return array.cast(pa.string()) if pa.types.is_large_string(array.type) and array.nbytes < 2**31 else array
-    return cells(list(values), target)
+    return cells(list(values), target) if target is not None or not holds_map(hint) else objects(list(values), hint)
 
 
 def cells(values: list[Any], target: Any) -> Any:
@@ -392,9 +552,8 @@ def cells(values: list[Any], target: Any) -> Any:
             except (pa.ArrowException, TypeError, ValueError, OverflowError):
                 continue
     kinds = sorted({type(value).__name__ for value in values if value is not None})[:5]
-    raise Refused(
-        "MODEL_FAILED", "MIXED_ANSWER", f"the model's answers ({', '.join(kinds)}) have no common Arrow type; ask for strings"
-    )
+    message = f"the model's answers ({', '.join(kinds)}) have no common Arrow type; ask for the result type string"
+    raise Refused("MODEL_FAILED", "MIXED_ANSWER", message)
 
 
 def failure(error: BaseException, loading: bool) -> dict[str, Any]:

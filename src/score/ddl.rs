@@ -34,6 +34,29 @@ pub fn parse(text: &str) -> Result<DataType> {
     }
 }
 
+/// The name of a result type that holds all values of a type: itself where it may be asked for.
+pub fn holding(kind: &DataType) -> String {
+    use DataType::{
+        FixedSizeList, Float16, Float32, Float64, Int8, Int16, Int32, Int64, LargeList, List, Map, Struct, UInt8, UInt16, UInt32,
+    };
+    match kind {
+        DataType::Boolean => "boolean".into(),
+        Int8 | Int16 | Int32 | Int64 | UInt8 | UInt16 | UInt32 => "long".into(),
+        Float16 | Float32 => "float".into(),
+        Float64 => "double".into(),
+        List(item) | LargeList(item) | FixedSizeList(item, _) => format!("array<{}>", holding(item.data_type())),
+        Struct(fields) => {
+            let field = |field: &Arc<Field>| format!("`{}`:{}", field.name().replace('`', "``"), holding(field.data_type()));
+            format!("struct<{}>", fields.iter().map(field).collect::<Vec<_>>().join(","))
+        }
+        Map(entries, _) => match entries.data_type() {
+            Struct(fields) if fields.len() == 2 => format!("map<string,{}>", holding(fields[1].data_type())),
+            _ => "string".into(),
+        },
+        _ => "string".into(),
+    }
+}
+
 struct Parser<'a> {
     text: &'a str,
     at: usize,
@@ -265,6 +288,19 @@ mod tests {
         assert_eq!(parse("a int, `b c` array<float>").unwrap(), expected);
         assert_eq!(parse("struct<a: int NOT NULL, `b c`: array<float> COMMENT 'x'>").unwrap(), expected);
         assert_eq!(parse("a: integer, `b c`: array<real>").unwrap(), expected);
+    }
+
+    #[test]
+    fn a_type_that_holds_another_can_be_asked_for() {
+        for (kind, name) in [
+            (DataType::Int16, "long"),
+            (DataType::UInt64, "string"),
+            (DataType::Timestamp(TimeUnit::Nanosecond, None), "string"),
+            (parse("0 double, `a`` b` array<map<string,int>>").unwrap(), "struct<`0`:double,`a`` b`:array<map<string,long>>>"),
+        ] {
+            assert_eq!(holding(&kind), name);
+            parse(name).unwrap();
+        }
     }
 
     #[test]

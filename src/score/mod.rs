@@ -35,8 +35,8 @@ pub trait Model: Send + Sync {
         true
     }
 
-    /// Type of one prediction, when the model knows it before it has scored: a number or string, a list (one item an output
-    /// column) or a struct. Unknown for Python models.
+    /// Type of one prediction without params, when the model knows it before it has scored: a number or string, or a list of fixed
+    /// size (one item an output column). Unknown for Python models.
     fn output(&self) -> Option<DataType>;
 
     /// Bytes the loaded model holds on to.
@@ -66,6 +66,10 @@ pub struct SessionOptions {
     pub params: Map<String, Value>,
     /// The result type asked for, where one is: lets a Python worker convert Python objects that have no Arrow type.
     pub result: Option<DataType>,
+    /// The type that the signature declares: where no type was asked for, it tells a Python worker which dicts are maps.
+    pub declared: Option<DataType>,
+    /// Which conversion rules apply.
+    pub compat: Compat,
 }
 
 /// Which conversion rules apply.

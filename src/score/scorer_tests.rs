@@ -83,7 +83,7 @@ proptest! {
             .windows(2)
             .map(|cut| session.score(&whole.slice(cut[0], cut[1] - cut[0]), &Context::default()).unwrap())
             .collect();
-        prop_assert_eq!(concat_batches(session.schema(), &pieces).unwrap(), expected);
+        prop_assert_eq!(concat_batches(session.schema().unwrap(), &pieces).unwrap(), expected);
     }
 
     #[test]

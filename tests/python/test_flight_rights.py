@@ -133,8 +133,7 @@ def test_an_uploaded_model_is_described_and_unloaded(model, token: list[str], tm
     assert json.loads(described.body.to_pybytes())["engine"] == "native"
     (batch,) = xgb.input.combine_chunks().to_batches()
     answer = score(client, [batch], flight.FlightDescriptor.for_path("xgb"), options=SHOWN)
-    # The signature of an XGBoost model is a tensor: one number a row comes as a list of one.
-    assert answer.column("prediction").to_pylist() == [[value] for value in xgb.expected.column(0).to_pylist()]
+    assert answer.column("prediction").to_pylist() == xgb.expected.column(0).to_pylist()
     list(client.do_action(flight.Action("unload", b"xgb"), SHOWN))
     with pytest.raises(KeyError, match="it serves no model"):
         list(client.do_action(flight.Action("describe", b"xgb"), SHOWN))

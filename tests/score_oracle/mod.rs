@@ -219,8 +219,7 @@ fn the_default_equals_its_reference_and_names_the_row() {
 fn convert(cell: &Value, answers: &BTreeMap<String, ArrayRef>, compat: Compat) -> Result<ArrayRef, Error> {
     let frame = frame(cell, answers);
     let asked = ddl::parse(cell["result"].as_str().unwrap())?;
-    let result = Conversion::result_type(Some(&asked), &Signature::default(), None)?;
-    Conversion::new(result, compat).apply(&frame, frame.num_rows())
+    Conversion::to_asked(&asked, &Signature::default(), compat)?.apply(&frame, frame.num_rows())
 }
 
 fn conversions(compat: Compat) -> Vec<(String, String)> {

@@ -90,7 +90,7 @@ impl PyModel {
 
 /// A request without params and result type.
 pub fn request() -> Request {
-    Request::new(&serde_json::Map::new(), &[], None).unwrap()
+    Request::new(&SessionOptions::default(), &[]).unwrap()
 }
 
 /// Three rows: `a` = 1, 2, 3 and `s` = x, null, z.

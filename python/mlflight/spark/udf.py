@@ -55,7 +55,9 @@ def spark_udf(
     model_uri : str or path
         The model's directory.
     result_type : DataType or str, optional
-        Type of the prediction; by default the signature's, else what the model itself returns, else double.
+        Type of the prediction; by default the signature's, else what the model itself returns, else double with a warning. An
+        output that the signature declares as an array of shape (-1,) is one array a row, as in MLflow, with a warning that names
+        the ``result_type`` for plain values.
     env_manager : {"local", "virtualenv", "uv", "conda"}, optional
         Where a Python model's packages come from; by default ``local``: the executors' Python.
     params : dict, optional
@@ -118,12 +120,7 @@ def spark_udf(
         time_zone=session.conf.get("spark.sql.session.timeZone"),
         python=sys.executable,
     )
-    kind = asked or _types.from_arrow(spec.output_schema.field(0).type)
-    if spec.output_source == "default":
-        warnings.warn(
-            "the model has no output signature: its predictions are taken as double; give a result_type to change that",
-            stacklevel=2,
-        )
+    kind = asked or _planned(spec)
     spec = spec.with_result(_types.schema_bytes(kind))
     _session_ready(session, line, mode, fallback)
     _session.ship_model(session, spec.model_dir, spec.digest)
@@ -220,6 +217,23 @@ class ModelUdf:
     def reason(self) -> str:
         """Why that engine, in one line."""
         return self._spec.reason
+
+
+def _planned(spec: _native.Spec) -> DataType:
+    """Return the type of the prediction column where none was asked for: Spark must know it before the first answer."""
+    if spec.output_schema is None:
+        from pyspark.sql.types import DoubleType
+
+        text = "the model has no output signature: its predictions are taken as double; give a result_type to change that"
+        warnings.warn(text, stacklevel=3)
+        return DoubleType()
+    if spec.plain_type is not None:
+        warnings.warn(
+            "the signature declares the model's output as an array of shape (-1,), of which MLflow makes one array a row; give "
+            f'result_type="{spec.plain_type}" for plain values',
+            stacklevel=3,
+        )
+    return _types.from_arrow(spec.output_schema.field(0).type)
 
 
 def _session_ready(session: SparkSession, line: tuple[int, int], mode: str | None, fallback: bool) -> None:

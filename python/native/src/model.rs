@@ -16,13 +16,13 @@ use mlflight::{
     },
     mlmodel::json,
     models::LoadedModel,
-    score::{Context, ScoreOptions, ScorerSession},
+    score::{Context, ScoreOptions, ScorerSession, convert, ddl},
 };
 use pyo3::prelude::*;
 
 use crate::{
     errors::OrRaise,
-    spec::{Keywords, asked},
+    spec::{Keywords, asked, take},
 };
 
 /// Rows scored at a time: between two slices the caller's signals are looked at.
@@ -103,10 +103,10 @@ impl Model {
     }
 
     #[getter]
-    fn output_schema<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+    fn output_schema<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         let state = self.state(py)?;
         let scorer = state.loaded.scorer(state.options).or_raise()?;
-        Schema::new(vec![scorer.output()]).to_pyarrow(py)
+        scorer.output().map(|field| Schema::new(vec![field]).to_pyarrow(py)).transpose()
     }
 
     /// Scores whatever gives an Arrow stream; the answer is a `pyarrow.RecordBatchReader` of predictions.
@@ -132,7 +132,8 @@ impl Model {
                 py.check_signals()?;
             }
         }
-        into_reader(py, session.schema().clone(), answers)
+        let (schema, answers) = py.detach(move || alike(&session, answers)).or_raise()?;
+        into_reader(py, schema, answers)
     }
 
     /// Starts one stream of batches that all have this schema; `spec` is one that the same loaded model serves.
@@ -145,6 +146,35 @@ impl Model {
         let session = py.detach(|| state.loaded.scorer(state.options)?.open(&schema.0)).or_raise()?;
         Ok(Stream { pid: std::process::id(), session: Mutex::new(session) })
     }
+}
+
+/// Answers in the type that they have in common.
+fn alike(session: &ScorerSession, answers: Vec<RecordBatch>) -> Result<(SchemaRef, Vec<RecordBatch>)> {
+    let Some(first) = answers.first().filter(|_| session.schema().is_none()) else {
+        return Ok((session.empty_schema(), answers));
+    };
+    let mut kind = first.schema().field(0).data_type().clone();
+    let mut rows = 0;
+    for answer in &answers {
+        let other = answer.schema().field(0).data_type().clone();
+        kind = convert::common(&kind, &other).ok_or_else(|| {
+            let message = "the model's answers to some rows have no type in common with those before";
+            Error::new(Kind::InvalidArgument, "RESULT_TYPE", message)
+                .expected(&kind)
+                .found(other)
+                .row(rows)
+                .remedy("name a type that holds all of them, such as result_type=\"string\"")
+        })?;
+        rows += answer.num_rows() as u64;
+    }
+    let schema = Arc::new(Schema::new(vec![first.schema().field(0).clone().with_data_type(kind.clone())]));
+    let mut first_row = 0;
+    let made = answers.into_iter().map(|answer| {
+        let column = convert::fit(answer.column(0), &kind).map_err(|error| later(error, first_row))?;
+        first_row += answer.num_rows() as u64;
+        Ok(RecordBatch::try_new(schema.clone(), vec![column])?)
+    });
+    Ok((schema.clone(), made.collect::<Result<_>>()?))
 }
 
 /// Rows of an error are counted in the caller's data.
@@ -189,8 +219,15 @@ impl Stream {
 #[pyfunction]
 #[pyo3(signature = (uri, **options))]
 pub fn load_model(py: Python<'_>, uri: String, options: Option<Keywords<'_>>) -> PyResult<Model> {
-    let (mut request, python) = asked(uri, options.unwrap_or_default())?;
+    let mut keywords = options.unwrap_or_default();
+    let result_schema: Vec<u8> = take(&mut keywords, "result_schema")?.unwrap_or_default();
+    let result_type: Option<String> = take(&mut keywords, "result_type")?;
+    let (mut request, python) = asked(uri, keywords)?;
     request.load.python = python;
+    request.score.result = match result_type {
+        Some(text) => Some(ddl::parse(&text).or_raise()?),
+        None => (!result_schema.is_empty()).then(|| spec::result_type(&result_schema)).transpose().or_raise()?,
+    };
     Model::new(py, spec::from_request(&request).or_raise()?, None)
 }
 

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, path::PathBuf, sync::Arc};
 
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::datatypes::{Field, Schema, SchemaRef};
 use arrow_pyarrow::ToPyArrow;
 use mlflight::{
     error::Result,
@@ -13,7 +13,7 @@ use mlflight::{
     },
     mlmodel::{SchemaSpec, json},
     models::LoadedModel,
-    score::ScoreOptions,
+    score::{PREDICTION, ScoreOptions, convert, ddl},
     store,
 };
 use prost::Message;
@@ -27,9 +27,12 @@ pub struct Spec {
     spec: ScoreSpec,
     inputs: Inputs,
     input: Option<SchemaRef>,
-    output: SchemaRef,
+    output: Option<SchemaRef>,
     #[pyo3(get)]
     output_source: &'static str,
+    /// Set where the signature declares one number, or text, a row as an array, which is how MLflow reads a shape of (-1,).
+    #[pyo3(get)]
+    plain_type: Option<String>,
     #[pyo3(get)]
     digest: String,
     #[pyo3(get)]
@@ -63,6 +66,7 @@ impl Spec {
             input: self.input.clone(),
             output: self.output.clone(),
             output_source: self.output_source,
+            plain_type: self.plain_type.clone(),
             digest: self.digest.clone(),
             model_dir: self.model_dir.clone(),
             engine: self.engine,
@@ -97,9 +101,10 @@ impl Spec {
         self.input.as_deref().map(|schema| schema.to_pyarrow(py)).transpose()
     }
 
+    /// The prediction column as it is planned; `None` where neither caller, signature nor model says its type.
     #[getter]
-    fn output_schema<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        self.output.to_pyarrow(py)
+    fn output_schema<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        self.output.as_deref().map(|schema| schema.to_pyarrow(py)).transpose()
     }
 }
 
@@ -131,7 +136,7 @@ pub fn check_server(uri: &str, what: &str) -> PyResult<()> {
 /// Keyword arguments.
 pub type Keywords<'py> = HashMap<String, Bound<'py, PyAny>>;
 
-fn take<'py, T>(keywords: &mut Keywords<'py>, name: &str) -> PyResult<Option<T>>
+pub fn take<'py, T>(keywords: &mut Keywords<'py>, name: &str) -> PyResult<Option<T>>
 where
     T: FromPyObjectOwned<'py>,
 {
@@ -177,21 +182,28 @@ fn plan(request: &Request, result_schema: Vec<u8>, python: PythonRuntime) -> Res
     let mut spec = ScoreSpec { result_schema, ..spec::from_request(request)? };
     let here = LoadOptions { python, ..spec::options(&spec)?.0 };
     let loaded = LoadedModel::load(&spec.uri, &here)?;
-    let scorer = loaded.scorer(spec::options(&spec)?.1)?;
+    let options = spec::options(&spec)?.1;
+    let result = options.result.clone();
+    let scorer = loaded.scorer(options)?;
     let signature = &loaded.mlmodel.signature;
+    let output = match result {
+        Some(asked) => Some(asked),
+        None => convert::planned(signature, loaded.loaded.model.output().as_ref())?,
+    };
     let input = scorer.input();
     let inputs = inputs(&loaded, input.as_ref());
     spec.digest = store::digest(&loaded.directory)?.to_string();
     spec.signature = signature.to_json();
     spec.input_names = inputs.names.clone().unwrap_or_default();
     Ok(Spec {
-        output: Arc::new(Schema::new(vec![scorer.output()])),
-        output_source: match (asked, &signature.outputs, loaded.loaded.model.output()) {
+        output_source: match (asked, &signature.outputs, &output) {
             (true, ..) => "asked",
             (_, Some(_), _) => "signature",
             (_, _, Some(_)) => "model",
             _ => "default",
         },
+        plain_type: convert::plain_type(signature).filter(|_| !asked).map(|kind| ddl::holding(&kind)),
+        output: output.map(|kind| Arc::new(Schema::new(vec![Field::new(PREDICTION, kind, true)]))),
         digest: spec.digest.clone(),
         model_dir: loaded.directory.clone(),
         engine: spec::engine_name(loaded.loaded.engine),

@@ -11,7 +11,9 @@ use std::{path::Path, sync::Arc};
 use arrow::datatypes::{DataType, SchemaRef};
 
 use super::{
-    LoadOptions, NeedsPython, files, keys,
+    LoadOptions, NeedsPython,
+    answers::several,
+    files, keys,
     obstacle::{Obstacle, settle},
     sklearn,
 };
@@ -155,7 +157,7 @@ impl Model for LgbModel {
 
     fn output(&self) -> Option<DataType> {
         let (kind, width) = self.0.answer.shape(self.0.outputs);
-        Some(if width == 1 { kind } else { DataType::new_list(kind, true) })
+        Some(several(kind, width))
     }
 
     fn memory(&self) -> usize {

@@ -52,7 +52,7 @@ use std::{path::Path, sync::Arc};
 
 use arrow::datatypes::{DataType, SchemaRef};
 
-use super::{LoadOptions, NeedsPython, files, keys, obstacle::settle};
+use super::{LoadOptions, NeedsPython, answers::several, files, keys, obstacle::settle};
 use crate::{
     error::{Kind, Result},
     formats::{objects::Graph, pickle},
@@ -159,7 +159,7 @@ fn probe(inner: &Inner, mlmodel: &MlModel) -> Made<Option<DataType>> {
         (ColumnKind::Class, [labels, ..]) => labels.data_type(),
         _ => DataType::Float64,
     };
-    Ok(Some(if out.width() == 1 { item } else { DataType::new_list(item, true) }))
+    Ok(Some(several(item, out.width())))
 }
 
 /// A loaded model.

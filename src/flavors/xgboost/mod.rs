@@ -12,7 +12,9 @@ use std::{path::Path, sync::Arc};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use super::{
-    LoadOptions, NeedsPython, files, keys,
+    LoadOptions, NeedsPython,
+    answers::several,
+    files, keys,
     obstacle::{Obstacle, settle},
 };
 use crate::{
@@ -220,7 +222,7 @@ impl Model for XgbModel {
 
     fn output(&self) -> Option<DataType> {
         let (kind, width) = self.0.answer().shape(self.0.state.labels.as_ref());
-        Some(if width == 1 { kind } else { DataType::new_list(kind, true) })
+        Some(several(kind, width))
     }
 
     fn memory(&self) -> usize {

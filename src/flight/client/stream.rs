@@ -34,6 +34,9 @@ pub struct ScoreStream {
 
 impl ScoreStream {
     /// Connects, and opens a stream of batches with the schema `input`; the service checks it against the model.
+    ///
+    /// For a Python model the spec must name a result type: without one the service knows the schema of its answers only with the
+    /// first of them, and this waits for that schema.
     pub fn open(endpoint: &Endpoint, spec: &ScoreSpec, input: SchemaRef, cancel: CancelFlag) -> Result<Self> {
         let driver = endpoint.driver()?;
         let mut endpoint = endpoint.clone();

@@ -157,9 +157,11 @@ impl Exchange {
         let decoder = Decoder::new(&opening, self.shared.options.max_message_bytes)?;
         tracing::debug!(model = spec.uri, labels = ?spec.labels, "stream opened");
         let (mut work, python) = self.open(spec, decoder).await?;
-        let mut schema = work.encoder.schema(work.session.schema());
-        schema.app_metadata = ScoreBatchInfo::default().encode_to_vec().into();
-        self.send(Answer { message: schema, _held: None }).await?;
+        let mut opened = false;
+        if work.session.schema().is_some() {
+            self.send(work.opening()).await?;
+            opened = true;
+        }
         while let Some(mut next) = self.next().await? {
             if next.message.data_header.is_empty() {
                 continue;
@@ -171,8 +173,15 @@ impl Exchange {
             work = back;
             if let Some(answer) = answer {
                 self.check_size(&answer.message)?;
+                // The first answer has told the type.
+                if !std::mem::replace(&mut opened, true) {
+                    self.send(work.opening()).await?;
+                }
                 self.send(answer).await?;
             }
+        }
+        if !opened {
+            self.send(work.opening()).await?;
         }
         Ok(())
     }
@@ -408,6 +417,13 @@ impl Work {
         self.pace.is_some_and(|pace| pace * bytes as f64 <= SHORT.as_nanos() as f64)
     }
 
+    /// The message with the schema of the answers, before the first of them.
+    fn opening(&mut self) -> Answer {
+        let mut message = self.encoder.schema(&self.session.empty_schema());
+        message.app_metadata = ScoreBatchInfo::default().encode_to_vec().into();
+        Answer { message, _held: None }
+    }
+
     /// Holds the memory of a dictionary while the stream lasts.
     fn keep(&mut self, held: Held) {
         let all = match self.dictionaries.take() {
@@ -435,6 +451,7 @@ impl Work {
         };
         let start = Instant::now();
         let answer = self.session.score(&batch, context)?;
+        let answer = self.session.settle(answer)?;
         let info = ScoreBatchInfo {
             first_row: self.rows,
             rows: batch.num_rows() as u64,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::Schema;
+use arrow::datatypes::{Field, Schema};
 use arrow_flight::{Action, FlightDescriptor, FlightEndpoint, FlightInfo, Ticket, flight_descriptor::DescriptorType};
 use prost::Message;
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ use crate::{
     error::{Error, Kind, Result},
     flight::{proto::ModelInfo, spec},
     models::LoadedModel,
-    score::{Context, ScoreOptions},
+    score::{Context, PREDICTION, ScoreOptions},
 };
 
 /// Actions and what they do.
@@ -28,14 +28,16 @@ struct Described {
     name: String,
     model: Arc<LoadedModel>,
     input: Option<Schema>,
-    output: Schema,
+    /// `None` where only an answer tells.
+    output: Option<Schema>,
 }
 
 impl Described {
     fn new(name: String, model: Arc<LoadedModel>, options: ScoreOptions) -> Result<Self> {
         let scorer = model.scorer(options)?;
         let input = scorer.input().map(|schema| schema.as_ref().clone());
-        let output = Schema::new(vec![scorer.output()]);
+        let declared = || scorer.declared().map(|kind| Field::new(PREDICTION, kind, true));
+        let output = scorer.output().or_else(declared).map(|field| Schema::new(vec![field]));
         Ok(Self { name, model, input, output })
     }
 
@@ -49,19 +51,22 @@ impl Described {
             flavor: model.loaded.flavor.clone(),
             reason: model.loaded.reason.clone(),
             input_schema: self.input.as_ref().map(spec::schema_bytes).transpose()?.unwrap_or_default(),
-            output_schema: spec::schema_bytes(&self.output)?,
+            output_schema: self.output.as_ref().map(spec::schema_bytes).transpose()?.unwrap_or_default(),
             memory: model.loaded.model.memory() as u64,
         };
         // An endpoint without a location is the service that was asked.
         let endpoint = FlightEndpoint::new().with_ticket(Ticket::new(name.clone()));
-        let flight = FlightInfo::new().try_with_schema(&self.output)?;
+        let flight = match &self.output {
+            Some(output) => FlightInfo::new().try_with_schema(output)?,
+            None => FlightInfo::new(),
+        };
         Ok(flight.with_descriptor(descriptor).with_endpoint(endpoint).with_app_metadata(info.encode_to_vec()))
     }
 
     fn json(&self) -> Value {
         let Self { name, model, .. } = self;
         let columns = |schema: &Schema| -> Value {
-            let column = |field: &Arc<arrow::datatypes::Field>| json!({"name": field.name(), "type": field.data_type().to_string(), "nullable": field.is_nullable()});
+            let column = |field: &Arc<Field>| json!({"name": field.name(), "type": field.data_type().to_string(), "nullable": field.is_nullable()});
             schema.fields().iter().map(column).collect()
         };
         json!({
@@ -72,7 +77,7 @@ impl Described {
             "flavor": model.loaded.flavor,
             "reason": model.loaded.reason,
             "input": self.input.as_ref().map(columns),
-            "output": columns(&self.output),
+            "output": self.output.as_ref().map(columns),
             "memory": model.loaded.model.memory(),
         })
     }
@@ -92,7 +97,10 @@ impl Shared {
         }
         let described = self.described(&descriptor)?;
         if !input {
-            return Ok(described.output);
+            return described.output.ok_or_else(|| {
+                Error::new(Kind::NotFound, "NO_OUTPUT_SCHEMA", "only the first answer tells the type of this model's predictions")
+                    .remedy("score a batch, or name a type in the ScoreSpec's result_schema")
+            });
         }
         let any = || Error::new(Kind::NotFound, "NO_INPUT_SCHEMA", "the model says nothing of its input: it takes any columns");
         described.input.ok_or_else(any)

@@ -2,9 +2,13 @@
 //!
 //! As in MLflow the columns are filtered by the element type; a scalar takes the left-most that is left, an array all of them, row by
 //! row; a struct takes its fields by name. Where MLflow's filter leaves nothing, the default takes the numbers that are there as long
-//! as every value survives (int64 labels as `int`); `compat = mlflow` refuses. Casts that cut values (2.7 to 2 in a struct's int field)
-//! happen under `compat = mlflow` only. A result of float or double rounds to that precision in both.
+//! as every value survives (int64 labels as `int`, 0 and 1 as `boolean`); `compat = mlflow` refuses. Casts that cut values (2.7 to 2 in a struct's int field)
+//! happen under `compat = mlflow` only. A result of float or double rounds to that precision in both. A null stays null in every type;
+//! `compat = mlflow` writes it as `None` or `nan` where a text is asked for.
+//!
+//! Where no type is asked for, an answer stays as the model gave it ([`whole`]).
 
+mod own;
 mod text;
 mod types;
 mod values;
@@ -22,12 +26,16 @@ use arrow::{
     error::ArrowError,
 };
 
-use super::{Compat, PREDICTION, numbers};
+use super::{Compat, PREDICTION, ddl, numbers};
 use crate::{
     error::{Error, Kind, Result},
     mlmodel::Signature,
 };
 use values::{Cast, Failure, convert};
+
+pub(super) use own::schema_of;
+pub use own::{common, fit, own_type, whole};
+pub use types::{plain_type, planned, read_as};
 
 /// How the model's columns become the result column.
 #[derive(Debug)]
@@ -40,9 +48,10 @@ pub struct Conversion {
 type Named<'a> = (&'a str, ArrayRef);
 
 impl Conversion {
-    /// The type of the prediction column: the asked one, else the signature's, else the native model's own, else double.
-    pub fn result_type(asked: Option<&DataType>, signature: &Signature, model: Option<&DataType>) -> Result<DataType> {
-        types::resolve(asked, signature, model)
+    /// A conversion to a type that a caller asked for; one that MLflow would not take is refused.
+    pub fn to_asked(asked: &DataType, signature: &Signature, compat: Compat) -> Result<Self> {
+        types::check(asked, signature)?;
+        Ok(Self::new(asked.clone(), compat))
     }
 
     /// A conversion to `result`.
@@ -50,19 +59,19 @@ impl Conversion {
         Self { result, compat }
     }
 
+    /// The type it makes.
+    pub fn result(&self) -> &DataType {
+        &self.result
+    }
+
     /// Converts what the model returned for `rows` rows.
     pub fn apply(&self, raw: &RecordBatch, rows: usize) -> Result<ArrayRef> {
-        if raw.num_rows() != rows {
-            let message = format!("the model returned {} rows for {rows}", raw.num_rows());
-            return Err(Error::new(Kind::ModelFailed, "ROW_COUNT", message)
-                .expected(format!("{rows} rows"))
-                .found(format!("{} rows", raw.num_rows()))
-                .remedy("the model's predict must return one row for each row it is given"));
-        }
+        check_rows(raw, rows)?;
         if let [only] = raw.columns()
             && *only.data_type() == self.result
-            && (only.null_count() == 0 || !matches!(self.result, DataType::Utf8 | DataType::Boolean))
-            && (self.compat == Compat::Exact || !self.result.is_nested())
+            && (self.compat == Compat::Exact
+                || (!self.result.is_nested()
+                    && (only.null_count() == 0 || !matches!(self.result, DataType::Utf8 | DataType::Boolean))))
         {
             return Ok(only.clone());
         }
@@ -87,7 +96,7 @@ impl Conversion {
             element => {
                 let kept = self.filter(&columns, element)?;
                 let (name, column) = &kept[0];
-                convert(column, element, self.cast()).map_err(|failure| lossy(name, element, column, failure))
+                convert(column, element, self.cast()).map_err(|failure| self.lossy(name, element, column, failure))
             }
         }
     }
@@ -111,16 +120,18 @@ impl Conversion {
         }
         if kept.is_empty() && self.compat == Compat::Exact {
             let numeric = element.is_integer() || element.is_floating();
-            kept = keep(&|from| (numeric && numbers::is_number(from)) || *from == DataType::Null);
+            let number = numeric || *element == DataType::Boolean;
+            kept = keep(&|from| (number && numbers::is_number(from)) || *from == DataType::Null);
         }
         if kept.is_empty() {
             let found =
                 columns.iter().map(|(name, column)| format!("{name}: {}", column.data_type())).collect::<Vec<_>>().join(", ");
-            let message = format!(
-                "The model did not produce any values compatible with the requested type '{element}'. Consider requesting udf with \
-                 StringType or Arraytype(StringType)."
-            );
-            return Err(Error::new(Kind::InvalidArgument, "RESULT_TYPE", message).expected(element).found(format!("[{found}]")));
+            let message = format!("The model did not produce any values compatible with the requested type '{element}'.");
+            let error = Error::new(Kind::InvalidArgument, "RESULT_TYPE", message).expected(element).found(format!("[{found}]"));
+            return Err(match columns.first() {
+                Some((name, column)) => error.remedy(self.remedy(name, element, column.data_type())),
+                None => error,
+            });
         }
         Ok(kept)
     }
@@ -133,12 +144,14 @@ impl Conversion {
             && depth(only.data_type()) == depth(element) + 1
         {
             let to = DataType::List(item.clone());
-            return convert(only, &to, self.cast()).map_err(|failure| lossy(name, &to, only, failure));
+            return convert(only, &to, self.cast()).map_err(|failure| self.lossy(name, &to, only, failure));
         }
         let kept = if element.is_nested() { columns.to_vec() } else { self.filter(columns, element)? };
         let made = kept
             .iter()
-            .map(|(name, column)| convert(column, element, self.cast()).map_err(|failure| lossy(name, element, column, failure)))
+            .map(|(name, column)| {
+                convert(column, element, self.cast()).map_err(|failure| self.lossy(name, element, column, failure))
+            })
             .collect::<Result<Vec<_>>>()?;
         Ok(rowwise(&made, item, rows)?)
     }
@@ -164,10 +177,39 @@ impl Conversion {
                     .remedy("name the struct's fields as the model names its columns"));
             };
             let converted = values::field(column, field.data_type(), self.cast());
-            made.push(converted.map_err(|failure| lossy(field.name(), field.data_type(), column, failure))?);
+            made.push(converted.map_err(|failure| self.lossy(field.name(), field.data_type(), column, failure))?);
         }
         let fields: Fields = fields.iter().map(|field| field.as_ref().clone().with_nullable(true)).collect();
         Ok(Arc::new(StructArray::try_new_with_length(fields, made, None, rows)?))
+    }
+
+    fn lossy(&self, name: &str, to: &DataType, column: &ArrayRef, failure: Failure) -> Error {
+        let error = Error::new(Kind::InvalidArgument, "RESULT_TYPE", failure.why)
+            .column(format!("{PREDICTION} from '{name}'"))
+            .expected(to)
+            .found(column.data_type())
+            .remedy(self.remedy(name, to, column.data_type()));
+        match failure.row {
+            Some(row) => error.row(row as u64),
+            None => error,
+        }
+    }
+
+    /// Names the result type with `found` in the place of `to`.
+    fn remedy(&self, name: &str, to: &DataType, found: &DataType) -> String {
+        ask_for(&match &self.result {
+            DataType::Struct(fields) => {
+                let field = |field: &FieldRef| match field.name() == name {
+                    true => Arc::new(field.as_ref().clone().with_data_type(found.clone())),
+                    false => field.clone(),
+                };
+                DataType::Struct(fields.iter().map(field).collect())
+            }
+            DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) if item.data_type() == to => {
+                DataType::new_list(found.clone(), true)
+            }
+            _ => found.clone(),
+        })
     }
 
     fn map(&self, columns: &[Named<'_>]) -> Result<ArrayRef> {
@@ -178,7 +220,7 @@ impl Conversion {
                 .expected(&self.result)
                 .found(format!("[{}]", names.join(", "))));
         };
-        convert(column, &self.result, self.cast()).map_err(|failure| lossy(name, &self.result, column, failure))
+        convert(column, &self.result, self.cast()).map_err(|failure| self.lossy(name, &self.result, column, failure))
     }
 }
 
@@ -260,13 +302,22 @@ fn by_row<T: ArrowPrimitiveType>(columns: &[ArrayRef], rows: usize) -> Option<Ar
     Some(Arc::new(PrimitiveArray::<T>::new(values.into(), None)))
 }
 
-fn lossy(name: &str, to: &DataType, column: &ArrayRef, failure: Failure) -> Error {
-    let (kind, code) = (Kind::InvalidArgument, "RESULT_TYPE");
-    let error =
-        Error::new(kind, code, failure.why).column(format!("{PREDICTION} from '{name}'")).expected(to).found(column.data_type());
-    let error = error.remedy("ask for a result type that holds the model's values, or for compat=mlflow to cut them");
-    match failure.row {
-        Some(row) => error.row(row as u64),
-        None => error,
+/// Whether a model answered every row.
+fn check_rows(raw: &RecordBatch, rows: usize) -> Result<()> {
+    if raw.num_rows() == rows {
+        return Ok(());
     }
+    let message = format!("the model returned {} rows for {rows}", raw.num_rows());
+    Err(Error::new(Kind::ModelFailed, "ROW_COUNT", message)
+        .expected(format!("{rows} rows"))
+        .found(format!("{} rows", raw.num_rows()))
+        .remedy("the model's predict must return one row for each row it is given"))
+}
+
+/// How to ask for a result type.
+fn ask_for(result: &DataType) -> String {
+    let text = ddl::holding(result);
+    format!(
+        "ask for a result type that holds the model's values: result_type=\"{text}\", on the command line --result-type '{text}'"
+    )
 }

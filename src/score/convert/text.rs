@@ -1,6 +1,6 @@
 //! Values as Python's `str()` writes them: a result type of string asks for the text of every value.
 //!
-//! Nulls are `None` (`nan` in a text column, as in pandas 3), floats have their shortest digits (`1.0`, `1e+16`, `nan`), booleans are `True` and `False`, timestamps are as
+//! A null stays null, or is `None` (`nan` in a text column, as in pandas 3) as MLflow has it; floats have their shortest digits (`1.0`, `1e+16`, `nan`), booleans are `True` and `False`, timestamps are as
 //! pandas writes them, bytes and what lies in lists and records as `repr()` does. float32 is widened first, as pandas does.
 
 use std::{
@@ -16,8 +16,8 @@ use arrow::{
     util::display::{ArrayFormatter, FormatOptions},
 };
 
-/// The text of every value of an array.
-pub(super) fn python_str(array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+/// The text of every value of an array. Nulls stay null (`keep_nulls`), or are texts too.
+pub(super) fn python_str(array: &ArrayRef, keep_nulls: bool) -> Result<ArrayRef, ArrowError> {
     let writer = Writer::new(array)?;
     let mut builder = StringBuilder::with_capacity(array.len(), array.len() * 8);
     let nulls = array.logical_nulls();
@@ -25,7 +25,7 @@ pub(super) fn python_str(array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
     let missing = if matches!(writer, Writer::Text(_)) { "nan" } else { "None" };
     for row in 0..array.len() {
         if nulls.as_ref().is_some_and(|nulls| nulls.is_null(row)) {
-            builder.append_value(missing);
+            builder.append_option((!keep_nulls).then_some(missing));
             continue;
         }
         writer.write(row, false, &mut builder).map_err(|error| ArrowError::CastError(error.to_string()))?;

@@ -1,29 +1,74 @@
-//! The type of a prediction: what is asked for, what the signature says, what MLflow allows.
+//! The type of a prediction: what may be asked for, what the signature says, what Spark plans with.
 
 use arrow::datatypes::{DataType, Field};
 
+use super::own_type;
 use crate::{
     error::{Error, Kind, Result},
     mlmodel::{ColumnType, SchemaSpec, Signature, TensorSpec},
     score::enforce::arrow_type,
 };
 
-/// The type of the prediction column: the asked one, else the signature's, else the native model's own, else double.
-pub(super) fn resolve(asked: Option<&DataType>, signature: &Signature, model: Option<&DataType>) -> Result<DataType> {
-    let declared = signature.outputs.as_ref().filter(|outputs| !is_empty(outputs));
-    match (asked, declared, model) {
-        (Some(asked), declared, _) => {
-            // A front end may hand back what it was told the signature means: MLflow does not check that.
-            let known = declared.is_some_and(|outputs| infer(outputs).is_ok_and(|own| own == *asked));
-            if known || is_allowed(asked) { Ok(asked.clone()) } else { Err(refuse(asked)) }
-        }
-        (None, Some(outputs), _) => infer(outputs),
-        (None, None, Some(model)) => Ok(model.clone()),
-        (None, None, None) => {
-            tracing::warn!("no result type was asked for and the model declares no outputs: predictions are read as double");
-            Ok(DataType::Float64)
-        }
+/// Refuses a type that may not be asked for.
+pub(super) fn check(asked: &DataType, signature: &Signature) -> Result<()> {
+    // A front end may hand back what it was told the signature means: MLflow does not check that.
+    let known = || declared(signature).is_some_and(|outputs| infer(outputs).is_ok_and(|own| own == *asked));
+    if is_allowed(asked) || known() { Ok(()) } else { Err(refuse(asked)) }
+}
+
+/// The type of a column that must have one before the first answer, as in Spark: the signature's as MLflow reads it, else the native
+/// model's own. `None` where neither says one.
+pub fn planned(signature: &Signature, model: Option<&DataType>) -> Result<Option<DataType>> {
+    match (declared(signature), model) {
+        (Some(outputs), _) => infer(outputs).map(Some),
+        (None, Some(DataType::FixedSizeList(item, _))) => Ok(Some(DataType::List(item.clone()))),
+        (None, model) => Ok(model.cloned()),
     }
+}
+
+/// The type of the numbers, or texts, of an output that the signature declares as one array of shape (-1,): one value a row, of which
+/// MLflow makes one array a row in Spark.
+pub fn plain_type(signature: &Signature) -> Option<DataType> {
+    match declared(signature)? {
+        SchemaSpec::Tensors(specs) => match specs.as_slice() {
+            [only] if only.shape.len() == 1 => element(&only.dtype),
+            _ => None,
+        },
+        SchemaSpec::Columns(_) => None,
+    }
+}
+
+/// The type that answers as the signature declares them have outside of Spark: an array of shape (-1,) is one value a row, one of
+/// shape (-1, k) k columns. `None` where the signature does not say.
+pub fn read_as(signature: &Signature) -> Option<DataType> {
+    let one = |spec: &TensorSpec| -> Option<DataType> {
+        let item = element(&spec.dtype)?;
+        let inner = spec.shape.get(1..).unwrap_or_default();
+        Some(inner.iter().rev().fold(item, |item, _| DataType::new_list(item, true)))
+    };
+    match declared(signature)? {
+        SchemaSpec::Tensors(specs) => match specs.as_slice() {
+            [only] => match (only.shape.as_slice(), element(&only.dtype)?) {
+                (&[_, 1], item) => Some(item),
+                (&[_, width], item) if width > 1 => {
+                    own_type(&DataType::new_fixed_size_list(item, i32::try_from(width).ok()?, true)).into()
+                }
+                _ => one(only),
+            },
+            several => {
+                let field = |(at, spec): (usize, &TensorSpec)| {
+                    Some(Field::new(spec.name.clone().unwrap_or_else(|| at.to_string()), one(spec)?, true))
+                };
+                several.iter().enumerate().map(field).collect::<Option<Vec<_>>>().map(|fields| DataType::Struct(fields.into()))
+            }
+        },
+        outputs @ SchemaSpec::Columns(_) => infer(outputs).ok(),
+    }
+}
+
+/// The declared outputs, where there are some.
+fn declared(signature: &Signature) -> Option<&SchemaSpec> {
+    signature.outputs.as_ref().filter(|outputs| !is_empty(outputs))
 }
 
 fn is_empty(outputs: &SchemaSpec) -> bool {
@@ -76,8 +121,9 @@ fn holds_any(kind: &ColumnType) -> bool {
     }
 }
 
-fn tensor_type(spec: &TensorSpec) -> Result<DataType> {
-    let item = match spec.dtype.as_str() {
+/// The type of an array's items, where MLflow has one for numpy's.
+fn element(dtype: &str) -> Option<DataType> {
+    Some(match dtype {
         "bool" => DataType::Boolean,
         "int32" => DataType::Int32,
         "int64" => DataType::Int64,
@@ -86,10 +132,14 @@ fn tensor_type(spec: &TensorSpec) -> Result<DataType> {
         "str" | "<U0" => DataType::Utf8,
         "bytes" | "|S0" => DataType::Binary,
         "datetime64[ns]" => arrow_type(&ColumnType::Datetime),
-        other => {
-            let message = format!("Model output tensor spec type {other} is not supported in spark_udf.");
-            return Err(Error::new(Kind::InvalidArgument, "RESULT_TYPE", message).remedy("name a result type"));
-        }
+        _ => return None,
+    })
+}
+
+fn tensor_type(spec: &TensorSpec) -> Result<DataType> {
+    let Some(item) = element(&spec.dtype) else {
+        let message = format!("Model output tensor spec type {} is not supported in spark_udf.", spec.dtype);
+        return Err(Error::new(Kind::InvalidArgument, "RESULT_TYPE", message).remedy("name a result type"));
     };
     let list = DataType::new_list(item, true);
     match spec.shape.len() {

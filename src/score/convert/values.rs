@@ -39,7 +39,7 @@ impl Failure {
         Self { row: None, why: "the model's type never converts to the result type".into() }
     }
 
-    fn inside(self, bounds: &[usize]) -> Self {
+    pub(super) fn inside(self, bounds: &[usize]) -> Self {
         Self { row: self.row.map(|item| nested::row_of(bounds, item)), ..self }
     }
 }
@@ -48,11 +48,11 @@ impl Failure {
 pub(super) fn convert(array: &ArrayRef, to: &DataType, how: Cast) -> Result<ArrayRef, Failure> {
     let from = array.data_type();
     match (from, to) {
-        (DataType::Null, to) if !matches!(to, DataType::Utf8) => Ok(new_null_array(to, array.len())),
+        (DataType::Null, to) if how == Cast::Exact || !matches!(to, DataType::Utf8) => Ok(new_null_array(to, array.len())),
         (DataType::Dictionary(_, values), to) => convert(&cast(array, values)?, to, how),
         (from, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View) => {
-            let clean = from == to && array.null_count() == 0;
-            if clean { Ok(array.clone()) } else { Ok(cast(&python_str(array)?, to)?) }
+            let clean = from == to && (how == Cast::Exact || array.null_count() == 0);
+            if clean { Ok(array.clone()) } else { Ok(cast(&python_str(array, how == Cast::Exact)?, to)?) }
         }
         (from, to) if from == to => Ok(array.clone()),
         (_, DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _)) => {
@@ -94,7 +94,7 @@ pub(super) fn field(array: &ArrayRef, to: &DataType, how: Cast) -> Result<ArrayR
     }
     match (array.data_type(), to) {
         (DataType::Float16 | DataType::Float32, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View) => {
-            Ok(cast(&python_str(&shortest(array)?)?, to)?)
+            Ok(cast(&python_str(&shortest(array)?, how == Cast::Exact)?, to)?)
         }
         // A null is no truth value to numpy but False.
         (DataType::Boolean, DataType::Boolean) if how == Cast::Unchecked && array.null_count() > 0 => {
