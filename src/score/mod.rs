@@ -29,6 +29,12 @@ pub trait Model: Send + Sync {
     /// The columns the model reads, when it knows them without a signature (a native model's feature names and types).
     fn input(&self) -> Option<SchemaRef>;
 
+    /// Whether a column that is none of [`Model::input`]'s may come along: one that the model's library leaves out by itself. Others
+    /// are refused where there is no signature.
+    fn leaves_out(&self, _column: &str) -> bool {
+        false
+    }
+
     /// Type of one prediction, when the model knows it before it has scored: a number or string, a list (one item an output
     /// column) or a struct. Unknown for Python models.
     fn output(&self) -> Option<DataType>;

@@ -9,7 +9,10 @@ use arrow::{
 use serde_json::{Map, Value};
 
 use super::{Compat, Context, Model, PREDICTION, Session, SessionOptions, convert::Conversion, enforce::Enforcement, params};
-use crate::{error::Result, mlmodel::Signature};
+use crate::{
+    error::{Error, Kind, Result},
+    mlmodel::Signature,
+};
 
 /// What a caller may ask of a [`Scorer`].
 #[derive(Debug, Clone, Default)]
@@ -54,12 +57,35 @@ impl Scorer {
 
     /// Checks at planning time that batches of this schema can be scored: names, types and whatever else needs no value.
     pub fn check(&self, input: &Schema) -> Result<()> {
-        Enforcement::plan(&self.signature, self.model.input().as_deref(), input, &self.options).map(|_| ())
+        self.plan(input).map(|_| ())
+    }
+
+    /// What is done with columns of this schema. A signature drops what it does not name, as in MLflow; without one the model's
+    /// library refuses it.
+    fn plan(&self, input: &Schema) -> Result<Enforcement> {
+        let own = self.model.input();
+        let plan = Enforcement::plan(&self.signature, own.as_deref(), input, &self.options)?;
+        let unknown = plan.unknown().iter().find(|name| !self.model.leaves_out(name));
+        match unknown {
+            None => Ok(plan),
+            Some(name) => {
+                let own = own.iter().flat_map(|schema| schema.fields()).map(|field| field.name().as_str());
+                let message = "the model was not trained with this column";
+                Err(Error::new(Kind::InvalidArgument, "FEATURE_MISMATCH", message)
+                    .column(name)
+                    .expected(format!("[{}]", own.collect::<Vec<_>>().join(", ")))
+                    .found(format!(
+                        "[{}]",
+                        input.fields().iter().map(|field| field.name().as_str()).collect::<Vec<_>>().join(", ")
+                    ))
+                    .remedy("leave the column out, or save the model with a signature, which drops what it does not name"))
+            }
+        }
     }
 
     /// Starts one stream of batches that all have the schema `input`.
     pub fn open(&self, input: &Schema) -> Result<ScorerSession> {
-        let enforcement = Enforcement::plan(&self.signature, self.model.input().as_deref(), input, &self.options)?;
+        let enforcement = self.plan(input)?;
         let session = self.model.session(&SessionOptions { params: self.params.clone(), result: Some(self.output.clone()) })?;
         let conversion = Conversion::new(self.output.clone(), self.options.compat);
         let schema = Arc::new(Schema::new(vec![self.output()]));

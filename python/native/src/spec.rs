@@ -6,7 +6,7 @@ use arrow::datatypes::{Schema, SchemaRef};
 use arrow_pyarrow::ToPyArrow;
 use mlflight::{
     error::Result,
-    flavors::{LoadOptions, PythonRuntime},
+    flavors::{Engine, LoadOptions, PythonRuntime},
     flight::spec::{self, Request, ScoreSpec},
     mlmodel::{SchemaSpec, json},
     models::LoadedModel,
@@ -158,8 +158,12 @@ pub fn asked(uri: String, mut keywords: Keywords<'_>) -> PyResult<(Request, Pyth
 fn plan(request: &Request, result_schema: Vec<u8>, python: PythonRuntime) -> Result<Spec> {
     let asked = !result_schema.is_empty();
     let mut spec = ScoreSpec { result_schema, ..spec::from_request(request)? };
-    let here = LoadOptions { python, ..spec::options(&spec)?.0 };
+    let here = LoadOptions { python, params: request.score.params.clone(), ..spec::options(&spec)?.0 };
     let loaded = LoadedModel::load(&spec.uri, &here)?;
+    if !here.params.is_empty() && loaded.loaded.engine == Engine::Python {
+        // Executors share loaded models among streams of all params: they are told which engine these need.
+        spec.engine = spec::engine_name(Engine::Python).into();
+    }
     let scorer = loaded.scorer(spec::options(&spec)?.1)?;
     let signature = &loaded.mlmodel.signature;
     let input = scorer.input();

@@ -261,7 +261,7 @@ impl Part for Model {
         match method {
             Method::Predict => {
                 let (mut sums, mut part, mut best) = (work.take(), work.take(), work.take());
-                let made = self.sums(input, work, &mut sums);
+                self.sums(input, work, &mut sums)?;
                 out.reset(input.rows(), self.labels.len(), Kind::Class);
                 let mut first = 0;
                 for (output, labels) in self.labels.iter().enumerate() {
@@ -272,7 +272,7 @@ impl Part for Model {
                     out.copy_column(output, &best, 0);
                 }
                 [sums, part, best].into_iter().for_each(|block| work.give(block));
-                made
+                Ok(())
             }
             _ => {
                 self.sums(input, work, out)?;

@@ -210,6 +210,10 @@ impl Model for XgbModel {
         Some(Arc::new(Schema::new(inner.feature_names.iter().enumerate().map(field).collect::<Vec<_>>())))
     }
 
+    fn leaves_out(&self, column: &str) -> bool {
+        self.0.class == Class::Ranker && column == features::QUERY
+    }
+
     fn output(&self) -> Option<DataType> {
         let (kind, width) = self.0.answer().shape(self.0.state.labels.as_ref());
         Some(if width == 1 { kind } else { DataType::new_list(kind, true) })
