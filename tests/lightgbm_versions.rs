@@ -71,9 +71,14 @@ fn files_of_every_version_give_what_their_lightgbm_gave() {
         let case: Value = serde_json::from_slice(&fs::read(file.with_extension("json")).unwrap()).unwrap();
         let model = load(&file, &version);
         // ln(1 + exp(x)) was computed in another way.
-        if version.as_str() < "3.3" && file.file_stem().is_some_and(|name| name == "cross_entropy_lambda") {
+        if version.as_str() < "3.3" && version != "2.1.2" && file.file_stem().is_some_and(|name| name == "cross_entropy_lambda") {
             let error = model.err().unwrap();
-            assert!(error.code() == "NEEDS_PYTHON" && error.message().contains("has no kernel for LightGBM 2."), "{error}");
+            assert!(error.code() == "NEEDS_PYTHON" && error.message().contains("has no kernel for LightGBM"), "{error}");
+            continue;
+        }
+        if version == "2.1.2" {
+            let error = model.err().unwrap();
+            assert!(error.code() == "NEEDS_PYTHON" && error.message().contains("before 2.2.3"), "{error}");
             continue;
         }
         let model = model.unwrap_or_else(|error| panic!("{}: {error}", file.display()));
@@ -82,5 +87,5 @@ fn files_of_every_version_give_what_their_lightgbm_gave() {
         files += 1;
         versions.insert(version);
     }
-    assert!(versions.len() >= 4 && files >= 70, "{versions:?}, {files} files");
+    assert!(versions.len() >= 13 && files >= 130, "{versions:?}, {files} files");
 }

@@ -30,6 +30,8 @@ mod score_oracle;
 #[cfg(feature = "flight")]
 mod serve_cli;
 mod sklearn;
+#[cfg(feature = "batch")]
+mod sklearn_trees;
 #[allow(dead_code, reason = "each feature set uses a part of it")]
 mod support;
 mod xgboost;

@@ -382,6 +382,91 @@ mod inspect {
         assert_eq!(report["signature"]["outputs"], json!([{"name": null, "type": "string", "required": true}]));
     }
 
+    const POINTER: &str = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n";
+
+    /// A model of these flavors, with these files.
+    fn of(flavors: &str, files: &[(&str, &str)]) -> tempfile::TempDir {
+        let root = tempfile::tempdir().unwrap();
+        fs::write(root.path().join("MLmodel"), format!("flavors:\n{flavors}")).unwrap();
+        for (name, text) in files {
+            fs::write(root.path().join(name), text).unwrap();
+        }
+        root
+    }
+
+    const FUNCTION: &str =
+        "  python_function:\n    loader_module: mlflow.sklearn\n    model_path: model.pkl\n    python_version: 3.12.1\n";
+
+    #[test]
+    fn files_left_in_git_lfs_are_said_to_be_pointers() {
+        for (flavors, file) in [
+            ("  sklearn:\n    pickled_model: model.pkl\n", "model.pkl"),
+            ("  sklearn:\n    pickled_model: model.skops\n    serialization_format: skops\n", "model.skops"),
+            ("  xgboost:\n    data: model.ubj\n    xgb_version: 3.0.0\n", "model.ubj"),
+            ("  lightgbm:\n    data: model.lgb\n    lgb_version: 4.0.0\n", "model.lgb"),
+            (
+                "  lightgbm:\n    data: model.pkl\n    lgb_version: 4.0.0\n    model_class: lightgbm.sklearn.LGBMModel\n",
+                "model.pkl",
+            ),
+            (FUNCTION, "model.pkl"),
+        ] {
+            let model = of(flavors, &[(file, POINTER)]);
+            let output = inspect(&[model.path().to_str().unwrap()]);
+            let text = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(3), "{flavors}: {text}");
+            assert!(text.contains(file) && text.contains("Git LFS pointer") && text.contains("git lfs pull"), "{text}");
+            assert!(String::from_utf8(output.stdout).unwrap().contains("engine       none: "));
+        }
+        let model = of("", &[("MLmodel", POINTER)]);
+        let text = String::from_utf8(inspect(&[model.path().to_str().unwrap()]).stderr).unwrap();
+        assert!(text.contains("Git LFS pointer"), "{text}");
+    }
+
+    #[test]
+    fn a_model_file_that_is_missing_is_what_the_exit_code_says() {
+        for (flavors, file) in [
+            ("  sklearn:\n    pickled_model: model.pkl\n", "model.pkl"),
+            ("  xgboost:\n    data: model.ubj\n    xgb_version: 3.0.0\n", "model.ubj"),
+            ("  lightgbm:\n    data: model.lgb\n    lgb_version: 4.0.0\n", "model.lgb"),
+            ("  python_function:\n    loader_module: mlflow.sklearn\n    data: data/model\n", "data/model"),
+            (FUNCTION, "model.pkl"),
+        ] {
+            let model = of(flavors, &[]);
+            let output = inspect(&["--json", model.path().to_str().unwrap()]);
+            let text = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(4), "{flavors}: {text}");
+            assert!(text.contains(file), "{text}");
+            let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+            assert_eq!(report["engine"], "none");
+        }
+    }
+
+    #[test]
+    fn a_model_that_nothing_tells_python_how_to_load_says_what_is_missing() {
+        let flavors = "  sklearn:\n    pickled_model: model.pkl\n";
+        // An object of a class without a kernel.
+        let model = of(flavors, &[]);
+        fs::write(model.path().join("model.pkl"), b"\x80\x02cmine\nModel\n)\x81.").unwrap();
+        let output = inspect(&[model.path().to_str().unwrap()]);
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(3), "{text}");
+        assert!(text.contains("has no flavor python_function") && text.contains("mine.Model"), "{text}");
+        for engine in ["auto", "native", "python"] {
+            let input = model.path().join("rows.csv");
+            fs::write(&input, "a\n1\n").unwrap();
+            let arguments = ["--engine", engine, "--model", model.path().to_str().unwrap()];
+            let output = Command::new(env!("CARGO_BIN_EXE_mlflight"))
+                .args(["batch-score", "--input", input.to_str().unwrap(), "--output", "out.csv"])
+                .args(arguments)
+                .current_dir(model.path())
+                .output()
+                .unwrap();
+            let text = String::from_utf8(output.stderr).unwrap();
+            assert!(!output.status.success() && text.contains("python_function"), "{engine}: {text}");
+            assert!(!text.contains("engine=\"auto\"") && !text.contains("engine=\"python\""), "{engine}: {text}");
+        }
+    }
+
     #[test]
     fn bad_models_exit_with_the_code_of_their_kind() {
         let root = tempfile::tempdir().unwrap();

@@ -38,7 +38,7 @@ fn score(model: &dyn Model, batch: &RecordBatch) -> Result<RecordBatch, Error> {
 }
 
 /// The columns of one method's answer.
-fn expected(table: &RecordBatch, method: &str) -> Vec<ArrayRef> {
+pub fn expected(table: &RecordBatch, method: &str) -> Vec<ArrayRef> {
     let column = |at: usize| table.column_by_name(&format!("{method}:{at}")).cloned();
     (0..).map_while(column).collect()
 }
@@ -55,7 +55,7 @@ fn certain(column: &ArrayRef, near: &[usize]) -> ArrayRef {
 }
 
 /// What makes an answer wrong, if anything does.
-fn difference(answer: &RecordBatch, expected: &[ArrayRef], method: &str, about: &Value) -> Option<String> {
+pub fn difference(answer: &RecordBatch, expected: &[ArrayRef], method: &str, about: &Value) -> Option<String> {
     if answer.num_columns() != expected.len() {
         return Some(format!("{} columns, expected {}", answer.num_columns(), expected.len()));
     }

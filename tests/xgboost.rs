@@ -128,7 +128,8 @@ fn columns_that_do_not_fit_are_refused_by_name() {
     values[700] = 1e300;
     let infinite: ArrayRef = Arc::new(Float64Array::from(values));
     let infinite = fails(&with_column(&case.input, "f1", infinite));
-    assert_eq!((infinite.code(), infinite.row_number()), ("INFINITE_INPUT", Some(700)));
+    let found = (infinite.code(), infinite.row_number(), infinite.column_name());
+    assert_eq!(found, ("INFINITE_INPUT", Some(700), Some("f1")));
     let renamed = RecordBatch::try_from_iter_with_nullable(
         case.input.columns().iter().enumerate().map(|(at, column)| (format!("x{at}"), column.clone(), true)),
     );
@@ -162,6 +163,91 @@ fn whole_numbers_are_names_where_xgboost_takes_them_for_names() {
     assert_eq!(score(&*case.model, json!({}), &with_column(&plain, "number", text)).unwrap_err().code(), "TYPE_MISMATCH");
 }
 
+/// A linear model reads every column.
+#[test]
+fn infinity_in_a_column_of_a_linear_model_names_it() {
+    let name = native::names(cases()).into_iter().find(|name| name.starts_with("booster_linear")).unwrap();
+    let case = case(&name);
+    let column = case.input.schema().field(2).name().clone();
+    let mut values = vec![0.0; case.input.num_rows()];
+    values[300] = f64::NEG_INFINITY;
+    let infinite = with_column(&case.input, &column, Arc::new(Float64Array::from(values)));
+    let error = score(&*case.model, json!({}), &infinite).unwrap_err();
+    assert_eq!((error.row_number(), error.column_name()), (Some(300), Some(column.as_str())));
+}
+
+#[test]
+fn a_column_that_training_did_not_see_is_refused_where_nothing_drops_it() {
+    let directory = cases().join("booster_binary_logistic");
+    let input = read_arrow(&directory.join("input.arrow"));
+    let wider = |name: &str| {
+        let schema = input.schema();
+        let columns = schema.fields().iter().zip(input.columns());
+        let columns: Vec<(String, ArrayRef, bool)> = columns.map(|(f, c)| (f.name().clone(), c.clone(), true)).collect();
+        let extra: ArrayRef = Arc::new(Float64Array::from(vec![1.0; input.num_rows()]));
+        RecordBatch::try_from_iter_with_nullable(std::iter::once((name.to_owned(), extra, true)).chain(columns)).unwrap()
+    };
+    let scored = |directory: &Path, batch: &RecordBatch| {
+        let options = LoadOptions { engine: Engine::Native, ..Default::default() };
+        let loaded = LoadedModel::load(directory.join("model").to_str().unwrap(), &options).unwrap();
+        let scorer = loaded.scorer(ScoreOptions::default()).unwrap();
+        let checked = scorer.check(&batch.schema());
+        let scored = scorer.open(&batch.schema()).and_then(|mut session| session.score(batch, &Context::default()));
+        assert_eq!(checked.is_ok(), scored.is_ok());
+        scored
+    };
+    let error = scored(&directory, &wider("id")).unwrap_err();
+    assert_eq!((error.code(), error.column_name()), ("FEATURE_MISMATCH", Some("id")));
+    assert!(error.to_string().contains("leave the column out"), "{error}");
+    // By name, so in any order; XGBoost itself asks for one.
+    let backwards: Vec<usize> = (0..input.num_columns()).rev().collect();
+    assert_eq!(scored(&directory, &input.project(&backwards).unwrap()).unwrap(), scored(&directory, &input).unwrap());
+    let ranker = native::names(cases()).into_iter().find(|name| name.starts_with("ranker")).unwrap();
+    let ranker = cases().join(ranker);
+    let rows = read_arrow(&ranker.join("input.arrow"));
+    assert_eq!(rows.schema().fields().len(), input.num_columns());
+    // The query's id is a ranker's own column.
+    assert_eq!(scored(&ranker, &wider("qid")).unwrap(), scored(&ranker, &rows).unwrap());
+    assert_eq!(scored(&ranker, &wider("id")).unwrap_err().column_name(), Some("id"));
+}
+
+/// A copy of a model whose signature has these params.
+fn with_params(name: &str, params: &Value) -> tempfile::TempDir {
+    let copy = changed(name, |bytes| bytes);
+    let path = copy.path().join("MLmodel");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, format!("{text}\nsignature:\n  params: '{params}'\n")).unwrap();
+    copy
+}
+
+#[test]
+fn params_that_the_kernel_lacks_are_left_to_python_where_they_are_known() {
+    let flag = |name: &str, default: bool| json!({"name": name, "type": "boolean", "default": default, "shape": null});
+    let params = json!([flag("pred_contribs", false), flag("approx_contribs", false), flag("output_margin", false)]);
+    let model = with_params("booster_softprob", &params);
+    let mlmodel = MlModel::load(model.path()).unwrap();
+    let load = |engine: Engine, given: Value| {
+        let params = given.as_object().unwrap().clone();
+        // No Python is started: what is loaded by it says so.
+        flavors::load(&mlmodel, model.path(), &LoadOptions { engine, params, ..native::local_python() })
+    };
+    for given in [json!({}), json!({"output_margin": true}), json!({"approx_contribs": true}), json!({"unknown": 1})] {
+        assert_eq!(load(Engine::Auto, given.clone()).unwrap().engine, Engine::Native, "{given}");
+    }
+    let loaded = load(Engine::Auto, json!({"pred_contribs": true, "approx_contribs": true})).unwrap();
+    assert_eq!(loaded.engine, Engine::Python);
+    assert!(loaded.reason.contains("'pred_contribs'"), "{}", loaded.reason);
+    let error = load(Engine::Native, json!({"pred_contribs": true})).err().unwrap();
+    assert_eq!((error.code(), error.kind()), ("NEEDS_PYTHON", Kind::Unimplemented));
+    assert!(error.to_string().contains("'pred_contribs'") && error.to_string().contains("engine=\"python\""), "{error}");
+    assert_eq!(load(Engine::Auto, json!({"output_margin": 3})).err().unwrap().kind(), Kind::InvalidArgument);
+    // Defaults are known as well.
+    let model = with_params("booster_softprob", &json!([flag("pred_contribs", true)]));
+    let mlmodel = MlModel::load(model.path()).unwrap();
+    let (engine, reason) = flavors::explain(&mlmodel, model.path()).unwrap();
+    assert!(engine == Engine::Python && reason.contains("'pred_contribs'"), "{reason}");
+}
+
 #[test]
 fn params_are_checked_when_a_session_opens() {
     let case = case("booster_softprob");
@@ -169,7 +255,10 @@ fn params_are_checked_when_a_session_opens() {
         Value::Object(params) => case.model.session(&SessionOptions { params, ..Default::default() }).err(),
         _ => None,
     };
-    assert!(open(json!({"strict_shape": true, "training": false, "pred_leaf": false, "unknown": 1})).is_none());
+    assert!(
+        open(json!({"strict_shape": true, "training": false, "pred_leaf": false, "approx_contribs": true, "unknown": 1}))
+            .is_none()
+    );
     for (params, kind) in [
         (json!({"pred_contribs": true}), Kind::Unimplemented),
         (json!({"training": true}), Kind::Unimplemented),

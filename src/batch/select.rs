@@ -90,6 +90,8 @@ impl Subject {
             return Ok(Selection { pairs: pairs.collect::<Result<_>>()? });
         }
         let pairs = match expected {
+            // Without a signature a column that the model was not trained with is refused by the scorer, not left out here.
+            _ if self.signature.inputs.is_none() => input.iter().cloned().enumerate().collect(),
             None => input.iter().cloned().enumerate().collect(),
             Some(schema) if self.by_position() => {
                 (0..input.len()).zip(schema.fields()).map(|(index, field)| (index, field.name().clone())).collect()

@@ -5,8 +5,8 @@ use std::{fmt::Write as _, path::Path};
 use serde_json::{Map, Value};
 
 use crate::{
-    error::Result,
-    flavors::{self, Engine, LoadOptions},
+    error::{Error, Result},
+    flavors::{self, Engine},
     mlmodel::{MlModel, ParamSpec, SchemaSpec, json},
     store,
 };
@@ -27,18 +27,20 @@ const ENVIRONMENT_FILES: [&str; 6] =
 
 /// Runs the command.
 pub fn run(args: Args) -> Result<()> {
-    let report = report(&args.model)?;
+    let (report, failure) = report(&args.model)?;
     let text = if args.json { format!("{report:#}\n") } else { as_text(&report) };
-    super::print(&text)
+    super::print(&text)?;
+    failure.map_or(Ok(()), Err)
 }
 
-fn report(uri: &str) -> Result<Value> {
+/// What the model says, and why it cannot be scored: such a model is still shown, for that is when one inspects it.
+fn report(uri: &str) -> Result<(Value, Option<Error>)> {
     let directory = store::resolve(uri)?.directory;
     store::check(&directory)?;
     let mlmodel = MlModel::load(&directory)?;
     let (digest, size, files) = store::measure(&directory)?;
-    let (engine, reason) = engine(&mlmodel, &directory);
-    Ok(serde_json::json!({
+    let (engine, reason, failure) = engine(&mlmodel, &directory);
+    let report = serde_json::json!({
         "model": directory.display().to_string(),
         "flavors": mlmodel.flavor_names().collect::<Vec<_>>(),
         "engine": engine,
@@ -56,18 +58,16 @@ fn report(uri: &str) -> Result<Value> {
         "size": size,
         "files": files,
         "digest": digest.as_str(),
-    }))
+    });
+    Ok((report, failure))
 }
 
-/// Who would score, and why. A model that cannot be scored is still shown: that is when one inspects it.
-fn engine(mlmodel: &MlModel, directory: &Path) -> (&'static str, String) {
-    let options = LoadOptions { engine: Engine::Native, forbid_code: true, ..LoadOptions::default() };
-    match flavors::load(mlmodel, directory, &options) {
-        Ok(loaded) => ("native", loaded.reason),
-        Err(error) if error.code() == "NEEDS_PYTHON" && mlmodel.flavor("python_function").is_some() => {
-            ("python", error.message().to_owned())
-        }
-        Err(error) => ("none", error.to_string()),
+/// Who would score, and why.
+fn engine(mlmodel: &MlModel, directory: &Path) -> (&'static str, String, Option<Error>) {
+    match flavors::explain(mlmodel, directory) {
+        Ok((Engine::Native, reason)) => ("native", reason, None),
+        Ok((_, reason)) => ("python", reason, None),
+        Err(error) => ("none", error.to_string(), Some(error)),
     }
 }
 

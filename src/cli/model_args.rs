@@ -77,7 +77,9 @@ enum EnvArg {
 impl ModelArgs {
     /// Loads the model and binds its options.
     pub(super) fn load(&self) -> Result<Subject> {
+        let params = self.params.as_deref().map(|text| json::object("--params", text)).transpose()?.unwrap_or_default();
         let load = LoadOptions {
+            params: params.clone(),
             engine: match self.engine {
                 EngineArg::Auto => Engine::Auto,
                 EngineArg::Native => Engine::Native,
@@ -100,7 +102,7 @@ impl ModelArgs {
                 CompatArg::Exact => Compat::Exact,
                 CompatArg::Mlflow => Compat::Mlflow,
             },
-            params: self.params.as_deref().map(|text| json::object("--params", text)).transpose()?.unwrap_or_default(),
+            params,
             ..ScoreOptions::default()
         };
         let model = LoadedModel::load(&self.model, &load)?;

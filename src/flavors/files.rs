@@ -8,7 +8,9 @@ use crate::{
     error::{Error, Result},
     file,
     formats::{objects::Graph, pickle, skops},
-    memory, store,
+    memory,
+    mlmodel::pointer,
+    store,
 };
 
 /// A model file may have this many bytes.
@@ -30,8 +32,34 @@ pub(super) fn read(directory: &Path, relative: &str) -> Result<Bytes> {
     }
     let mut bytes = Vec::with_capacity(size as usize);
     opened.read_to_end(&mut bytes).map_err(failed)?;
+    pointer::refuse(&path, &bytes)?;
     Ok(bytes.into())
 }
+
+/// Refuses a file that was left in Git LFS.
+pub(super) fn refuse_pointer(path: &Path) -> Result<()> {
+    let failed = |error| Error::io(path, error);
+    let size = path.metadata().map_err(failed)?.len();
+    // What is no regular file is left to Python.
+    if size >= pointer::MAX_BYTES || !path.is_file() {
+        return Ok(());
+    }
+    pointer::refuse(path, &std::fs::read(path).map_err(failed)?)
+}
+
+/// The same for every file below a directory.
+pub(super) fn refuse_pointers(directory: &Path) -> Result<()> {
+    for entry in walkdir::WalkDir::new(directory).max_depth(MAX_DEPTH) {
+        let entry = entry.map_err(|error| Error::io(directory, error.into()))?;
+        if entry.file_type().is_file() {
+            refuse_pointer(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// How deep directories are looked into.
+const MAX_DEPTH: usize = 16;
 
 /// The objects in a file that MLflow saved with skops, or with pickle or cloudpickle: data, none of it run.
 pub(super) fn objects(directory: &Path, relative: &str, serialization_format: Option<&str>) -> Result<Graph> {

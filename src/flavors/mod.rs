@@ -22,7 +22,7 @@ use crate::{
     error::{Error, Kind, Result},
     kernels,
     mlmodel::MlModel,
-    score::Model,
+    score::{Model, SessionOptions, params},
 };
 
 /// Who scores.
@@ -77,6 +77,8 @@ pub struct LoadOptions {
     pub predict_fn: Option<String>,
     /// The interpreter and its surroundings.
     pub python: PythonRuntime,
+    /// Inference params that are known when the model is loaded: with `auto`, a model whose kernel lacks one of them is left to Python.
+    pub params: Map<String, Value>,
     /// Refuses models that run code of their own, as `MLFLOW_ALLOW_MODEL_CODE_EXECUTION=false` does for the whole process.
     pub forbid_code: bool,
 }
@@ -118,18 +120,24 @@ pub fn load(mlmodel: &MlModel, directory: &Path, options: &LoadOptions) -> Resul
         },
     };
     if options.engine == Engine::Native {
-        return Err(Error::new(Kind::Unimplemented, "NEEDS_PYTHON", format!("the model cannot be scored natively: {reason}"))
-            .remedy("load it with engine=\"auto\""));
+        let error = Error::new(Kind::Unimplemented, "NEEDS_PYTHON", format!("the model cannot be scored natively: {reason}"));
+        return Err(match mlmodel.flavor(python_function::NAME) {
+            Some(_) => error.remedy("load it with engine=\"python\""),
+            None => error.remedy(python_function::ADD),
+        });
     }
     load_python(mlmodel, directory, options, reason)
 }
 
-/// Which engine scores the model and why, for `inspect`. Reads the model's files, runs none of its code.
+/// Which engine scores the model and why, for `inspect`; an error where none can. Reads the model's files, runs none of its code.
 pub fn explain(mlmodel: &MlModel, directory: &Path) -> Result<(Engine, String)> {
-    Ok(match load_native(mlmodel, directory, &LoadOptions::default())? {
-        Ok(loaded) => (Engine::Native, loaded.reason),
-        Err(reason) => (Engine::Python, reason),
-    })
+    let reason = match load_native(mlmodel, directory, &LoadOptions::default())? {
+        Ok(loaded) => return Ok((Engine::Native, loaded.reason)),
+        Err(reason) => reason,
+    };
+    python_function::flavor(mlmodel, &reason)?;
+    python_function::check(mlmodel, directory)?;
+    Ok((Engine::Python, reason))
 }
 
 /// Qualified names of every class and function that the model's pickle or skops archive refers to, sorted. Runs none of its code.
@@ -150,6 +158,10 @@ fn load_native(mlmodel: &MlModel, directory: &Path, options: &LoadOptions) -> Re
         kernels::Path::choose()?;
         match loader(mlmodel, directory, options)? {
             Ok(model) => {
+                if let Some(reason) = lacking(mlmodel, &*model, options)? {
+                    reasons.push(format!("{flavor}: {reason}"));
+                    continue;
+                }
                 return Ok(Ok(Loaded {
                     model,
                     engine: Engine::Native,
@@ -171,8 +183,23 @@ fn load_native(mlmodel: &MlModel, directory: &Path, options: &LoadOptions) -> Re
     Ok(Err(reasons.join("; ")))
 }
 
+/// Why a native model cannot be scored with the params that are known, if it cannot.
+fn lacking(mlmodel: &MlModel, model: &dyn Model, options: &LoadOptions) -> Result<Option<NeedsPython>> {
+    let Some(schema) = &mlmodel.signature.params else { return Ok(None) };
+    let mut given = options.params.clone();
+    given.retain(|name, _| schema.iter().any(|spec| spec.name == *name));
+    let params = params::bind(Some(schema), &given)?;
+    match model.session(&SessionOptions { params, ..SessionOptions::default() }) {
+        Err(error) if error.kind() == Kind::Unimplemented => Ok(Some(error.message().to_owned())),
+        // Defaults that are no good may still be given otherwise.
+        Err(error) if !given.is_empty() => Err(error),
+        Ok(_) | Err(_) => Ok(None),
+    }
+}
+
 /// The fallback: Python workers. Here alone a model's own code begins to run, so here alone it is asked whether it may.
 fn load_python(mlmodel: &MlModel, directory: &Path, options: &LoadOptions, reason: NeedsPython) -> Result<Loaded> {
+    python_function::flavor(mlmodel, &reason)?;
     if options.forbid_code || !config::model_code_allowed()? {
         return Err(Error::new(
             Kind::PermissionDenied,

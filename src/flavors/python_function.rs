@@ -8,7 +8,7 @@ use arrow::{
 };
 use serde_yaml::{Mapping, Value};
 
-use super::{EnvManager, LoadOptions};
+use super::{EnvManager, LoadOptions, files};
 use crate::{
     error::{Error, Kind, Result},
     mlmodel::{ColumnType, MlModel, SchemaSpec},
@@ -18,6 +18,35 @@ use crate::{
 
 /// Name of the flavor.
 pub const NAME: &str = "python_function";
+
+/// What helps a model that nothing tells Python how to load.
+pub(super) const ADD: &str = "save it again with an MLflow flavor that adds python_function, as save_model and log_model do";
+
+/// The flavor's keys, or an error that says for what `reason` they are missed.
+pub(super) fn flavor<'a>(mlmodel: &'a MlModel, reason: &str) -> Result<&'a Mapping> {
+    mlmodel.flavor(NAME).ok_or_else(|| {
+        let message = format!("the model has no flavor python_function, which says how Python loads it ({reason})");
+        let flavors: Vec<&str> = mlmodel.flavor_names().collect();
+        Error::new(Kind::InvalidModel, "NO_USABLE_FLAVOR", message)
+            .expected("python_function, or a flavor that is scored natively")
+            .found(flavors.join(", "))
+            .remedy(ADD)
+    })
+}
+
+/// Refuses a model whose files are not there, or only in Git LFS: without them no worker need be started.
+pub fn check(mlmodel: &MlModel, directory: &Path) -> Result<()> {
+    let Some(flavor) = mlmodel.flavor(NAME) else { return Ok(()) };
+    for key in ["data", "model_path", "python_model"] {
+        let Some(path) = flavor.get(key).and_then(Value::as_str) else { continue };
+        let path = PathBuf::from(inside(directory, key, path)?);
+        match path.is_dir() {
+            true => files::refuse_pointers(&path)?,
+            false => files::refuse_pointer(&path)?,
+        }
+    }
+    Ok(())
+}
 
 /// A model over its pool of workers.
 pub struct PythonFunction {
@@ -29,14 +58,8 @@ pub struct PythonFunction {
 impl PythonFunction {
     /// Reads the flavor's keys. No Python runs before the first batch, or [`Model::warm`].
     pub fn load(mlmodel: &MlModel, directory: &Path, options: &LoadOptions) -> Result<Self> {
-        let Some(flavor) = mlmodel.flavor(NAME) else {
-            let flavors: Vec<&str> = mlmodel.flavor_names().collect();
-            let message = format!("the model in '{}' cannot be scored by its flavors", directory.display());
-            return Err(Error::new(Kind::InvalidModel, "NO_USABLE_FLAVOR", message)
-                .expected("python_function, or one with a native kernel")
-                .found(flavors.join(", "))
-                .remedy("save it with an MLflow flavor that adds python_function"));
-        };
+        let flavor = flavor(mlmodel, "Python was asked for")?;
+        check(mlmodel, directory)?;
         let environment = environment(flavor, directory, options);
         if let Environment::Local(_) = environment {
             environment.interpreter(&Context::default())?;

@@ -1,6 +1,7 @@
 //! The `MLmodel` file as data.
 
 pub mod json;
+pub mod pointer;
 mod python_function;
 mod read;
 mod scalar;
@@ -80,6 +81,7 @@ impl MlModel {
         })?;
         let mut bytes = Vec::new();
         file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(|error| Error::io(&path, error))?;
+        pointer::refuse(&path, &bytes)?;
         Self::parse_bytes(&bytes).map_err(|error| error.context(path.display()))
     }
 

@@ -123,7 +123,16 @@ impl Contents {
         let mut contents = if let Some(name) = &restored.python_env {
             Self::from_python_env(&load(&restored.directory, name)?)
         } else if let Some(name) = &restored.conda {
-            Self::from_conda(&load(&restored.directory, name)?)
+            let (contents, left_out) = Self::from_conda(&load(&restored.directory, name)?);
+            // Conda itself installs them.
+            if restored.manager != Manager::Conda && !left_out.is_empty() {
+                tracing::warn!(
+                    packages = left_out.join(", "),
+                    "packages that only conda installs are left out of an environment made by {}: env_manager conda installs them",
+                    if restored.manager == Manager::Uv { "uv" } else { "pip" },
+                );
+            }
+            contents
         } else {
             Self { packages: vec!["-r requirements.txt".into()], ..Self::default() }
         };
@@ -148,7 +157,8 @@ impl Contents {
         }
     }
 
-    fn from_conda(yaml: &Mapping) -> Self {
+    /// What `conda.yaml` says, and the packages in it that are conda's alone.
+    fn from_conda(yaml: &Mapping) -> (Self, Vec<String>) {
         let mut contents = Self::default();
         let mut left_out = Vec::new();
         for item in yaml.get("dependencies").and_then(Value::as_sequence).into_iter().flatten() {
@@ -165,10 +175,7 @@ impl Contents {
                 _ => left_out.push(text.to_owned()),
             }
         }
-        if !left_out.is_empty() {
-            tracing::warn!(packages = left_out.join(", "), "conda packages are left out of an environment made by pip");
-        }
-        contents
+        (contents, left_out)
     }
 }
 
@@ -262,8 +269,9 @@ mod tests {
     fn conda_files_of_every_age_are_read() {
         let yaml = "channels:\n- defaults\ndependencies:\n- python=3.6.4\n- conda-forge::pip=21.2\n- scikit-learn=0.19.1\n\
                     - pip:\n  - mlflow==0.8.2\n  - cloudpickle\nname: mlflow-env\n";
-        let contents = Contents::from_conda(&serde_yaml::from_str(yaml).unwrap());
+        let (contents, left_out) = Contents::from_conda(&serde_yaml::from_str(yaml).unwrap());
         assert_eq!(contents.python, "3.6.4");
+        assert_eq!(left_out, ["scikit-learn=0.19.1"]);
         assert_eq!(contents.build, ["pip==21.2"]);
         assert_eq!(contents.packages, ["mlflow==0.8.2", "cloudpickle"]);
         let unquoted = Contents::from_python_env(&serde_yaml::from_str("python: 3.9").unwrap());

@@ -35,6 +35,12 @@ pub trait Model: Send + Sync {
         true
     }
 
+    /// Whether a column that is none of [`Model::input`]'s may come along: one that the model's library leaves out by itself. Others
+    /// are refused where there is no signature.
+    fn leaves_out(&self, _column: &str) -> bool {
+        false
+    }
+
     /// Type of one prediction without params, when the model knows it before it has scored: a number or string, or a list of fixed
     /// size (one item an output column). Unknown for Python models.
     fn output(&self) -> Option<DataType>;

@@ -14,7 +14,10 @@ use super::{
     enforce::Enforcement,
     params,
 };
-use crate::{error::Result, mlmodel::Signature};
+use crate::{
+    error::{Error, Kind, Result},
+    mlmodel::Signature,
+};
 
 /// What a caller may ask of a [`Scorer`].
 #[derive(Debug, Clone, Default)]
@@ -110,9 +113,28 @@ impl Scorer {
         self.enforcement(input).map(|_| ())
     }
 
+    /// What is done with columns of this schema. A signature drops what it does not name, as in MLflow; without one the model's
+    /// library refuses it.
     fn enforcement(&self, input: &Schema) -> Result<Enforcement> {
+        let own = self.model.input();
         let reads = |from: &DataType| self.model.reads(from);
-        Enforcement::plan_for(&self.signature, self.model.input().as_deref(), &reads, input, &self.options)
+        let plan = Enforcement::plan_for(&self.signature, own.as_deref(), &reads, input, &self.options)?;
+        let unknown = plan.unknown().iter().find(|name| !self.model.leaves_out(name));
+        match unknown {
+            None => Ok(plan),
+            Some(name) => {
+                let own = own.iter().flat_map(|schema| schema.fields()).map(|field| field.name().as_str());
+                let message = "the model was not trained with this column";
+                Err(Error::new(Kind::InvalidArgument, "FEATURE_MISMATCH", message)
+                    .column(name)
+                    .expected(format!("[{}]", own.collect::<Vec<_>>().join(", ")))
+                    .found(format!(
+                        "[{}]",
+                        input.fields().iter().map(|field| field.name().as_str()).collect::<Vec<_>>().join(", ")
+                    ))
+                    .remedy("leave the column out, or save the model with a signature, which drops what it does not name"))
+            }
+        }
     }
 
     /// Starts one stream of batches that all have the schema `input`.

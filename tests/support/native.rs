@@ -14,7 +14,7 @@ use arrow::{
 };
 use mlflight::{
     error::Error,
-    flavors::{self, Engine, LoadOptions},
+    flavors::{self, Engine, LoadOptions, PythonRuntime},
     mlmodel::MlModel,
     score::{Context, Model, SessionOptions},
 };
@@ -48,6 +48,12 @@ pub fn names(cases: &Path) -> Vec<String> {
 pub fn load(directory: &Path, method: Option<&str>) -> Result<Arc<dyn Model>, Error> {
     let options = LoadOptions { engine: Engine::Native, predict_fn: method.map(str::to_owned), ..Default::default() };
     flavors::load(&MlModel::load(directory)?, directory, &options).map(|loaded| loaded.model)
+}
+
+/// Options whose Python is the test interpreter.
+pub fn local_python() -> LoadOptions {
+    let python = PythonRuntime { executable: Some(super::python()), ..PythonRuntime::default() };
+    LoadOptions { python, ..LoadOptions::default() }
 }
 
 /// Scores a batch with params.

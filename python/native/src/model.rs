@@ -46,7 +46,8 @@ struct State {
 
 impl State {
     fn load(spec: &ScoreSpec, directory: &str) -> Result<Self> {
-        let (load, options) = spec::options(spec)?;
+        let (mut load, options) = spec::options(spec)?;
+        load.params = options.params.clone();
         let loaded = LoadedModel::load(directory, &load)?;
         // A result type or params that cannot be are refused here rather than at the first batch.
         loaded.scorer(options.clone())?;

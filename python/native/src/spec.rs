@@ -6,7 +6,7 @@ use arrow::datatypes::{Field, Schema, SchemaRef};
 use arrow_pyarrow::ToPyArrow;
 use mlflight::{
     error::Result,
-    flavors::{LoadOptions, PythonRuntime},
+    flavors::{Engine, LoadOptions, PythonRuntime},
     flight::{
         client::Endpoint,
         spec::{self, Request, ScoreSpec},
@@ -180,8 +180,12 @@ pub fn asked(uri: String, mut keywords: Keywords<'_>) -> PyResult<(Request, Pyth
 fn plan(request: &Request, result_schema: Vec<u8>, python: PythonRuntime) -> Result<Spec> {
     let asked = !result_schema.is_empty();
     let mut spec = ScoreSpec { result_schema, ..spec::from_request(request)? };
-    let here = LoadOptions { python, ..spec::options(&spec)?.0 };
+    let here = LoadOptions { python, params: request.score.params.clone(), ..spec::options(&spec)?.0 };
     let loaded = LoadedModel::load(&spec.uri, &here)?;
+    if !here.params.is_empty() && loaded.loaded.engine == Engine::Python {
+        // Executors share loaded models among streams of all params: they are told which engine these need.
+        spec.engine = spec::engine_name(Engine::Python).into();
+    }
     let options = spec::options(&spec)?.1;
     let result = options.result.clone();
     let scorer = loaded.scorer(options)?;

@@ -17,8 +17,14 @@ use crate::{
 /// The columns an estimator was fitted on.
 pub(super) fn frame(view: View<'_>) -> Frame {
     let names = view.find("feature_names_in_").and_then(View::texts).map(Into::into);
-    let count = view.find("n_features_in_").and_then(View::int).and_then(|count| usize::try_from(count).ok());
+    let count = fitted_width(view).and_then(View::int).and_then(|count| usize::try_from(count).ok());
     Frame { names, count, needed: None }
+}
+
+/// How many columns an estimator says it was fitted on. Trees and ensembles of them called it otherwise before 0.24.
+fn fitted_width(view: View<'_>) -> Option<View<'_>> {
+    let old = ["sklearn.tree.", "sklearn.ensemble."].iter().any(|package| view.class().starts_with(package));
+    view.find("n_features_in_").or_else(|| view.find("n_features_").filter(|_| old))
 }
 
 /// The names of a classifier's classes.
@@ -50,7 +56,10 @@ pub(super) fn affine(view: View<'_>) -> Made<Affine> {
 
 /// How many columns an estimator was fitted on.
 pub(super) fn width(view: View<'_>) -> Made<usize> {
-    view.count_of("n_features_in_")
+    match fitted_width(view).and_then(View::int).map(usize::try_from) {
+        Some(Ok(count)) => Ok(count),
+        _ => view.count_of("n_features_in_"),
+    }
 }
 
 /// What a transformer does to a block that was validated.

@@ -24,6 +24,10 @@ struct Boosted {
     /// For each member, which class each of its own is.
     places: Vec<Vec<usize>>,
     classes: usize,
+    /// Votes for a class count against the others, since 1.3.1.
+    against: bool,
+    /// Probabilities are made of the votes, since 0.22.
+    probable: bool,
 }
 
 /// `AdaBoostClassifier`
@@ -39,8 +43,12 @@ pub(super) fn boosted(view: View<'_>) -> Made<Shared> {
     let Some(places) = places.filter(|_| weights.len() == members.len() && !members.is_empty()) else {
         return python("AdaBoostClassifier: its estimators' classes are not its own");
     };
+    if classes.len() < 2 {
+        return python("AdaBoostClassifier: it knows one class only");
+    }
     let frame = frame_of(view, &members);
-    let boosted = Boosted { members, weights, places, classes: classes.len() };
+    let (against, probable) = (view.release() >= [1, 3, 1], view.release() >= [0, 22, 0]);
+    let boosted = Boosted { members, weights, places, classes: classes.len(), against, probable };
     Ok(Classifier::around(view, frame, classes, boosted))
 }
 
@@ -50,7 +58,7 @@ impl Boosted {
         for ((member, &weight), places) in self.members.iter().zip(&self.weights).zip(&self.places) {
             let mut made = work.take();
             member.run(Method::Predict, input, work, &mut made)?;
-            let against = -1.0 / (self.classes - 1) as f64 * weight;
+            let against = if self.against { -1.0 / (self.classes - 1) as f64 * weight } else { 0.0 };
             for class in 0..self.classes {
                 for (sum, &vote) in out.column_mut(class).iter_mut().zip(made.column(0)) {
                     *sum += if places[vote as usize] == class { weight } else { against };
@@ -95,6 +103,10 @@ impl Classify for Boosted {
 
     fn decision(&self, input: &Block, work: &mut Work, out: &mut Block) -> Option<Result<()>> {
         Some(self.votes(input, work, out))
+    }
+
+    fn has_probabilities(&self) -> bool {
+        self.probable
     }
 
     fn predict(&self, input: &Block, work: &mut Work, out: &mut Block) -> Result<()> {

@@ -330,8 +330,14 @@ impl<'a> View<'a> {
 
     /// The version of scikit-learn that fitted the estimator, as (major, minor).
     pub(super) fn version(self) -> (u32, u32) {
+        let [major, minor, _] = self.release();
+        (major, minor)
+    }
+
+    /// The same as (major, minor, patch).
+    pub(super) fn release(self) -> [u32; 3] {
         let mut parts = self.word("_sklearn_version").split('.').map(|part| part.parse().unwrap_or(0));
-        (parts.next().unwrap_or(0), parts.next().unwrap_or(0))
+        [0; 3].map(|_: u32| parts.next().unwrap_or(0))
     }
 }
 

@@ -17,6 +17,9 @@ use crate::{
     kernels::columns::Column,
 };
 
+/// The column that a ranker takes for the query's id.
+pub(super) const QUERY: &str = "qid";
+
 fn mismatch(message: String) -> Error {
     Error::new(Kind::InvalidArgument, "FEATURE_MISMATCH", message)
 }
@@ -28,8 +31,7 @@ pub(super) fn places(model: &Inner, schema: &Schema, validate: bool) -> Result<V
         .iter()
         .enumerate()
         .map(|(at, field)| (at, field.name().as_str()))
-        // A ranker takes this column for the query's id.
-        .filter(|(_, name)| model.class != Class::Ranker || *name != "qid")
+        .filter(|(_, name)| model.class != Class::Ranker || *name != QUERY)
         .collect();
     let mut by_name = HashMap::with_capacity(fields.len());
     for (at, name) in &fields {

@@ -220,6 +220,10 @@ impl Model for XgbModel {
         }
     }
 
+    fn leaves_out(&self, column: &str) -> bool {
+        self.0.class == Class::Ranker && column == features::QUERY
+    }
+
     fn output(&self) -> Option<DataType> {
         let (kind, width) = self.0.answer().shape(self.0.state.labels.as_ref());
         Some(several(kind, width))

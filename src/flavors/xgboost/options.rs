@@ -8,7 +8,7 @@ use super::{Engine, Inner, class::Class};
 use crate::error::{Error, Kind, Result};
 
 /// Arguments that give something else than predictions.
-const ANALYSES: [&str; 4] = ["pred_leaf", "pred_contribs", "approx_contribs", "pred_interactions"];
+const ANALYSES: [&str; 3] = ["pred_leaf", "pred_contribs", "pred_interactions"];
 
 /// The params of one session, checked.
 #[derive(Debug, PartialEq)]
@@ -59,8 +59,8 @@ impl Asked {
                     return Err(Error::new(Kind::InvalidArgument, "PARAM_INVALID", message).remedy("leave it out"));
                 }
                 "validate_features" => asked.validate = truth(name, value)?,
-                // One output is one column either way.
-                "strict_shape" if booster => drop(truth(name, value)?),
+                // One output is one column either way; how contributions are computed changes nothing where none are asked for.
+                "strict_shape" | "approx_contribs" if booster => drop(truth(name, value)?),
                 "training" if booster && !truth(name, value)? => {}
                 "training" if booster => return Err(unsupported(name)),
                 analysis if booster && ANALYSES.contains(&analysis) => {

@@ -89,20 +89,34 @@ impl XgbSession {
         }
         match infinite {
             false => Ok(()),
-            true => Err(infinity(self.first_infinite(stride, rows).map(|row| start + row))),
+            true => Err(self.infinity(stride, start, rows)),
         }
     }
 
-    fn first_infinite(&self, stride: usize, rows: usize) -> Option<usize> {
-        self.block.chunks_exact(stride).filter_map(|run| run[..rows].iter().position(|value| value.is_infinite())).min()
+    /// The error for the first infinity in the block, whose first row is row `start` of the batch.
+    fn infinity(&self, stride: usize, start: usize, rows: usize) -> Error {
+        let infinite = |run: &[f32]| run[..rows].iter().position(|value| value.is_infinite());
+        let runs = self.block.chunks_exact(stride).enumerate();
+        let first = runs.filter_map(|(at, run)| Some((infinite(run)?, at))).min();
+        let (row, at) = first.unwrap_or_default();
+        let feature = match &self.model.engine {
+            Engine::Linear { .. } => Some(at),
+            Engine::Trees { ensemble, .. } => ensemble.features().get(at).map(|&feature| feature as usize),
+        };
+        let column = self.places.as_ref().and_then(|(schema, places)| {
+            let place = places.get(feature?).copied().flatten()?;
+            Some(schema.field(place).name().clone())
+        });
+        infinity(start + row, column)
     }
 }
 
-fn infinity(row: Option<usize>) -> Error {
+fn infinity(row: usize, column: Option<String>) -> Error {
     let error = Error::new(Kind::InvalidArgument, "INFINITE_INPUT", "XGBoost refuses infinity and values too large for a float")
-        .remedy("replace them, by null where they mean missing");
-    match row {
-        Some(row) => error.row(row as u64),
+        .remedy("replace them, by null where they mean missing")
+        .row(row as u64);
+    match column {
+        Some(column) => error.column(column),
         None => error,
     }
 }
@@ -113,11 +127,7 @@ fn refuse_infinity_in(column: &Column, batch: &RecordBatch, place: Option<usize>
         let rows = BLOCK.min(batch.num_rows() - start);
         column.fill(start..start + rows, &mut run);
         if let Some(row) = run[..rows].iter().position(|value| value.is_infinite()) {
-            let error = infinity(Some(start + row));
-            return Err(match place {
-                Some(place) => error.column(batch.schema_ref().field(place).name()),
-                None => error,
-            });
+            return Err(infinity(start + row, place.map(|place| batch.schema_ref().field(place).name().clone())));
         }
     }
     Ok(())

@@ -42,6 +42,8 @@ pub struct Enforcement {
     unwrap: bool,
     /// The columns that come are those the model takes.
     unchanged: bool,
+    /// Columns that a model without signature does not know.
+    unknown: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -74,6 +76,10 @@ impl Enforcement {
             },
             _ => (input.fields().clone(), false),
         };
+        let unknown = match (inputs, model) {
+            (None, Some(model)) => unknown(&fields, model),
+            _ => Vec::new(),
+        };
         let planner = Planner { fields: &fields, rules, reads, made: Vec::new() };
         let made = match (inputs, model) {
             (Some(SchemaSpec::Columns(specs)), _) if specs.iter().any(|spec| spec.name.is_none()) => {
@@ -87,7 +93,13 @@ impl Enforcement {
         let (columns, fields): (Vec<Column>, Vec<_>) = made.into_iter().unzip();
         let schema = Schema::new(fields);
         let kept = columns.iter().enumerate().all(|(at, column)| column.source == at && column.rule.keeps());
-        Ok(Self { columns, unwrap, unchanged: kept && !unwrap && schema.fields == input.fields, schema: Arc::new(schema) })
+        let unchanged = kept && !unwrap && schema.fields == input.fields;
+        Ok(Self { columns, unwrap, unchanged, schema: Arc::new(schema), unknown })
+    }
+
+    /// Columns of the input that a model without signature was not trained with.
+    pub(super) fn unknown(&self) -> &[String] {
+        &self.unknown
     }
 
     /// The schema of what [`Enforcement::apply`] returns.
@@ -122,6 +134,13 @@ impl Enforcement {
         let converted = self.columns.iter().zip(self.schema.fields()).filter(|(column, _)| !column.rule.keeps());
         converted.map(|(_, field)| field.data_type().primitive_width().unwrap_or(16).saturating_mul(rows)).sum()
     }
+}
+
+/// The names of columns that a model's own do not have.
+fn unknown(fields: &Fields, model: &Schema) -> Vec<String> {
+    let known: std::collections::HashSet<&str> = model.fields().iter().map(|field| field.name().as_str()).collect();
+    let names = fields.iter().map(|field| field.name().as_str());
+    names.filter(|name| !known.contains(name)).map(str::to_owned).collect()
 }
 
 /// A field of the one struct column; null where the struct is.

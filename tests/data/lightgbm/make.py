@@ -4,8 +4,11 @@ Makes ``VERSION/CASE.lgb`` (a Booster's text) or ``VERSION/CASE.pkl`` (a scikit-
 model ``VERSION/CASE.json``: the ``columns`` of a table (``values`` with null where one is missing, of ``kind`` float, int, flag
 or word) and what ``predict`` answers for it, a list a row; decimals are texts, which no reader of JSON rounds.
 
+``make.py CASE ...`` makes these cases alone.
+
 2.2.3 and 2.3.1 ran on Python 3.8 with NumPy 1.23, pandas 1.5 and scikit-learn 1.0, 3.3.5 on 3.10 with NumPy 1.23, pandas 2.0 and
-scikit-learn 1.2, 4.0.0 on 3.11 with NumPy 1.26, pandas 2.2 and scikit-learn 1.4.
+scikit-learn 1.2, 4.0.0 on 3.11 with NumPy 1.26, pandas 2.2 and scikit-learn 1.4. 2.1.2 and 3.0.0 to 3.2.1 ran as 2.2.3 did, 4.1.0 to
+4.5.0 as 4.0.0, 4.6.0 on 3.12 with NumPy 2.2, pandas 2.3 and scikit-learn 1.6.
 """
 
 import json
@@ -46,8 +49,9 @@ def words(count):
 def booster(frame, y, rounds=4, **params):
     """Train a Booster."""
     settings = dict(QUIET, **params)
-    categorical = settings.pop("categorical", "auto")
-    return lgb.train(settings, lgb.Dataset(frame, y, categorical_feature=categorical, params=dict(settings)), rounds)
+    categorical, weight = settings.pop("categorical", "auto"), settings.pop("weight", None)
+    data = lgb.Dataset(frame, y, weight=weight, categorical_feature=categorical, params=dict(settings))
+    return lgb.train(settings, data, rounds)
 
 
 def at_thresholds(model):
@@ -78,6 +82,10 @@ def cases():
     ]:
         yield name, booster(x, label, objective=objective), few
     yield "sqrt", booster(x, y, objective="regression", reg_sqrt=True), few
+    weights = np.arange(200) % 10 / 10.0
+    mixed = x.assign(f3=x["f3"].fillna(0).round().astype("int64"), f4=x["f4"].fillna(0) > 0)
+    scored = few.assign(f3=few["f3"].fillna(0).round().astype("int64"), f4=few["f4"].fillna(0) > 0)
+    yield "weights", booster(mixed, y, objective="regression", weight=weights), scored
     yield "multiclass", booster(x, kinds, objective="multiclass", num_class=3), few
     yield "multiclassova", booster(x, kinds, objective="multiclassova", num_class=3, sigmoid=0.7), few
     yield "dart", booster(x, y, 8, objective="regression", boosting="dart", drop_rate=0.5), few
@@ -132,6 +140,8 @@ def main():
     out = os.path.join(HERE, lgb.__version__)
     os.makedirs(out, exist_ok=True)
     for name, model, rows in cases():
+        if sys.argv[1:] and name not in sys.argv[1:]:
+            continue
         if isinstance(model, lgb.Booster):
             model.save_model(os.path.join(out, name + ".lgb"))
         else:

@@ -5,13 +5,17 @@ where it writes that), and for each model what it predicts for ``rows()`` as ``V
 answers ``predict`` and ``margin``, lists of rows, whose decimals are single floats in full; of a scikit-learn class also its name
 as ``class``. These are answers of the model that was read from the file again, as MLflow reads it.
 
+``make.py few`` leaves out cases that other versions of the same time have, and what is in two formats.
+
 Versions 1.0.2 to 1.5.2 ran on Python 3.8 with NumPy 1.23, pandas 1.5 and scikit-learn 1.0, 1.6.2 and 1.7.6 on 3.10 with
-NumPy 1.23, pandas 1.5 or 2.0 and scikit-learn 1.2, 2.1.4 to 3.2.0 on 3.10 with NumPy 2.0, pandas 2.3 and scikit-learn 1.5.
+NumPy 1.23, pandas 1.5 or 2.0 and scikit-learn 1.2, 2.0.3 to 3.0.5 and 3.2.0 on 3.10 with NumPy 2.0, pandas 2.3 and scikit-learn 1.5, 3.1.3 and 3.3.0 on 3.12 with
+NumPy 2.3, pandas 2.3 and scikit-learn 1.8. 0.90 ran on Python 3.8 as 1.0.2 did; its only format is the binary one.
 """
 
 import json
 import os
 import shutil
+import sys
 import warnings
 
 import numpy as np
@@ -20,6 +24,9 @@ import xgboost as xgb
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 FEATURES = [f"f{i}" for i in range(5)]
+FEW = sys.argv[1:] == ["few"]
+# What only a full run writes.
+MORE = {"squarederror", "poisson", "dart", "linear", "linear_softprob", "forest", "regressor_dart"}
 
 
 def rows(count):
@@ -54,6 +61,26 @@ def boosters():
         yield "vectors", {"objective": "reg:squarederror", "multi_strategy": "multi_output_tree"}, np.stack([y, -y, y * y], 1)
 
 
+def mixed(count):
+    """Return a table of doubles, whole numbers and truth values."""
+    frame = table(count)
+    whole = np.floor(frame["f3"].fillna(0.0)).astype("int64")
+    return frame.assign(f3=whole, f4=frame["f4"].fillna(0.0) > 0)
+
+
+def weights(count):
+    """Return weights, some of them zero."""
+    return np.arange(count) % 10 / 10.0
+
+
+def words(count):
+    """Return doubles and a category by name."""
+    frame = table(count)
+    names = np.array(["amber", "blue", "öl", "日本"], dtype=object)[np.arange(count) * 7 % 4]
+    names[::9] = None
+    return frame.assign(f4=pd.Categorical(names, categories=["öl", "amber", "日本", "blue"]))
+
+
 def categories():
     """Return a Booster whose last feature is a category, by number."""
     x, y = rows(200), target(rows(200))
@@ -75,6 +102,7 @@ def estimators():
     yield "regressor_missing", xgb.XGBRegressor(missing=missing, **options).fit(x.fillna(missing), y)
     named = np.array([7, 3, 5])[kinds] if VERSION < (1, 6) else kinds
     few = dict(options, n_estimators=2)
+    yield "regressor_weights", xgb.XGBRegressor(**few).fit(mixed(200), y, sample_weight=weights(200))
     yield "classifier", xgb.XGBClassifier(**few).fit(x, named)
     named = np.array(["no", "yes"])[(y > -4).astype(int)] if VERSION < (1, 6) else (y > -4).astype(int)
     yield "classifier_two", xgb.XGBClassifier(**options).fit(x, named)
@@ -99,7 +127,7 @@ def saved(model, name):
     # The binary format holds neither.
     if VERSION < (3, 1) and name not in {"vectors", "categories"}:
         formats.append("bin")
-    for suffix in formats:
+    for suffix in formats[-1:] if FEW and VERSION < (1, 2) else formats[:1] if FEW else formats:
         path = os.path.join(HERE, xgb.__version__, f"{name}.{suffix}")
         # What is no known suffix was the binary format at first; later this one was.
         first = path.replace(".bin", ".deprecated")
@@ -119,14 +147,15 @@ def answers(predict):
 def booster_answers(file, scored):
     """Return what the Booster in a file predicts."""
     booster = xgb.Booster(model_file=file)
-    return answers(lambda **options: booster.predict(xgb.DMatrix(scored), validate_features=True, **options))
+    scored = xgb.DMatrix(scored, enable_categorical=True) if VERSION >= (1, 6) else xgb.DMatrix(scored)
+    return answers(lambda **options: booster.predict(scored, validate_features=True, **options))
 
 
-def estimator_answers(kind, file):
+def estimator_answers(kind, file, scored):
     """Return what the estimator in a file predicts."""
     model = kind()
     model.load_model(file)
-    found = answers(lambda **options: model.predict(table(24), validate_features=True, **options))
+    found = answers(lambda **options: model.predict(scored, validate_features=True, **options))
     return dict(found, **{"class": kind.__name__})
 
 
@@ -147,6 +176,8 @@ def main():
     """Write the models of the XGBoost that runs this."""
     os.makedirs(os.path.join(HERE, xgb.__version__), exist_ok=True)
     for name, settings, y in boosters():
+        if FEW and name in MORE:
+            continue
         x = np.nan_to_num(rows(200)) if "linear" in name else rows(200)
         train = xgb.DMatrix(x, label=y, feature_names=FEATURES)
         depth = {} if "linear" in name else {"max_depth": 3}
@@ -157,8 +188,18 @@ def main():
         # Codes of all kinds: negative ones, halves, and more than the training saw.
         scored = table(24).assign(f4=lambda frame: frame["f4"] * 9)
         write("categories", [booster_answers(file, scored) for file in saved(categories(), "categories")])
+    train = xgb.DMatrix(mixed(200), label=target(rows(200)), weight=weights(200))
+    booster = xgb.train({"objective": "reg:squarederror", "nthread": 1, "max_depth": 3}, train, 3)
+    write("flags", [booster_answers(file, mixed(24)) for file in saved(booster, "flags")])
+    if VERSION >= (3, 1):
+        train = xgb.DMatrix(words(200), label=target(rows(200)) + np.sin(np.arange(200) * 7 % 4) * 4, enable_categorical=True)
+        booster = xgb.train({"nthread": 1, "max_depth": 3, "max_cat_to_onehot": 2}, train, 3)
+        write("words", [booster_answers(file, words(24)) for file in saved(booster, "words")])
     for name, model in estimators():
-        write(name, [estimator_answers(type(model), file) for file in saved(model, name)])
+        if FEW and name in MORE:
+            continue
+        scored = mixed(24) if name == "regressor_weights" else table(24)
+        write(name, [estimator_answers(type(model), file, scored) for file in saved(model, name)])
 
 
 VERSION = tuple(map(int, xgb.__version__.split(".")[:2]))
