@@ -166,4 +166,6 @@ def make(mark: str, name: str) -> Callable[..., Any]:
         return over_row(values, named)
 
     body.__name__ = body.__qualname__ = name
+    # A user's own function may hold the UDF, which is pickled as its function, or that function.
+    body.func = body  # type: ignore[attr-defined]
     return body

@@ -31,13 +31,12 @@ class Recent(Generic[T]):
 
     def get(self, key: Any, make: Callable[[], T]) -> T:
         """Return the value of a key."""
-        if key in self._values:
-            self._values.move_to_end(key)
-        else:
-            # Room is made first, so that the memory of two models too many is never held.
-            while len(self._values) >= self._size:
-                self._values.popitem(last=False)
+        if key not in self._values:
+            # One that cannot be made takes nobody's place.
             self._values[key] = make()
+            if len(self._values) > self._size:
+                self._values.popitem(last=False)
+        self._values.move_to_end(key)
         return self._values[key]
 
     def __len__(self) -> int:

@@ -8,6 +8,7 @@ import json
 import os
 import re
 import sys
+import typing
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -197,6 +198,10 @@ class ModelUdf:
             )
         # Quoted: a name with a dot is a column's name, not a field of a struct.
         return tuple(f"`{name.replace('`', '``')}`" for name in spec.input_names)
+
+    def __reduce__(self) -> Any:
+        # Where a user's own function holds the UDF, its function is what can be called there.
+        return typing.cast, ("function", self._inner.func)
 
     @property
     def metadata(self) -> Any:

@@ -2,9 +2,11 @@
 package io.mlflight.spark
 
 import java.nio.charset.StandardCharsets.UTF_8
+import java.nio.file.{Files, Paths}
 
 import scala.util.Try
 
+import org.apache.spark.sql.SparkSession
 import org.apache.spark.sql.internal.SQLConf
 
 /**
@@ -36,7 +38,15 @@ private[spark] object Settings {
 
   def nativePath(conf: SQLConf): Option[String] = text(conf, NativeLibrary.PATH_KEY)
 
-  def caFile(conf: SQLConf): Option[String] = text(conf, CaFileKey)
+  /** A file on the executors: the driver can look for it where it is the executor. */
+  def caFile(conf: SQLConf): Option[String] = {
+    val file = text(conf, CaFileKey)
+    val here = SparkSession.getDefaultSession.exists(_.sparkContext.isLocal)
+    file.filter(path => here && !Files.isRegularFile(Paths.get(path))).foreach { path =>
+      refuse(s"$CaFileKey is '$path', where there is no file; it may be the path of a PEM file")
+    }
+    file
+  }
 
   /** Rows in a batch on the row path. */
   def maxRecords(conf: SQLConf): Int = text(conf, MaxRecordsKey) match {
