@@ -137,7 +137,7 @@ class Model:
             table = pa.Table.from_pandas(frame, preserve_index=False)
         except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
             raise invalid(f"the frame cannot be taken over as Arrow data: {error.args[0]}") from error
-        chunks = self._predict(table, params)
+        chunks = self._predict(_with_none(frame, table), params)
         if pa.types.is_struct(chunks.type):
             answer = pa.Table.from_batches(
                 [pa.RecordBatch.from_struct_array(chunk) for chunk in chunks.chunks],
@@ -151,6 +151,16 @@ class Model:
 
     def __repr__(self) -> str:
         return f"<mlflight.Model {self._native.uri!r}, {self.flavor}, {self.engine}>"
+
+
+def _with_none(frame: pd.DataFrame, table: pa.Table) -> pa.Table:
+    """Say of which columns of text the missing values are ``None`` and not NaN: scikit-learn tells them apart, Arrow does not."""
+    known = schema = table.schema
+    for at, field in enumerate(known):
+        values = frame.iloc[:, at]
+        if values.dtype == object and table.column(at).null_count and any(value is None for value in values[values.isna()]):
+            schema = schema.set(at, field.with_metadata({"mlflight.nulls_are_none": ""}))
+    return table if schema is known else table.cast(schema)
 
 
 def _plain(value: Any) -> Any:

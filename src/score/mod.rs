@@ -24,6 +24,9 @@ use crate::error::Result;
 /// Name of the one column that a [`Scorer`] returns.
 pub const PREDICTION: &str = "prediction";
 
+/// Metadata of a field by which a caller says that the nulls of a column of text are Python's `None`, and cannot be NaN.
+pub const NULLS_ARE_NONE: &str = "mlflight.nulls_are_none";
+
 /// A loaded model. Immutable and shared by every stream that scores with it.
 pub trait Model: Send + Sync {
     /// The columns the model reads, when it knows them without a signature (a native model's feature names and types).
