@@ -159,7 +159,7 @@ def _with_none(frame: pd.DataFrame, table: pa.Table) -> pa.Table:
     for at, field in enumerate(known):
         values = frame.iloc[:, at]
         if values.dtype == object and table.column(at).null_count and any(value is None for value in values[values.isna()]):
-            schema = schema.set(at, field.with_metadata({"mlflight.nulls_are_none": ""}))
+            schema = schema.set(at, field.with_metadata({"mlflight.missing": "none"}))
     return table if schema is known else table.cast(schema)
 
 

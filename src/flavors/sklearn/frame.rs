@@ -9,7 +9,7 @@ use arrow::{
 
 use super::{
     Inner,
-    view::{Symbols, UNKNOWN},
+    view::{NONE, Symbols},
 };
 use crate::{
     error::{Error, Kind as ErrorKind, Result},
@@ -17,7 +17,7 @@ use crate::{
         block::{Block, Kind},
         columns::{Column, doubles},
     },
-    score::NULLS_ARE_NONE,
+    score::MISSING,
 };
 
 /// A column of a batch that the block cannot read where it is.
@@ -124,27 +124,26 @@ pub(super) fn begin(
             block.lend(at, values.clone());
             continue;
         }
-        let mut read = input(array, at, nulls_are_none, block);
-        if let Ok(Input::Texts(_, null)) = &mut read
-            && !nulls_are_none
-            && batch.schema_ref().field(place).metadata().contains_key(NULLS_ARE_NONE)
-        {
-            // A model that knows NaN alone takes it for a text that it does not know.
-            *null = UNKNOWN;
-        }
+        let null = match batch.schema_ref().field(place).metadata().get(MISSING).map(String::as_str) {
+            Some("none") => NONE,
+            Some("nan") => f64::NAN,
+            _ if nulls_are_none => NONE,
+            _ => f64::NAN,
+        };
+        let read = input(array, at, null, block);
         inputs.push((at, read.map_err(|error| error.column(batch.schema_ref().field(place).name()))?));
     }
     Ok(inputs)
 }
 
-/// A column that has to be converted.
-fn input(array: &ArrayRef, at: usize, nulls_are_none: bool, block: &mut Block) -> Result<Input> {
+/// A column that has to be converted; a null among its texts is this number.
+fn input(array: &ArrayRef, at: usize, null: f64, block: &mut Block) -> Result<Input> {
     if let Some(column) = Column::new(array) {
         block.set_kind(
             at,
             match array.data_type() {
                 DataType::Boolean if array.null_count() > 0 => Kind::Object,
-                DataType::Null if nulls_are_none => Kind::Object,
+                DataType::Null if null == NONE => Kind::Object,
                 _ => column.kind(),
             },
         );
@@ -154,7 +153,7 @@ fn input(array: &ArrayRef, at: usize, nulls_are_none: bool, block: &mut Block) -
         Some(_) => {
             block.set_kind(at, Kind::Symbol);
             let array = arrow::compute::cast(array, &DataType::Utf8)?;
-            Ok(Input::Texts(array.as_string::<i32>().clone(), f64::NAN))
+            Ok(Input::Texts(array.as_string::<i32>().clone(), null))
         }
         None => Err(Error::new(
             ErrorKind::InvalidArgument,

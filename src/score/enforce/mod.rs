@@ -27,7 +27,7 @@ use rule::{Refusal, Rule};
 use segments::Segments;
 use zone::Zone;
 
-use super::{Compat, Context, NULLS_ARE_NONE, ScoreOptions, numbers};
+use super::{Compat, Context, ScoreOptions, numbers};
 use crate::{
     error::{Error, Kind, Result},
     mlmodel::{ColumnSpec, ColumnType, SchemaSpec, Signature},
@@ -191,10 +191,8 @@ impl Planner<'_> {
             other => other,
         };
         let (rule, to) = planned.map_err(|refusal| mismatch(name, refusal))?;
-        let mut field = Field::new(name, to, true);
-        if let Some(said) = self.fields[source].metadata().get(NULLS_ARE_NONE) {
-            field.metadata_mut().insert(NULLS_ARE_NONE.to_owned(), said.clone());
-        }
+        // What a caller noted on a column goes with it.
+        let field = Field::new(name, to, true).with_metadata(self.fields[source].metadata().clone());
         self.made.push((Column { source, rule }, Arc::new(field)));
         Ok(())
     }
