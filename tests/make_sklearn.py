@@ -3,8 +3,9 @@
 ``make_sklearn.py OUT [NAME ...]`` loops over ``sklearn.utils.all_estimators()`` and some combinations, and writes for each case
 ``OUT/NAME/FORMAT/`` (saved by MLflow, for every serialization format), ``OUT/NAME/input.arrow`` (rows to score) and
 ``OUT/NAME/expected.arrow``: columns ``METHOD:0``, ``METHOD:1``, ... for each method that there is. ``OUT/NAME/case.json`` says
-whether answers must be equal to the last bit, or agree in single precision only. What cannot be fitted or saved is listed
-with its reason in ``OUT/left-out.json``.
+whether answers must be equal to the last bit, or agree in single precision only. ``OUT/NAME/probe.PROBE.arrow`` holds a few rows
+with something in them that estimators refuse or do not know, beside what each method answers to them; the metadata names the
+column, and the methods that refuse. What cannot be fitted or saved is listed with its reason in ``OUT/left-out.json``.
 """
 
 from __future__ import annotations
@@ -55,6 +56,10 @@ SIGNATURES = {
     "position.tensor": ModelSignature(Schema([TensorSpec(np.dtype("float64"), (-1, 4))])),
     "text.tensor": ModelSignature(Schema([TensorSpec(np.dtype("str"), (-1,))])),
 }
+
+
+# Cases whose model comes with a pandas that makes None of a null among texts.
+OLD_PANDAS = "none.unseen."
 
 
 SPLINES: dict[str, dict[str, Any]] = {
@@ -241,6 +246,7 @@ def combinations() -> Iterator[tuple[str, BaseEstimator, pd.DataFrame]]:
         VotingClassifier,
     )
     from sklearn.linear_model import LinearRegression, SGDClassifier, TweedieRegressor
+    from sklearn.multioutput import MultiOutputClassifier
     from sklearn.neural_network import MLPClassifier
     from sklearn.pipeline import FeatureUnion, Pipeline
     from sklearn.preprocessing import (
@@ -304,6 +310,8 @@ def combinations() -> Iterator[tuple[str, BaseEstimator, pd.DataFrame]]:
     yield "two.targets", LinearRegression().fit(d, np.stack([t, -t], axis=1)), d
     yield "two.targets.forest", RandomForestRegressor(10, random_state=SEED).fit(d, np.stack([t, -t], axis=1)), d
     yield "two.labels.forest", RandomForestClassifier(10, random_state=SEED).fit(i, np.stack([k, k % 2], axis=1)), i
+    outputs = MultiOutputClassifier(RandomForestClassifier(5, random_state=SEED))
+    yield "two.labels.outputs", outputs.fit(i, np.stack([k, k % 2], axis=1)), i
     yield "two.labels.tree", DecisionTreeClassifier(max_depth=3).fit(i, np.stack([k, k % 2], axis=1)), i
     yield "trees.deep", ExtraTreesClassifier(30, random_state=SEED).fit(a, b), a
     yield "trees.missing", RandomForestClassifier(10, random_state=SEED).fit(holes(a), b), holes(a)
@@ -335,6 +343,72 @@ def combinations() -> Iterator[tuple[str, BaseEstimator, pd.DataFrame]]:
     pair = [("a", make_pipeline(StandardScaler(), LogisticRegression())), ("b", DecisionTreeClassifier(max_depth=3))]
     yield "voting.soft", VotingClassifier(pair, voting="soft", weights=[2, 1]).fit(i, np.array(["x", "y", "z"])[k]), i
     yield "stacking.passthrough", StackingClassifier(pair, passthrough=True).fit(i, k), i
+
+
+def absences() -> Iterator[tuple[str, BaseEstimator, pd.DataFrame]]:
+    """Yield encoders and imputers of columns of objects, which may hold both None and NaN."""
+    from sklearn.ensemble import HistGradientBoostingClassifier
+    from sklearn.impute import MissingIndicator
+    from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, TargetEncoder
+    from sklearn.tree import DecisionTreeClassifier
+
+    rng = np.random.default_rng(SEED)
+    words = np.array(["a", "b", "c", None], dtype=object)[rng.choice(4, 200, p=[0.4, 0.3, 0.05, 0.25])]
+    sizes = np.array(["s", "m", "l"], dtype=object)[rng.integers(0, 3, 200)]
+    y = rng.integers(0, 4, 200)
+
+    def objects(**columns: Any) -> pd.DataFrame:
+        return pd.DataFrame({name: pd.Series(list(values), dtype=object) for name, values in columns.items()})
+
+    x = objects(word=words, size=sizes)
+    # Scored with None where training had NaN, or both.
+    unseen = objects(word=[np.nan if word is None else word for word in words], size=sizes)
+    both = objects(word=[np.nan if word is None and at % 2 else word for at, word in enumerate(words)], size=sizes)
+    flags = objects(flag=[None if word is None else word == "a" for word in words], size=sizes)
+    known = {"handle_unknown": "use_encoded_value", "unknown_value": -1}
+    ordinals: dict[str, dict[str, Any]] = {
+        "plain": {},
+        "known": known | {"encoded_missing_value": -5},
+        "nan": {"handle_unknown": "use_encoded_value", "unknown_value": np.nan},
+        "frequent": known | {"min_frequency": 20},
+        "few": known | {"max_categories": 3},
+    }
+    hots: dict[str, dict[str, Any]] = {
+        "plain": {},
+        "ignored": {"handle_unknown": "ignore", "drop": "first"},
+        "binary": {"drop": "if_binary"},
+        "seldom": {"handle_unknown": "infrequent_if_exist", "min_frequency": 20},
+    }
+    targets = {"smooth": 2.0, "random_state": SEED}
+    tree = DecisionTreeClassifier(random_state=SEED)
+    for name, options in ordinals.items():
+        yield f"none.ordinal.{name}", make_pipeline(OrdinalEncoder(**options), tree).fit(x, y), x
+        if "min_frequency" not in options and "max_categories" not in options:
+            yield f"none.both.ordinal.{name}", make_pipeline(OrdinalEncoder(**options), tree).fit(both, y), x
+        if options and name not in ("frequent", "few"):
+            yield f"none.unseen.ordinal.{name}", make_pipeline(OrdinalEncoder(**options), tree).fit(unseen, y), x
+    for name, options in hots.items():
+        yield f"none.hot.{name}", make_pipeline(OneHotEncoder(**options), Ridge()).fit(x, y), x
+        yield f"none.both.hot.{name}", make_pipeline(OneHotEncoder(**options), Ridge()).fit(both, y), x
+        if "handle_unknown" in options:
+            yield f"none.unseen.hot.{name}", make_pipeline(OneHotEncoder(**options), Ridge()).fit(unseen, y), x
+    yield "none.flags", make_pipeline(OneHotEncoder(), Ridge()).fit(flags, y), flags
+    for name, table in (("", x), ("both.", both), ("unseen.", unseen)):
+        yield f"none.{name}target", make_pipeline(TargetEncoder(**targets), Ridge()).fit(table, y), x
+        hist = HistGradientBoostingClassifier(max_iter=5, categorical_features=["word", "size"])
+        yield f"none.{name}hist", hist.fit(table, y), x
+    ignore = OneHotEncoder(handle_unknown="ignore")
+    for name, options in {
+        "frequent": {"strategy": "most_frequent"},
+        "constant": {"strategy": "constant", "fill_value": "z"},
+    }.items():
+        filled = SimpleImputer(missing_values=None, add_indicator=True, **options)
+        yield f"none.filled.{name}", make_pipeline(filled, ignore, Ridge()).fit(x, y), x
+        # NaN alone is filled in: None stays, a category of its own where training had it.
+        yield f"none.kept.{name}", make_pipeline(SimpleImputer(**options), ignore, Ridge()).fit(x, y), x
+        yield f"none.unseen.kept.{name}", make_pipeline(SimpleImputer(**options), ignore, Ridge()).fit(unseen, y), x
+    marked = MissingIndicator(missing_values=None, features="all")
+    yield "none.marked", make_pipeline(marked, Ridge()).fit(x, y), x
 
 
 def transformations() -> Iterator[tuple[str, BaseEstimator, pd.DataFrame]]:
@@ -524,26 +598,73 @@ def documents() -> Iterator[tuple[str, BaseEstimator, pd.DataFrame]]:
     yield "text.table", make_pipeline(TfidfVectorizer(), logistic).fit(x["text"], labels), x[["text"]]
 
 
-GROUPS = {group.__name__: group for group in (combinations, transformations, neighborhoods, documents)}
+GROUPS = {group.__name__: group for group in (combinations, absences, transformations, neighborhoods, documents)}
+
+
+def answer(model: BaseEstimator, method: str, x: pd.DataFrame) -> dict[str, pa.Array]:
+    """Return what a method gives, a column each; nothing where it gives no array."""
+    given = getattr(model, method)(x["text"] if hasattr(model, "steps") and hasattr(model[0], "get_stop_words") else x)
+    if isinstance(given, list):
+        return {}
+    matrix = np.asarray(given).reshape(len(given), -1)
+    columns = {}
+    for at in range(matrix.shape[1]):
+        values = matrix[:, at]
+        columns[f"{method}:{at}"] = pa.array(values.tolist() if values.dtype.kind in "OU" else values, from_pandas=False)
+    return columns
 
 
 def answers(model: BaseEstimator, x: pd.DataFrame) -> pa.Table:
-    """Return what every method gives, a column each."""
+    """Return what every method gives."""
     columns: dict[str, Any] = {}
     for method in METHODS:
-        if not hasattr(model, method):
-            continue
-        answer = getattr(model, method)(x["text"] if hasattr(model, "steps") and hasattr(model[0], "get_stop_words") else x)
-        if isinstance(answer, list):
-            continue
-        answer = np.asarray(answer)
-        matrix = answer.reshape(len(answer), -1)
-        for at in range(matrix.shape[1]):
-            values = matrix[:, at]
-            columns[f"{method}:{at}"] = pa.array(values.tolist() if values.dtype.kind in "OU" else values, from_pandas=False)
+        if hasattr(model, method):
+            columns |= answer(model, method, x)
     if not columns:
         raise LeftOut("no method answers with an array")
     return pa.table(columns)
+
+
+def probes(x: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
+    """Yield a few rows with something odd in one column: the name of the oddity, the column, the rows."""
+    rows = x.iloc[:6].reset_index(drop=True)
+
+    def put(column: str, value: Any) -> pd.DataFrame:
+        values = [value if at == 3 else known for at, known in enumerate(rows[column])]
+        return rows.assign(**{column: pd.Series(values, dtype=rows[column].dtype)})
+
+    floats = [column for column in x if x[column].dtype.kind == "f"]
+    words = [column for column in x if any(isinstance(value, str) for value in rows[column])]
+    if floats:
+        column = floats[len(floats) // 2]
+        yield "infinity", column, put(column, np.inf)
+        yield "NaN", column, put(column, np.nan)
+        if x[column].dtype == "float64":
+            yield "1e39", column, put(column, 1e39)
+        yield "number", column, put(column, 12345.5)
+        yield "text", column, rows.assign(**{column: ["abc"] * len(rows)})
+    if words:
+        yield "category", words[0], put(words[0], "never seen")
+        yield "None", words[0], put(words[0], None)
+    yield "empty", "", rows.iloc[:0]
+
+
+def probe(model: BaseEstimator, x: pd.DataFrame, case: Path) -> None:
+    """Write what the library does with odd rows."""
+    for name, column, rows in probes(x):
+        data = pa.Table.from_pandas(rows, preserve_index=False).replace_schema_metadata()
+        metadata = {"column": column}
+        for method in METHODS:
+            if not hasattr(model, method):
+                continue
+            try:
+                columns = answer(model, method, rows)
+            except Exception as error:
+                metadata[f"refused:{method}"] = f"{type(error).__name__}: {error}".splitlines()[0][:160]
+                continue
+            for key, values in columns.items():
+                data = data.append_column(key, values)
+        write(case / f"probe.{name}.arrow", data.replace_schema_metadata(metadata))
 
 
 def write(path: Path, data: pa.Table) -> None:
@@ -596,9 +717,11 @@ def save(name: str, model: BaseEstimator, x: pd.DataFrame, out: Path) -> None:
         case.mkdir()
         write(case / "input.arrow", pa.Table.from_pandas(x, preserve_index=False))
         write(case / "expected.arrow", answers(model, x))
+        probe(model, x, case)
         saved = 0
         for form in FORMATS:
-            options: dict[str, Any] = {"serialization_format": form, "pip_requirements": ["scikit-learn"]}
+            requirements = ["scikit-learn", "pandas<3"] if name.startswith(OLD_PANDAS) else ["scikit-learn"]
+            options: dict[str, Any] = {"serialization_format": form, "pip_requirements": requirements}
             options["signature"] = SIGNATURES.get(name)
             try:
                 if form == "skops":

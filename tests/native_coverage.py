@@ -1,6 +1,7 @@
-"""Write the table of what is scored natively: ``native_coverage.py MODELS OUT``.
+"""Write the tables of what is scored natively and what is refused: ``native_coverage.py MODELS COVERAGE REFUSALS``.
 
-``MODELS/sklearn`` holds the cases that ``make_sklearn.py`` made and ``outcomes.json``, which the test ``sklearn`` writes.
+``MODELS/sklearn`` holds the cases that ``make_sklearn.py`` made, and ``outcomes.json`` and ``refusals.json``, which the test
+``sklearn`` writes.
 """
 
 from __future__ import annotations
@@ -11,6 +12,28 @@ from collections import defaultdict
 from pathlib import Path
 
 import sklearn
+
+REFUSALS = """# What native scikit-learn models refuse
+
+Made by `tests/native_coverage.py` with scikit-learn {version}: every estimator and case of [coverage.md](coverage.md) that is
+scored natively is given six rows with something odd in one column, and does what the library does. Transformers are tried as
+they are scored: with a linear model behind them.
+
+- `refused`: by both, here with an error that has a code and a row and, where it is known, the column.
+- `answered`: by both, with the same values.
+- `refused here`: by mlflight alone; `engine="python"` answers.
+
+The oddities are infinity, NaN, 1e39 (which single precision cannot hold) and 12345.5 (a number that training did not see) in a
+column of numbers, text in the place of a column of numbers, and in a column of text a category that training did not see, and
+null. An empty batch is answered with no rows, whatever the library says of it: it reaches no model.
+
+{probes} answers to {count} odd rows: {panics} are a panic, {answered} were answered where the library refuses, {wrong} are wrong.
+
+| estimator | method | infinity | NaN | 1e39 | number | text | category | None |
+|---|---|---|---|---|---|---|---|---|
+"""
+
+ODDITIES = ("infinity", "NaN", "1e39", "number", "text", "category", "None")
 
 HEAD = """# Native coverage of scikit-learn
 
@@ -24,6 +47,12 @@ bits of the product of matrices that the library looks at. Vectorizers are given
 number in a ColumnTransformer, or as a tensor of shape (-1,). Whether a character newer than the Unicode of a model's Python is
 of a word is what newer tables say.
 
+scikit-learn tells None and NaN apart, and Arrow has one null. A null in a column of numbers is NaN, one in a column of truth values
+is None. One in a column of text is what pandas makes of it where the model runs: None to a model whose requirements name a pandas
+before 3, or that was fitted on columns with None; NaN to others, but for a frame given to `load_model(...).predict`, whose columns
+of objects may hold None. What a model does not know it refuses, or treats as `handle_unknown` says, as the library does. What
+models refuse is in [refusals.md](refusals.md).
+
 {native} of {total} estimators are native in every case, {partly} in some, {python} run in Python, {wrong} are wrong.
 
 | estimator | scored | cases | why |
@@ -36,13 +65,41 @@ def short(reason: str) -> str:
     return reason.removeprefix("the model cannot be scored natively: ").removeprefix("sklearn: ").replace("|", "\\|")
 
 
+def estimator_of(case: str) -> str:
+    """Return the estimator that a case is of, or the case where it is a combination."""
+    return case.split(".")[0] if case[0].isupper() else case
+
+
+def refusals(models: Path, out: Path) -> None:
+    """Write the table of refusals."""
+    found: dict[tuple[str, str], dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    outcomes: dict[str, int] = defaultdict(int)
+    for case, method, oddity, seen in json.loads((models / "sklearn/refusals.json").read_text()):
+        found[estimator_of(case), method][oddity] |= set(seen)
+        for outcome in seen:
+            outcomes[outcome] += 1
+    lines = []
+    for estimator, method in sorted(found, key=lambda key: (not key[0][0].isupper(), key[0].lower(), key[1])):
+        cells = [" / ".join(sorted(found[estimator, method].get(oddity, ()))) for oddity in ODDITIES]
+        if any(cells):
+            lines.append(f"| {estimator} | {method} | " + " | ".join(cells) + " |")
+    head = REFUSALS.format(
+        version=sklearn.__version__,
+        probes=sum(outcomes.values()),
+        count=len(list((models / "sklearn").glob("*/probe.*.arrow"))),
+        panics=outcomes["panic"],
+        answered=outcomes["answered where the library refuses"],
+        wrong=outcomes["wrong"],
+    )
+    out.write_text(head + "\n".join(lines) + "\n")
+
+
 def main(models: Path, out: Path) -> None:
-    """Write the table."""
+    """Write the table of coverage."""
     outcomes: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     counts: dict[str, int] = defaultdict(int)
     for case, outcome, reason in json.loads((models / "sklearn/outcomes.json").read_text()):
-        name = case.split()[0]
-        estimator = name.split(".")[0] if name[0].isupper() else name
+        estimator = estimator_of(case.split()[0])
         outcomes[estimator][outcome].add(short(reason))
         counts[estimator] += 1
     lines = []
@@ -75,3 +132,4 @@ def main(models: Path, out: Path) -> None:
 
 if __name__ == "__main__":
     main(Path(sys.argv[1]), Path(sys.argv[2]))
+    refusals(Path(sys.argv[1]), Path(sys.argv[3]))

@@ -24,6 +24,10 @@ use crate::error::Result;
 /// Name of the one column that a [`Scorer`] returns.
 pub const PREDICTION: &str = "prediction";
 
+/// Metadata of a column of text that says what stands for nulls where it comes from, as far as that is known: `none` for Python's
+/// `None`, `nan` for NaN in a column of Python objects, `str` for what pandas' own type of text has.
+pub const MISSING: &str = "mlflight.missing";
+
 /// A loaded model. Immutable and shared by every stream that scores with it.
 pub trait Model: Send + Sync {
     /// The columns the model reads, when it knows them without a signature (a native model's feature names and types).

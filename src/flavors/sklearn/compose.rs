@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     common::frame,
-    part::{Frame, Labels, MAX_WIDTH, Method, Part, Shared, Work},
+    part::{Allow, Frame, Labels, MAX_WIDTH, Method, Part, Shared, Work, validate},
     registry::build,
     view::{Made, View, python},
 };
@@ -287,6 +287,8 @@ impl Beside {
         for branch in &self.branches {
             let mut block = work.take();
             branch.run_chosen(input, work, &mut block)?;
+            // The numbers that stand for texts are none.
+            validate("the transformer", &block, block.width(), Allow::All)?;
             made.push(block);
         }
         let to = out.reset_sparse(input.rows(), made.iter().map(Block::width).sum());

@@ -5,7 +5,7 @@ use foldhash::HashMap;
 use super::{
     common::{Step, Transform},
     part::{MAX_WIDTH, Shared, Work, expect_width, in_column, refused},
-    view::{Made, UNKNOWN, View, python},
+    view::{Made, UNKNOWN, View, is_none, python},
 };
 use crate::{
     error::{Error, Kind as ErrorKind, Result},
@@ -26,8 +26,6 @@ struct Categories {
     nan: Option<usize>,
     /// Code of `None`.
     none: Option<usize>,
-    /// A null among texts is `None`, not NaN.
-    nulls_are_none: bool,
     count: usize,
 }
 
@@ -39,8 +37,7 @@ fn bits(value: f64) -> u64 {
 impl Categories {
     fn new(view: View<'_>) -> Made<Self> {
         let (symbols, numbers) = (HashMap::default(), HashMap::default());
-        let mut categories =
-            Self { symbols, numbers, nan: None, none: None, nulls_are_none: view.loader.nulls_are_none, count: 0 };
+        let mut categories = Self { symbols, numbers, nan: None, none: None, count: 0 };
         if let Some(texts) = view.texts() {
             for text in &texts {
                 categories.symbols.insert(bits(view.loader.symbol(text)), categories.count);
@@ -87,33 +84,32 @@ impl Categories {
 
     /// The code of a value of a column of texts or of numbers.
     fn code(&self, kind: Kind, value: f64) -> Option<usize> {
+        if is_none(kind, value) {
+            return self.none;
+        }
         if value.is_nan() {
-            return if self.is_none(kind) { self.none } else { self.nan };
+            return self.nan;
         }
         let known = if kind == Kind::Symbol { &self.symbols } else { &self.numbers };
         known.get(&bits(value)).copied()
     }
 
-    /// Whether a missing value of such a column is `None`.
-    fn is_none(&self, kind: Kind) -> bool {
-        kind == Kind::Object || (kind == Kind::Symbol && self.nulls_are_none)
-    }
-
-    /// The error for a value that is no category.
-    fn unfamiliar(&self, input: &Block, column: usize, row: usize) -> Error {
-        let (kind, value) = (input.kinds()[column], input.at(row, column));
-        let what = match value {
-            _ if value.is_nan() => if self.is_none(kind) { "None" } else { "NaN" }.to_owned(),
-            UNKNOWN if kind == Kind::Symbol => "a category".to_owned(),
-            _ => format!("the category {value}"),
-        };
-        let message = format!("Found {what} in column {column} that was unknown in fit");
-        in_column(Error::new(ErrorKind::InvalidArgument, "UNKNOWN_CATEGORY", message).row(row as u64), input, column)
-    }
-
     fn memory(&self) -> usize {
         (self.symbols.len() + self.numbers.len()) * 24
     }
+}
+
+/// The error for a value that is no category.
+fn unfamiliar(input: &Block, column: usize, row: usize) -> Error {
+    let (kind, value) = (input.kinds()[column], input.at(row, column));
+    let what = match value {
+        _ if is_none(kind, value) => "None".to_owned(),
+        _ if value.is_nan() => "NaN".to_owned(),
+        UNKNOWN if kind == Kind::Symbol => "a category".to_owned(),
+        _ => format!("the category {value}"),
+    };
+    let message = format!("Found {what} in column {column} that was unknown in fit");
+    in_column(Error::new(ErrorKind::InvalidArgument, "UNKNOWN_CATEGORY", message).row(row as u64), input, column)
 }
 
 /// Refuses what the library's `check_array` refuses of each column: infinity in a column of floating-point numbers.
@@ -211,7 +207,7 @@ impl OneHot {
         let (categories, places) = &self.columns[at];
         match categories.code(input.kinds()[at], value) {
             Some(code) => Ok(places[code]),
-            None if self.refuses => Err(categories.unfamiliar(input, at, row)),
+            None if self.refuses => Err(unfamiliar(input, at, row)),
             None => Ok(self.unknown[at]),
         }
     }
@@ -334,7 +330,7 @@ impl Transform for Lookup {
                 *to = match (categories.code(kind, value), &self.unknown) {
                     (Some(code), _) => numbers[code],
                     (None, Some(unknown)) => unknown[table],
-                    (None, None) => return Err(categories.unfamiliar(input, column, row)),
+                    (None, None) => return Err(unfamiliar(input, column, row)),
                 };
             }
         }

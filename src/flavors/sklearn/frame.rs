@@ -7,19 +7,24 @@ use arrow::{
     datatypes::{DataType, Schema},
 };
 
-use super::{Inner, view::Symbols};
+use super::{
+    Inner,
+    view::{NONE, Symbols},
+};
 use crate::{
     error::{Error, Kind as ErrorKind, Result},
     kernels::{
         block::{Block, Kind},
         columns::{Column, doubles},
     },
+    score::MISSING,
 };
 
 /// A column of a batch that the block cannot read where it is.
 pub(super) enum Input {
     Numbers(Column),
-    Texts(StringArray),
+    /// With the number that stands for a null.
+    Texts(StringArray, f64),
     /// Not there, and not needed.
     Absent,
 }
@@ -28,7 +33,7 @@ pub(super) enum Input {
 pub(super) fn texts(inputs: &[(usize, Input)]) -> Vec<Option<StringArray>> {
     let mut all = Vec::new();
     for (at, input) in inputs {
-        if let Input::Texts(texts) = input {
+        if let Input::Texts(texts, _) = input {
             all.resize(*at, None);
             all.push(Some(texts.clone()));
         }
@@ -119,20 +124,26 @@ pub(super) fn begin(
             block.lend(at, values.clone());
             continue;
         }
-        let read = input(array, at, nulls_are_none, block);
+        let null = match batch.schema_ref().field(place).metadata().get(MISSING).map(String::as_str) {
+            Some("none") => NONE,
+            Some("nan") => f64::NAN,
+            _ if nulls_are_none => NONE,
+            _ => f64::NAN,
+        };
+        let read = input(array, at, null, block);
         inputs.push((at, read.map_err(|error| error.column(batch.schema_ref().field(place).name()))?));
     }
     Ok(inputs)
 }
 
-/// A column that has to be converted.
-fn input(array: &ArrayRef, at: usize, nulls_are_none: bool, block: &mut Block) -> Result<Input> {
+/// A column that has to be converted; a null among its texts is this number.
+fn input(array: &ArrayRef, at: usize, null: f64, block: &mut Block) -> Result<Input> {
     if let Some(column) = Column::new(array) {
         block.set_kind(
             at,
             match array.data_type() {
                 DataType::Boolean if array.null_count() > 0 => Kind::Object,
-                DataType::Null if nulls_are_none => Kind::Object,
+                DataType::Null if null == NONE => Kind::Object,
                 _ => column.kind(),
             },
         );
@@ -142,7 +153,7 @@ fn input(array: &ArrayRef, at: usize, nulls_are_none: bool, block: &mut Block) -
         Some(_) => {
             block.set_kind(at, Kind::Symbol);
             let array = arrow::compute::cast(array, &DataType::Utf8)?;
-            Ok(Input::Texts(array.as_string::<i32>().clone()))
+            Ok(Input::Texts(array.as_string::<i32>().clone(), null))
         }
         None => Err(Error::new(
             ErrorKind::InvalidArgument,
@@ -200,10 +211,10 @@ pub(super) fn fill(inputs: &[(usize, Input)], symbols: &Symbols, rows: Range<usi
     for &(at, ref input) in inputs {
         match input {
             Input::Numbers(column) => column.fill(rows.clone(), block.column_mut(at)),
-            Input::Texts(texts) => {
+            Input::Texts(texts, null) => {
                 let texts = texts.slice(rows.start, rows.len());
                 for (number, text) in block.column_mut(at).iter_mut().zip(&texts) {
-                    *number = text.map_or(f64::NAN, |text| symbols.number(text));
+                    *number = text.map_or(*null, |text| symbols.number(text));
                 }
             }
             Input::Absent => block.column_mut(at).fill(f64::NAN),

@@ -3,7 +3,7 @@
 use super::{
     common::{Step, Transform},
     part::{Allow, Shared, Work, expect_width, in_column, refused, validate},
-    view::{Made, View, python},
+    view::{Made, NONE, View, is_none, python},
 };
 use crate::{
     error::{Error, Kind as ErrorKind, Result},
@@ -13,10 +13,7 @@ use crate::{
 
 /// What counts as missing.
 pub(super) enum Missing {
-    /// NaN; a null among texts only where it is that too.
-    Nan {
-        texts: bool,
-    },
+    Nan,
     /// `None`, which only columns of objects hold.
     None,
     Number(f64),
@@ -29,24 +26,24 @@ impl Missing {
             Some(found) => match (found.text(), found.number()) {
                 (Some(text), _) => Self::Text(view.loader.symbol(text)),
                 (_, Some(number)) if !number.is_nan() => Self::Number(number),
-                _ => Self::Nan { texts: !view.loader.nulls_are_none },
+                _ => Self::Nan,
             },
             None if view.is_none("missing_values") => Self::None,
-            None => Self::Nan { texts: !view.loader.nulls_are_none },
+            None => Self::Nan,
         }
     }
 
     pub(super) fn is(&self, kind: Kind, value: f64) -> bool {
         match self {
-            Self::Nan { texts } => value.is_nan() && if kind == Kind::Symbol { *texts } else { kind != Kind::Object },
-            Self::None => value.is_nan() && matches!(kind, Kind::Symbol | Kind::Object),
+            Self::Nan => value.is_nan() && kind != Kind::Object,
+            Self::None => is_none(kind, value),
             Self::Number(number) => kind != Kind::Symbol && value == *number,
             Self::Text(symbol) => kind == Kind::Symbol && value == *symbol,
         }
     }
 
     pub(super) fn allow(&self) -> Allow {
-        if matches!(self, Self::Nan { .. }) { Allow::Missing } else { Allow::Finite }
+        if matches!(self, Self::Nan) { Allow::Missing } else { Allow::Finite }
     }
 
     /// Refuses what the library refuses of columns that may be objects: of such, NaN where it is not what is missing.
@@ -64,7 +61,7 @@ impl Missing {
         if self.allow() == Allow::Missing {
             return Ok(());
         }
-        (0..width).filter(|&column| numbers(column)).try_for_each(|column| {
+        (0..width).filter(|&column| kinds[column] != Kind::Object).try_for_each(|column| {
             match input.column(column).iter().position(|value| value.is_nan()) {
                 Some(row) => Err(refused(name, input, column, row)),
                 None => Ok(()),
@@ -110,9 +107,8 @@ pub(super) fn simple(view: View<'_>) -> Made<Shared> {
             let one = |item: View<'_>| match (item.text(), item.number(), item.value()) {
                 (Some(text), ..) => Ok(Fill::Text(view.loader.symbol(text))),
                 (_, Some(found), _) => Ok(filling(found)),
-                // `None` was seen most often. Among texts NaN stands for it.
-                (_, _, Value::None) if view.loader.nulls_are_none => Ok(Fill::Text(f64::NAN)),
-                (_, _, Value::None) => Ok(filling(f64::NAN)),
+                // It was seen most often.
+                (_, _, Value::None) => Ok(Fill::Text(NONE)),
                 _ => item.wrong("what to fill in"),
             };
             match statistics.texts() {
@@ -161,7 +157,7 @@ impl Transform for Simple {
                 (Fill::Text(symbol), Kind::Symbol) => symbol,
                 (Fill::Text(symbol), Kind::Object) if absent() => {
                     out.set_kind(to, Kind::Symbol);
-                    let missing = if self.missing.is(Kind::Object, f64::NAN) { symbol } else { f64::NAN };
+                    let missing = if self.missing.is(Kind::Object, f64::NAN) { symbol } else { NONE };
                     out.column_mut(to).fill(missing);
                     to += 1;
                     continue;

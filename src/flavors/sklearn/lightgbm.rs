@@ -38,7 +38,7 @@ pub(in crate::flavors) fn fitted(graph: &Graph) -> Made<Fitted> {
     {
         return python(unknown);
     }
-    estimator(Loader::new(graph, false).root())
+    estimator(Loader::new(graph).root())
 }
 
 fn estimator(view: View<'_>) -> Made<Fitted> {

@@ -105,7 +105,7 @@ fn graph(mlmodel: &MlModel, directory: &Path) -> Result<Graph> {
 }
 
 fn build(graph: &Graph, mlmodel: &MlModel, method: Method, nulls_are_none: bool) -> Made<SklearnModel> {
-    let loader = Loader::new(graph, nulls_are_none);
+    let loader = Loader::new(graph);
     let (class, part) = (loader.root().name().to_owned(), registry::build(loader.root())?);
     if !part.has(method) {
         return view::python(format!("{class} has no method {} here", method.name()));

@@ -13,7 +13,7 @@ use super::{
 type Build = fn(View<'_>) -> Made<Shared>;
 
 /// Methods that an object may have in the place of its class's.
-const METHODS: [&str; 6] = ["predict", "predict_proba", "predict_log_proba", "decision_function", "transform", "__class__"];
+const METHODS: [&str; 5] = ["predict", "predict_proba", "predict_log_proba", "decision_function", "transform"];
 
 /// Package and class, sorted.
 const ESTIMATORS: &[(&str, Build)] = &[

@@ -11,6 +11,7 @@ use crate::{
         npy::{Array, Data},
         objects::{Graph, Id, Value},
     },
+    kernels::block::Kind,
 };
 
 pub(in crate::flavors) type Made<T> = Result<T, Obstacle>;
@@ -32,8 +33,6 @@ pub(super) struct Loader<'a> {
     parts: Cell<usize>,
     /// Vectorizers that are not known to be given one column's documents.
     pub(super) documents: Cell<usize>,
-    /// A null among texts is `None`, not NaN.
-    pub(super) nulls_are_none: bool,
     symbols: RefCell<Symbols>,
 }
 
@@ -45,6 +44,18 @@ pub(super) struct Symbols {
 
 /// The number of every text the model does not know.
 pub(super) const UNKNOWN: f64 = -1.0;
+/// What stands for `None` among texts. NaN is NaN there too.
+pub(super) const NONE: f64 = -2.0;
+
+/// Whether a value of a column of such a kind is `None`.
+#[inline]
+pub(super) fn is_none(kind: Kind, value: f64) -> bool {
+    match kind {
+        Kind::Symbol => value == NONE,
+        Kind::Object => value.is_nan(),
+        _ => false,
+    }
+}
 
 impl Symbols {
     /// The number of a text.
@@ -62,9 +73,9 @@ impl Symbols {
 }
 
 impl<'a> Loader<'a> {
-    pub(super) fn new(graph: &'a Graph, nulls_are_none: bool) -> Self {
+    pub(super) fn new(graph: &'a Graph) -> Self {
         let (depth, parts, documents) = (Cell::new(0), Cell::new(0), Cell::new(0));
-        Self { graph, depth, parts, documents, nulls_are_none, symbols: RefCell::default() }
+        Self { graph, depth, parts, documents, symbols: RefCell::default() }
     }
 
     pub(super) fn root(&'a self) -> View<'a> {

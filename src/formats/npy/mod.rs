@@ -52,14 +52,14 @@ impl Array {
     pub fn decode(dtype: &Dtype, shape: Vec<usize>, fortran: bool, bytes: &[u8], owner: Option<&Bytes>) -> Result<Self> {
         let count = count(&shape)?;
         let size = dtype.size;
-        if size == 0 && count > 0 {
-            return Err(unread("items of no bytes are not read"));
-        }
         if count.checked_mul(size) != Some(bytes.len()) {
             return Err(invalid(format!(
                 "an array of shape {shape:?} and items of {size} bytes cannot have {} bytes",
                 bytes.len()
             )));
+        }
+        if size == 0 && count > 0 {
+            return Err(unread("items of no bytes are not read"));
         }
         let data = dtype.decode(bytes, owner)?;
         let mut array = Self { dtype: dtype.clone(), shape, data };

@@ -122,7 +122,7 @@ fn what_the_machine_cannot_do_is_refused() {
         (b"(a.", "stack is empty"),
         (b"N\x85\x85\x86.", "stack is empty"),
         (b"t.", "stack is empty"),
-        (b"NNb.", "a state for something that has none"),
+        (b"NK\x01b.", "a state for something that has none"),
         (b"N(Ne.", "an item for something that is no list"),
         (b"](Nu.", "a key without a value"),
         (b"h\x01.", "the memo has no value 1"),
@@ -131,6 +131,53 @@ fn what_the_machine_cannot_do_is_refused() {
     ] {
         refused(bytes, cause);
     }
+}
+
+#[test]
+fn what_python_may_read_is_left_to_it() {
+    // What is legal, as Python's own pickler or cloudpickle writes it, but no plain data.
+    for bytes in [
+        // An object of a class that was made by a call, as where it is pickled by value; its state, items and keys.
+        &b"\x80\x04cm\nmake\n)R)\x81}b."[..],
+        b"\x80\x04cm\nmake\n)R)\x81Na.",
+        b"\x80\x04cm\nmake\n)R)\x81NNs.",
+        b"ccopyreg\n_reconstructor\n(cm\nmake\n)Rcbuiltins\nobject\nNtR}b.",
+        // Attributes of a class and of a dict; a key of a list.
+        b"cm\nclass\n}b.",
+        b"}(VA\nNu}b.",
+        b"](I0\nNu.",
+        b"NNb.",
+        // Text of protocol 0 with escapes and with bytes beyond ASCII, with double quotes, with half a pair of surrogates.
+        b"V\\u0101\n.",
+        b"S'\\n'\n.",
+        b"X\x03\0\0\0\xed\xa0\x80.",
+        // A protocol that is not known yet; types, scalars and arrays of numpy in other forms.
+        b"\x80\x06N.",
+        b"cnumpy\ndtype\n(VT\ntR.",
+        b"cnumpy\ndtype\n(Vf8\ntR(I3\nV<\nNI1\ntb.",
+    ] {
+        match read(bytes.to_vec()) {
+            Ok(graph) => assert!(!graph.globals().all(is_data), "{bytes:?}"),
+            Err(error) => assert_eq!(error.kind(), crate::error::Kind::Unimplemented, "{bytes:?}: {error}"),
+        }
+    }
+    // What is data in another form is read.
+    for (bytes, value) in [
+        (&b"V\xe9\n."[..], Value::Text("é".into())),
+        (b"S\"it's\"\n.", Value::Text("it's".into())),
+        (b"I0x1f\n.", Value::Int(31)),
+        (b"L-1_000L\n.", Value::Int(-1000)),
+        (b"F1_0.5\n.", Value::Float(10.5)),
+        (b"Finf\n.", Value::Float(f64::INFINITY)),
+    ] {
+        let graph = read(bytes.to_vec()).unwrap();
+        assert_eq!(graph.get(graph.root()), &value, "{bytes:?}");
+    }
+    // Very many objects of one class are more than is read here, and nothing is wrong with them.
+    let mut objects = b"\x80\x02cpackage.module\nAClassOfALongNameThatManyObjectsAreOf\nq\0](".to_vec();
+    (0..200_000).for_each(|_| objects.extend_from_slice(b"h\0)\x81"));
+    objects.extend_from_slice(b"e.");
+    assert_eq!(read(objects).unwrap_err().kind(), crate::error::Kind::Unimplemented);
 }
 
 /// `numpy.dtype('f8')`, `numpy.ndarray` and the bytes of `count` zeros, as protocol 5 writes an array.

@@ -206,11 +206,13 @@ struct Planner<'a> {
 impl Planner<'_> {
     fn add(&mut self, source: usize, name: &str, planned: Planned) -> Result<()> {
         let planned = match planned {
-            Ok((rule, to)) if rule.keeps() && !(self.reads)(&to) => Ok(values(&to)),
+            Ok((rule, to)) if !(self.reads)(&to) => Ok(with_values(rule, to)),
             other => other,
         };
         let (rule, to) = planned.map_err(|refusal| mismatch(name, refusal))?;
-        self.made.push((Column { source, rule }, Arc::new(Field::new(name, to, true))));
+        // What a caller noted on a column goes with it.
+        let field = Field::new(name, to, true).with_metadata(self.fields[source].metadata().clone());
+        self.made.push((Column { source, rule }, Arc::new(field)));
         Ok(())
     }
 
@@ -349,6 +351,18 @@ fn own(to: &DataType, from: &DataType, rules: &Rules) -> Planned {
     match kind_of(to) {
         Some(kind) => plan(&kind, true, from, rules, Place::Column),
         None => Err(Refusal::of_type(to, from, Cow::Borrowed("the model's own type differs"))),
+    }
+}
+
+/// A rule that ends with the values of what it keeps, of a type that the model does not read.
+fn with_values(rule: Rule, to: DataType) -> (Rule, DataType) {
+    match rule {
+        Rule::Keep => values(&to),
+        Rule::Values(held, rule) => {
+            let (rule, to) = with_values(*rule, to);
+            (Rule::Values(held, Box::new(rule)), to)
+        }
+        other => (other, to),
     }
 }
 

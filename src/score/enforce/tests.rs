@@ -2,8 +2,8 @@
 
 use arrow::{
     array::{
-        DictionaryArray, Float32Array, Float64Array, Int32Array, Int64Array, LargeStringArray, ListArray, StringArray,
-        StringViewArray, TimestampMicrosecondArray, UInt64Array,
+        Decimal128Array, DictionaryArray, Float32Array, Float64Array, Int32Array, Int64Array, LargeStringArray, ListArray,
+        StringArray, StringViewArray, TimestampMicrosecondArray, UInt64Array,
     },
     datatypes::{Float32Type, Float64Type, Int32Type, Int64Type},
 };
@@ -187,6 +187,27 @@ fn a_native_models_columns_are_found_by_name() {
     let short = batch(&[("f0", Arc::new(Float64Array::from(vec![0.1])))]);
     let error = Enforcement::plan(&Signature::default(), Some(&model), short.schema_ref(), &ScoreOptions::default()).unwrap_err();
     assert_eq!((error.code(), error.column_name()), ("MISSING_COLUMN", Some("f1")));
+}
+
+#[test]
+fn a_model_is_given_the_values_of_what_it_does_not_read() {
+    let words: DictionaryArray<Int32Type> = ["b", "a", "b"].into_iter().collect();
+    let decimals = Decimal128Array::from(vec![Some(150), None, Some(-25)]).with_precision_and_scale(10, 2).unwrap();
+    let nested = DictionaryArray::<Int32Type>::new(Int32Array::from(vec![2, 1, 0]), Arc::new(decimals.clone()));
+    let given = batch(&[("w", Arc::new(words)), ("d", Arc::new(decimals)), ("n", Arc::new(nested))]);
+    let reads = |from: &DataType| !from.is_decimal() && !matches!(from, DataType::Dictionary(..));
+    for signature in [Signature::default(), columns(&[("w", ColumnType::Any), ("d", ColumnType::Any), ("n", ColumnType::Any)])] {
+        let plan = Enforcement::plan_for(&signature, None, &reads, given.schema_ref(), &ScoreOptions::default()).unwrap();
+        let made = plan.apply(&given, &Context::default()).unwrap();
+        assert_eq!(made.column(0).as_string::<i32>(), &StringArray::from(vec!["b", "a", "b"]));
+        assert_eq!(made.column(1).as_primitive::<Float64Type>(), &Float64Array::from(vec![Some(1.5), None, Some(-0.25)]));
+        assert_eq!(made.column(2).as_primitive::<Float64Type>(), &Float64Array::from(vec![Some(-0.25), None, Some(1.5)]));
+        // A model that reads them is given them as they are.
+        assert_eq!(enforce(&signature, &given).unwrap().columns(), given.columns());
+    }
+    let model = Schema::new(vec![Field::new("n", DataType::Float64, true)]);
+    let plan = Enforcement::plan(&Signature::default(), Some(&model), given.schema_ref(), &ScoreOptions::default()).unwrap();
+    assert_eq!(plan.apply(&given, &Context::default()).unwrap().column(0).as_primitive::<Float64Type>().value(0), -0.25);
 }
 
 #[test]
