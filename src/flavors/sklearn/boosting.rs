@@ -384,9 +384,8 @@ impl Part for Boosted {
             return Ok(());
         }
         let mut sums = work.take();
-        let made = self.sums(input, work, &mut sums);
+        self.sums(input, work, &mut sums)?;
         match (method, self.inverse) {
-            _ if made.is_err() => {}
             (Method::Predict, _) => self.decide(&sums, out),
             (_, Inverse::Softmax) => {
                 out.reset(sums.rows(), sums.width(), Kind::Double);
@@ -402,7 +401,7 @@ impl Part for Boosted {
         if method == Method::LogProba {
             logarithm(out);
         }
-        made
+        Ok(())
     }
 
     fn labels(&self) -> &[Labels] {

@@ -142,10 +142,10 @@ pub(super) trait Classify: Send + Sync {
     /// The classes' numbers; by default those of the greatest probabilities.
     fn predict(&self, input: &Block, work: &mut Work, out: &mut Block) -> Result<()> {
         let mut scores = work.take();
-        let made = self.probabilities(input, work, &mut scores);
+        self.probabilities(input, work, &mut scores)?;
         argmax(&scores, out);
         work.give(scores);
-        made
+        Ok(())
     }
 
     /// Logarithms of the probabilities.

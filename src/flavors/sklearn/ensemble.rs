@@ -180,6 +180,10 @@ impl Part for Average {
     }
 
     fn run(&self, _: Method, input: &Block, work: &mut Work, out: &mut Block) -> Result<()> {
+        if matches!(self.mean, Mean::Median(_)) {
+            // Whatever its trees take; they know how many columns there are.
+            validate("AdaBoostRegressor", input, input.width(), Allow::Finite)?;
+        }
         let rows = input.rows();
         let mut all = work.take();
         all.reset(rows, self.members.len(), Kind::Double);

@@ -125,11 +125,11 @@ impl Classify for OneVsRest {
 
     fn predict(&self, input: &Block, work: &mut Work, out: &mut Block) -> Result<()> {
         let mut scores = work.take();
-        let made = confidences(&self.members, input, work, &mut scores);
+        confidences(&self.members, input, work, &mut scores)?;
         if let [(_, confidence)] = self.members.as_slice() {
             scores.map(|score| score - confidence.threshold());
             decide(&scores, out);
-        } else if made.is_ok() {
+        } else {
             out.reset(scores.rows(), 1, Kind::Class);
             for (row, best) in out.column_mut(0).iter_mut().enumerate() {
                 // Of equals the last.
@@ -139,7 +139,7 @@ impl Classify for OneVsRest {
             }
         }
         work.give(scores);
-        made
+        Ok(())
     }
 
     fn has_probabilities(&self) -> bool {
@@ -253,7 +253,7 @@ impl Classify for OneVsOne {
 
     fn predict(&self, input: &Block, work: &mut Work, out: &mut Block) -> Result<()> {
         let mut scores = work.take();
-        let made = self.scores(input, work, &mut scores);
+        self.scores(input, work, &mut scores)?;
         if self.classes == 2 {
             let threshold = self.members[0].1.threshold();
             scores.map(|score| score - threshold);
@@ -262,7 +262,7 @@ impl Classify for OneVsOne {
             argmax(&scores, out);
         }
         work.give(scores);
-        made
+        Ok(())
     }
 
     fn memory(&self) -> usize {

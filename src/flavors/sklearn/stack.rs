@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{
     common::{Classifier, Classify, labels},
     ensemble::{encoded, frame_of, members, numbers},
-    part::{Frame, Labels, Method, Part, Shared, Work},
+    part::{Allow, Frame, Labels, Method, Part, Shared, Work, validate},
     registry::build,
     view::{Made, View, python},
 };
@@ -54,6 +54,8 @@ pub(super) fn boosted(view: View<'_>) -> Made<Shared> {
 
 impl Boosted {
     fn votes(&self, input: &Block, work: &mut Work, out: &mut Block) -> Result<()> {
+        // Whatever its trees take; they know how many columns there are.
+        validate("AdaBoostClassifier", input, input.width(), Allow::Finite)?;
         out.reset_zeros(input.rows(), self.classes, Kind::Double);
         for ((member, &weight), places) in self.members.iter().zip(&self.weights).zip(&self.places) {
             let mut made = work.take();
@@ -111,10 +113,10 @@ impl Classify for Boosted {
 
     fn predict(&self, input: &Block, work: &mut Work, out: &mut Block) -> Result<()> {
         let mut votes = work.take();
-        let made = self.votes(input, work, &mut votes);
+        self.votes(input, work, &mut votes)?;
         decide(&votes, out);
         work.give(votes);
-        made
+        Ok(())
     }
 
     fn has_decision(&self) -> bool {
