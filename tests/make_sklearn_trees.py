@@ -5,8 +5,8 @@ case: its ``name``, the ``model`` as a pickle, the ``rows`` to score beside what
 ``METHOD:0``, ...), whether the answers are ``exact`` to the last bit, and ``missing``: rows with missing values, without answers
 where scikit-learn refuses them.
 
-What a version cannot fit is printed with the reason. ``tests/data/sklearn`` says in its directories' names which versions ran; each
-with the NumPy and Python of its year.
+What a version cannot fit is printed with the reason. The directories of ``tests/data/sklearn`` are called by the
+versions that ran, each with the NumPy and Python of its year.
 """
 
 import io
@@ -80,7 +80,7 @@ def mixed(rows=120):
 
 
 def plain():
-    """Yield each case of numbers: its name, what makes the model, the rows, whether it is exact, and whether to try missing values."""
+    """Yield each case of numbers: name, what makes the model, rows, whether it is exact, whether to try missing values."""
     x = numbers()
     y = target(x)
     two, three = (y > 0).astype(int), np.digitize(y, [-1.0, 0.8])
@@ -109,11 +109,26 @@ def plain():
     for name, kind in (("forest", ensemble.RandomForestClassifier), ("extra_trees", ensemble.ExtraTreesClassifier)):
         yield name + ".two", lambda k=kind: k(**small).fit(x, two), x, True, True
         yield name + ".weights", lambda k=kind: k(**small).fit(x, named, sample_weight=w), x, True, True
-        yield name + ".balanced", lambda k=kind: k(class_weight="balanced_subsample", bootstrap=True, **small).fit(x, three), x, True, False
-        yield name + ".ten", lambda k=kind: k(n_estimators=2, random_state=SEED, max_depth=4).fit(x, ten, sample_weight=w), x, True, False
+        yield (
+            name + ".balanced",
+            lambda k=kind: k(class_weight="balanced_subsample", bootstrap=True, **small).fit(x, three),
+            x,
+            True,
+            False,
+        )
+        yield (
+            name + ".ten",
+            lambda k=kind: k(n_estimators=2, random_state=SEED, max_depth=4).fit(x, ten, sample_weight=w),
+            x,
+            True,
+            False,
+        )
         yield name + ".outputs", lambda k=kind: k(**small).fit(x, pairs, sample_weight=w), x, True, False
         yield name + ".missing", lambda k=kind: k(**small).fit(z, three), z, True, False
-    for name, kind in (("forest_regressor", ensemble.RandomForestRegressor), ("extra_trees_regressor", ensemble.ExtraTreesRegressor)):
+    for name, kind in (
+        ("forest_regressor", ensemble.RandomForestRegressor),
+        ("extra_trees_regressor", ensemble.ExtraTreesRegressor),
+    ):
         yield name, lambda k=kind: k(**small).fit(x, y), x, True, True
         yield name + ".weights", lambda k=kind: k(**small).fit(x, values, sample_weight=w), x, True, False
         yield name + ".missing", lambda k=kind: k(**small).fit(z, y), z, True, False
@@ -152,8 +167,8 @@ def plain():
     for method in ("sigmoid", "isotonic"):
         for name, inner in (("tree", one), ("forest", ensemble.RandomForestClassifier(**small))):
             make = lambda i=inner, m=method, **more: CalibratedClassifierCV(i, method=m, cv=3, **more)  # noqa: E731
-            yield "calibrated.%s.%s" % (name, method), lambda m=make: m().fit(x, two, sample_weight=w), x, False, name == "tree"
-            yield "calibrated.%s.%s.three" % (name, method), lambda m=make: m().fit(x, named), x, False, False
+            yield f"calibrated.{name}.{method}", lambda m=make: m().fit(x, two, sample_weight=w), x, False, name == "tree"
+            yield f"calibrated.{name}.{method}.three", lambda m=make: m().fit(x, named), x, False, False
     yield "calibrated.whole", lambda: CalibratedClassifierCV(one, cv=3, ensemble=False).fit(x, two), x, False, False
     yield "calibrated.missing", lambda: CalibratedClassifierCV(one, cv=3).fit(z, two), z, False, False
     grow = dict(small, max_depth=2)
@@ -165,7 +180,13 @@ def plain():
     yield "gradient.init", lambda: gradient(init=one, **grow).fit(x, named), x, False, False
     yield "gradient.init.two", lambda: gradient(init=one, **grow).fit(x, two), x, False, False
     for loss in (LEAST, LEAST_ABSOLUTE, "huber", "quantile"):
-        yield "gradient_regressor." + loss, lambda lo=loss: gradient_line(loss=lo, **grow).fit(x, y, sample_weight=w), x, True, True
+        yield (
+            "gradient_regressor." + loss,
+            lambda lo=loss: gradient_line(loss=lo, **grow).fit(x, y, sample_weight=w),
+            x,
+            True,
+            True,
+        )
     yield "gradient_regressor.init", lambda: gradient_line(init=line, **grow).fit(x, y), x, True, False
     yield "gradient_regressor.zero", lambda: gradient_line(init="zero", **grow).fit(x, y), x, True, False
     yield "isolation", lambda: ensemble.IsolationForest(n_estimators=3, random_state=SEED, max_samples=32).fit(x), x, False, True
@@ -181,8 +202,7 @@ def plain():
     yield "selected", lambda: make_pipeline(SelectFromModel(forest), LogisticRegression()).fit(x, two), x, False, False
     yield "eliminated", lambda: RFE(forest, n_features_to_select=2).fit(x, two), x, True, False
     yield "searched", lambda: GridSearchCV(one, {"max_depth": [1, 2]}, cv=3).fit(x, named), x, True, True
-    for case in histograms(x, z, y, two, named, w):
-        yield case
+    yield from histograms(x, z, y, two, named, w)
 
 
 def histograms(x, z, y, two, named, w):
@@ -202,13 +222,19 @@ def histograms(x, z, y, two, named, w):
     lift = np.sin(codes["d"].fillna(0) * 2).to_numpy() * 3
     odd = codes.copy()
     # Rows that are scored: what is missing, unknown, negative, too large, a fraction.
-    odd.loc[: 40 : 10, "d"] = [np.nan, 11.0, -3.0, 300.0, 4.5]
+    odd.loc[:40:10, "d"] = [np.nan, 11.0, -3.0, 300.0, 4.5]
     yield "hist.codes", lambda: kind(categorical_features=[3], **few).fit(codes, y + lift > 0), codes, False, False
     yield "hist_regressor.codes", lambda: line(categorical_features=[3], **few).fit(codes, y + lift), odd, False, False
+    positive = np.abs(y) + 0.1
     for loss in ("squared_error", "least_squares", "absolute_error", "least_absolute_deviation", "poisson", "gamma", "quantile"):
         more = {"quantile": 0.3} if loss == "quantile" else {}
-        positive = np.abs(y) + 0.1
-        yield "hist_regressor." + loss, lambda lo=loss, m=more: line(loss=lo, **dict(few, **m)).fit(plain, positive), plain, False, False
+        yield (
+            "hist_regressor." + loss,
+            lambda lo=loss, m=more: line(loss=lo, **dict(few, **m)).fit(plain, positive),
+            plain,
+            False,
+            False,
+        )
     yield "hist_regressor.weights", lambda: line(**few).fit(plain, y, sample_weight=w), plain, False, False
     yield "hist_regressor.monotonic", lambda: line(monotonic_cst=[1, 0, -1, 0], **few).fit(plain, y), plain, False, False
     if VERSION >= (1, 4):
@@ -237,7 +263,13 @@ def columns():
     gaps["size"] = gaps["size"].astype(object)
     encoded = lambda: ColumnTransformer([("w", one_hot, words), ("n", "passthrough", ["age", "member"])])  # noqa: E731
     seen = x[["age", "colour", "size", "member"]]
-    yield "words.one_hot", lambda: make_pipeline(encoded(), forest).fit(seen, y, randomforestclassifier__sample_weight=w), seen, True, False
+    yield (
+        "words.one_hot",
+        lambda: make_pipeline(encoded(), forest).fit(seen, y, randomforestclassifier__sample_weight=w),
+        seen,
+        True,
+        False,
+    )
     ordered = lambda: ColumnTransformer([("w", OrdinalEncoder(), words)], remainder="passthrough")  # noqa: E731
     yield "words.ordinal", lambda: make_pipeline(ordered(), tree.DecisionTreeClassifier(**few)).fit(seen, y), seen, True, False
     fill = make_pipeline(SimpleImputer(strategy="most_frequent"), one_hot)
@@ -248,7 +280,13 @@ def columns():
     yield "words.gradient", lambda: make_pipeline(filled(), boost()).fit(holed, y), holed, False, False
     notes = lambda: ColumnTransformer([("t", CountVectorizer(), "note"), ("n", "passthrough", ["age"])])  # noqa: E731
     noted = x[["age", "note"]]
-    yield "words.counts", lambda: make_pipeline(notes(), ensemble.ExtraTreesClassifier(3, **few)).fit(noted, y), noted, True, False
+    yield (
+        "words.counts",
+        lambda: make_pipeline(notes(), ensemble.ExtraTreesClassifier(3, **few)).fit(noted, y),
+        noted,
+        True,
+        False,
+    )
     none = seen[["age", "colour"]].copy()
     none["colour"] = none["colour"].where(np.random.RandomState(SEED).rand(len(x)) > 0.1, None)
     coded = lambda: ColumnTransformer([("w", OneHotEncoder(handle_unknown="ignore"), ["colour"])], remainder="passthrough")  # noqa: E731
@@ -275,7 +313,7 @@ def answered(model, x):
         found = np.asarray(found)
         for column, values in enumerate(found.reshape(len(found), -1).T):
             values = values.tolist() if values.dtype.kind in "OU" else np.ascontiguousarray(values)
-            data = data.append_column("%s:%d" % (method, column), pa.array(values))
+            data = data.append_column(f"{method}:{column}", pa.array(values))
     return data
 
 
@@ -309,11 +347,20 @@ def main(out):
                 missing = as_file(answered(model, holed))
             except ValueError:
                 missing = as_file(pa.Table.from_pandas(holed, preserve_index=False).replace_schema_metadata())
-        case = (name, pickle.dumps(model, (2, 4, pickle.HIGHEST_PROTOCOL)[at % 3]), as_file(answered(model, rows)), exact, missing)
-        for column, value in zip(found, case):
-            found[column].append(value)
+        case = (
+            name,
+            pickle.dumps(model, (2, 4, pickle.HIGHEST_PROTOCOL)[at % 3]),
+            as_file(answered(model, rows)),
+            exact,
+            missing,
+        )
+        for values, value in zip(found.values(), case):  # noqa: B905
+            values.append(value)
     out.mkdir(parents=True, exist_ok=True)
-    arrays = [pa.array(values, pa.binary()) if name in ("model", "rows", "missing") else pa.array(values) for name, values in found.items()]
+    arrays = [
+        pa.array(values, pa.binary()) if name in ("model", "rows", "missing") else pa.array(values)
+        for name, values in found.items()
+    ]
     # One page a column: what cases have in common is written once.
     options = {"compression": "zstd", "compression_level": 19, "use_dictionary": False, "data_page_size": 1 << 26}
     pq.write_table(pa.Table.from_arrays(arrays, list(found)), str(out / "trees.parquet"), write_statistics=False, **options)

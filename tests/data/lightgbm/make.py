@@ -7,8 +7,8 @@ or word) and what ``predict`` answers for it, a list a row; decimals are texts, 
 ``make.py CASE ...`` makes these cases alone.
 
 2.2.3 and 2.3.1 ran on Python 3.8 with NumPy 1.23, pandas 1.5 and scikit-learn 1.0, 3.3.5 on 3.10 with NumPy 1.23, pandas 2.0 and
-scikit-learn 1.2, 4.0.0 on 3.11 with NumPy 1.26, pandas 2.2 and scikit-learn 1.4. 2.1.2 and 3.0.0 to 3.2.1 ran as 2.2.3 did, 4.1.0 to
-4.5.0 as 4.0.0, 4.6.0 on 3.12 with NumPy 2.2, pandas 2.3 and scikit-learn 1.6.
+scikit-learn 1.2, 4.0.0 on 3.11 with NumPy 1.26, pandas 2.2 and scikit-learn 1.4. 2.1.2 and 3.0.0 to 3.2.1 ran as 2.2.3 did,
+4.1.0 to 4.5.0 as 4.0.0, 4.6.0 on 3.12 with NumPy 2.2, pandas 2.3 and scikit-learn 1.6.
 """
 
 import json

@@ -8,8 +8,9 @@ as ``class``. These are answers of the model that was read from the file again, 
 ``make.py few`` leaves out cases that other versions of the same time have, and what is in two formats.
 
 Versions 1.0.2 to 1.5.2 ran on Python 3.8 with NumPy 1.23, pandas 1.5 and scikit-learn 1.0, 1.6.2 and 1.7.6 on 3.10 with
-NumPy 1.23, pandas 1.5 or 2.0 and scikit-learn 1.2, 2.0.3 to 3.0.5 and 3.2.0 on 3.10 with NumPy 2.0, pandas 2.3 and scikit-learn 1.5, 3.1.3 and 3.3.0 on 3.12 with
-NumPy 2.3, pandas 2.3 and scikit-learn 1.8. 0.90 ran on Python 3.8 as 1.0.2 did; its only format is the binary one.
+NumPy 1.23, pandas 1.5 or 2.0 and scikit-learn 1.2, 2.0.3 to 3.0.5 and 3.2.0 on 3.10 with NumPy 2.0, pandas 2.3 and
+scikit-learn 1.5, 3.1.3 and 3.3.0 on 3.12 with NumPy 2.3, pandas 2.3 and scikit-learn 1.8.
+0.90 ran on Python 3.8 as 1.0.2 did; its only format is the binary one.
 """
 
 import json
