@@ -38,22 +38,25 @@ struct Predict {
     sessions: Arc<Mutex<Vec<(SchemaRef, ScorerSession)>>>,
     workers: usize,
     cancel: CancelFlag,
-    /// The type of the first answer, where the scorer does not know it.
-    learned: Learned,
+    trial: Option<Trial>,
 }
 
-/// The type that a function's first answers told.
-pub(super) type Learned = Arc<Mutex<Option<DataType>>>;
+/// A call to learn the type of the predictions, where the scorer does not know it: the values are all null.
+#[derive(Clone)]
+pub(super) struct Trial {
+    /// The type of the nulls, so that the query around them can be planned.
+    pub(super) kind: DataType,
+    /// The type that the first answers told.
+    pub(super) told: Arc<Mutex<Option<DataType>>>,
+}
 
 /// The function for a model whose columns are `expected`, where it names them.
-///
-/// One whose scorer does not know the type of the predictions can only be called to learn that: its values are all null.
 pub(super) fn function(
     scorer: Scorer,
     expected: Option<SchemaRef>,
     workers: usize,
     cancel: CancelFlag,
-    learned: Learned,
+    trial: Option<Trial>,
 ) -> ScalarUDF {
     let arguments = TypeSignature::OneOf(vec![TypeSignature::Nullary, TypeSignature::VariadicAny]);
     let predict = Predict {
@@ -64,7 +67,7 @@ pub(super) fn function(
         sessions: Arc::default(),
         workers,
         cancel,
-        learned,
+        trial,
     };
     AsyncScalarUDF::new(Arc::new(predict)).into_scalar_udf()
 }
@@ -121,18 +124,18 @@ impl Predict {
         };
         let scored = session.score(batch, &Context::new(self.cancel.clone()))?;
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner).push((schema, session));
-        if self.scorer.output().is_some() {
-            return Ok(scored.column(0).clone());
+        let Some(trial) = &self.trial else { return Ok(scored.column(0).clone()) };
+        let mut told = trial.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.as_ref().is_none_or(DataType::is_null) {
+            *told = Some(scored.column(0).data_type().clone());
         }
-        let mut learned = self.learned.lock().unwrap_or_else(PoisonError::into_inner);
-        if learned.as_ref().is_none_or(DataType::is_null) {
-            *learned = Some(scored.column(0).data_type().clone());
-        }
-        Ok(new_null_array(&DataType::Null, batch.num_rows()))
+        Ok(new_null_array(&trial.kind, batch.num_rows()))
     }
 
     fn output(&self) -> Field {
-        self.scorer.output().unwrap_or_else(|| plain(NAME, &DataType::Null))
+        let known = self.scorer.output().map(|field| field.data_type().clone());
+        let trial = || self.trial.as_ref().map(|trial| trial.kind.clone());
+        plain(NAME, &known.or_else(trial).unwrap_or(DataType::Null))
     }
 }
 

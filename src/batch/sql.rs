@@ -15,7 +15,7 @@ use datafusion::{
         tree_node::{TreeNode as _, TreeNodeRecursion},
     },
     execution::{SendableRecordBatchStream, runtime_env::RuntimeEnvBuilder},
-    logical_expr::{Expr as LogicalExpr, LogicalPlan, LogicalPlanBuilder},
+    logical_expr::{Expr as LogicalExpr, LogicalPlan, LogicalPlanBuilder, ScalarUDF},
     prelude::{SessionConfig, SessionContext},
     sql::{
         parser::Statement,
@@ -74,11 +74,10 @@ impl QuerySource {
         let subject = &job.subject;
         let context = context(budget)?;
         let expected = subject.expected();
-        let learned = predict::Learned::default();
-        let function = |scorer: &Scorer| {
-            predict::function(scorer.clone(), expected.clone(), budget.workers, cancel.clone(), learned.clone())
+        let function = |scorer: &Scorer, trial: Option<predict::Trial>| {
+            predict::function(scorer.clone(), expected.clone(), budget.workers, cancel.clone(), trial)
         };
-        context.register_udf(function(&subject.scorer));
+        context.register_udf(function(&subject.scorer, None));
         let table = runtime.block_on(table::register(&context, files, format, subject, budget))?;
         let (mut statement, text) = (parse(&context, sql)?, sql);
         let fill = job.columns.clone().unwrap_or_else(|| arguments(subject, expected.as_ref(), &table));
@@ -92,9 +91,9 @@ impl QuerySource {
             .remedy("give the columns: predict(a, b)"));
         }
         if calls && subject.scorer.output().is_none() {
-            let told = runtime.block_on(learn(&context, statement.clone(), &learned));
+            let told = runtime.block_on(learn(&context, &statement, &|trial| function(&subject.scorer, Some(trial))));
             let told = told.map_err(|error| failed(error).context(format_args!("--sql '{}'", short(text))))?;
-            context.register_udf(function(&subject.scorer.settled(&told)));
+            context.register_udf(function(&subject.scorer.settled(&told), None));
         }
         let stream = runtime.block_on(async {
             let plan = context.state().statement_to_plan(statement).await?;
@@ -131,10 +130,20 @@ const SAMPLE: usize = 100;
 /// Scores the first rows that a query's innermost `predict(...)` gets; the type of its answers.
 async fn learn(
     context: &SessionContext,
-    statement: Statement,
-    learned: &predict::Learned,
+    statement: &Statement,
+    function: &dyn Fn(predict::Trial) -> ScalarUDF,
 ) -> std::result::Result<DataType, DataFusionError> {
-    let plan = context.state().statement_to_plan(statement).await?;
+    let told = Arc::default();
+    let mut planned = Err(DataFusionError::Plan("no type was tried".into()));
+    // What is made of the predictions must be planned to find the calls: the first type that allows it will do.
+    for kind in [DataType::Null, DataType::Float64, DataType::Utf8, DataType::Boolean] {
+        context.register_udf(function(predict::Trial { kind, told: Arc::clone(&told) }));
+        planned = context.state().statement_to_plan(statement.clone()).await;
+        if planned.is_ok() {
+            break;
+        }
+    }
+    let plan = planned?;
     let mut call: Option<(LogicalExpr, LogicalPlan)> = None;
     plan.apply_with_subqueries(|node| {
         let inputs = node.inputs();
@@ -153,7 +162,7 @@ async fn learn(
         let sample = LogicalPlanBuilder::from(input).limit(0, Some(SAMPLE))?.project([call.alias(NAME)])?.build()?;
         context.execute_logical_plan(sample).await?.collect().await?;
     }
-    let told = learned.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let told = told.lock().unwrap_or_else(PoisonError::into_inner).clone();
     Ok(told.unwrap_or(DataType::Null))
 }
 

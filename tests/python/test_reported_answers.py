@@ -207,30 +207,30 @@ def test_slices_of_a_table_have_one_type_and_files_that_of_the_first_answer(bina
 
 
 def test_files_and_queries_have_the_model_s_own_type(forms: Path, binary: Path, own, tmp_path: Path) -> None:
-    for form, kind in [
-        ("list of text and None", pa.string()),
-        ("list of large ints", pa.int64()),
-        ("array of bool", pa.bool_()),
-        ("frame u, v", pa.struct([("u", pa.int64()), ("v", pa.string())])),
+    called, added = (f"SELECT {call} AS prediction FROM input" for call in ("predict(form)", "sum(predict(form))"))
+    whole = "SELECT form FROM input WHERE true"
+    for form, kind, queries in [
+        ("list of text and None", pa.string(), [None, called]),
+        ("list of large ints", pa.int64(), [None, added]),
+        ("frame u, v", pa.struct([("u", pa.int64()), ("v", pa.string())]), [whole]),
     ]:
         frame = asking(form)
         pq.write_table(pa.table(frame), tmp_path / "in.parquet")
-        frame.to_csv(tmp_path / "in.csv", index=False)
         expected = rows(own.predict(frame))
-        base = [binary, "batch-score", "--overwrite", "-m", forms, "-i", tmp_path / "in.parquet", "-o", tmp_path / "out.parquet"]
-        sql = [["--sql", "SELECT predict(form) AS prediction FROM input"], ["--sql", "SELECT form FROM input WHERE true"]]
-        for flags in ([], *(sql if form != "array of bool" else [])):
-            subprocess.run([*base, *flags], check=True, capture_output=True)
+        for query in queries:
+            command = [binary, "batch-score", "--overwrite", "-m", forms, "-i", tmp_path / "in.parquet"]
+            command += ["-o", tmp_path / "out.parquet", *(["--sql", query] if query else [])]
+            subprocess.run(command, check=True, capture_output=True)
             column = pq.read_table(tmp_path / "out.parquet").column("prediction")
-            assert (column.type, column.to_pylist()) == (kind, expected), (form, flags)
-        if form == "frame u, v":
-            command = [binary, "predict", "-m", forms, "-i", tmp_path / "in.csv"]
-            out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-            assert out.splitlines() == ["u,v", "0,v0", "1,v1", "2,v2", "3,v3"]
-            lines = [*base[:-1], tmp_path / "out.json"]
-            subprocess.run(lines, check=True, capture_output=True)
-            first = json.loads((tmp_path / "out.json").read_text().splitlines()[0])
-            assert first == {"form": form, "prediction.u": 0, "prediction.v": "v0"}
+            assert (column.type, column.to_pylist()) == (kind, [sum(expected)] if query == added else expected), (form, query)
+    frame.to_csv(tmp_path / "in.csv", index=False)
+    command = [binary, "predict", "-m", forms, "-i", tmp_path / "in.csv"]
+    out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    assert out.splitlines() == ["u,v", "0,v0", "1,v1", "2,v2", "3,v3"]
+    command = [binary, "batch-score", "-m", forms, "-i", tmp_path / "in.csv", "-o", tmp_path / "out.json"]
+    subprocess.run(command, check=True, capture_output=True)
+    first = json.loads((tmp_path / "out.json").read_text().splitlines()[0])
+    assert first == {"form": "frame u, v", "prediction.u": 0, "prediction.v": "v0"}
 
 
 def test_nothing_to_score_is_double_and_nulls_alone_too(forms: Path, binary: Path, tmp_path: Path) -> None:
@@ -266,8 +266,9 @@ class TestSklearn:
     x = pd.DataFrame({"a": [0.0, 1.0, 2.0, 3.0], "b": [1.0, 0.0, 1.0, 0.0]})
 
     @pytest.fixture(scope="class")
-    def saved(self, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-        x, y = self.x, np.array([0, 1, 1, 2])
+    @classmethod
+    def saved(cls, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+        x, y = cls.x, np.array([0, 1, 1, 2])
         odd = np.array([0, 1, 0, 1])
         line, classes = LinearRegression().fit(x, y), LogisticRegression().fit(x, odd)
         words = LogisticRegression().fit(x, np.array(["no", "yes", "no", "yes"]))
