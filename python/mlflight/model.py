@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from mlflight import _native
+from mlflight import _frames, _native
 from mlflight.errors import invalid
 
 if TYPE_CHECKING:
@@ -133,10 +133,8 @@ class Model:
     def _predict_frame(self, frame: pd.DataFrame, params: str | None) -> pd.Series | pd.DataFrame:
         import pyarrow as pa
 
-        try:
-            table = pa.Table.from_pandas(frame, preserve_index=False)
-        except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-            raise invalid(f"the frame cannot be taken over as Arrow data: {error.args[0]}") from error
+        inputs = self._native.inputs
+        table = _frames.to_table(frame, None if inputs is None else json.loads(inputs))
         chunks = self._predict(table, params)
         if pa.types.is_struct(chunks.type):
             answer = pa.Table.from_batches(

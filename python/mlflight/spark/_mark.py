@@ -31,6 +31,8 @@ class Mark:
     fallback: bool
     #: Whether whole-number columns arrive as pandas series and must be restored (Spark 3.5); the names of such columns.
     whole: list[str]
+    #: Base64 of an Arrow schema: the types of declared lists, maps and records, which pandas series do not have.
+    nested: str | None = None
 
     def text(self, planned: bool) -> str:
         """Return the mark as a string constant; `planned` is whether the planner may replace the function."""

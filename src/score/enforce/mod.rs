@@ -175,7 +175,9 @@ struct Planner<'a> {
 impl Planner<'_> {
     fn add(&mut self, source: usize, name: &str, planned: Planned) -> Result<()> {
         let (rule, to) = planned.map_err(|refusal| mismatch(name, refusal))?;
-        self.made.push((Column { source, rule }, Arc::new(Field::new(name, to, true))));
+        // What a caller noted on a column goes with it.
+        let field = Field::new(name, to, true).with_metadata(self.fields[source].metadata().clone());
+        self.made.push((Column { source, rule }, Arc::new(field)));
         Ok(())
     }
 
