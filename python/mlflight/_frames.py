@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 NESTED = ("array", "map", "object")
 
-#: Note on a column of text for a Python model: what the caller's frame holds where text is missing, when that is not ``None``.
+#: Note on a column of text for a Python model: what the caller's frame holds where text is missing.
 MISSING = b"mlflight.missing"
 
 
@@ -67,11 +67,10 @@ def _noted(field: pa.Field, column: pa.ChunkedArray | pa.Array, series: pd.Serie
     if not column.null_count or not (pa.types.is_string(field.type) or pa.types.is_large_string(field.type)):
         return field
     if isinstance(series.dtype, pd.StringDtype):
-        note = b"str" if series.dtype.na_value is not pd.NA else None
+        note = b"str"
     else:
-        missing = series[series.isna()]
-        note = b"nan" if all(isinstance(value, float) for value in missing) else None
-    return field if note is None else field.with_metadata({MISSING: note})
+        note = b"nan" if all(isinstance(value, float) for value in series[series.isna()]) else b"none"
+    return field.with_metadata({MISSING: note})
 
 
 def _column(name: str, series: pd.Series, kind: dict[str, Any] | None) -> pa.Array:

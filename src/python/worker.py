@@ -21,13 +21,17 @@ import sys
 import threading
 import time
 import traceback
+from collections import deque
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 PROGRAM = "<mlflight worker>"
 FRAME = struct.Struct("<IQ")
 #: Characters of an exception that are sent: of its message, or of one part of its traceback, and of the whole traceback.
 MESSAGE, TRACEBACK = 2048, 65536
+#: Parts of a model that are looked at to see what it was fitted on.
+PARTS = 10_000
 
 
 class Refused(Exception):
@@ -177,6 +181,7 @@ class Model:
             raise Refused("INVALID_MODEL", "NO_LOADER", f"module {spec['loader']} has no function _load_pyfunc")
         config = configuration(spec.get("config"), spec.get("overrides"))
         implementation = loader(spec["data"], config) if config else loader(spec["data"])
+        spec["none"] = knows_none(implementation)
         name = spec.get("predict_fn") or "predict"
         self.predict: Callable[..., Any] | None = getattr(implementation, name, None)
         if self.predict is None:
@@ -299,7 +304,7 @@ def frame(batch: Any, body: Any, spec: dict[str, Any]) -> Any:
     objects, plain = {}, {}
     for index, column in enumerate(batch.columns):
         kind = (kinds[index] if index < len(kinds) else None) if unnamed else named.get(names[index])
-        values = as_objects(batch.schema.field(index), column, kind)
+        values = as_objects(batch.schema.field(index), column, kind, spec.get("none"))
         if values is None:
             plain[index] = column
         else:
@@ -324,8 +329,11 @@ def temporal() -> dict[str, Any]:
     return {"maps_as_pydicts": "lossy", "coerce_temporal_nanoseconds": True} if int(pa.__version__.split(".")[0]) >= 13 else {}
 
 
-def as_objects(field: Any, column: Any, kind: dict[str, Any] | None) -> Any:
-    """Return a column whose cells are Python objects as these; ``None`` where pandas has a type for it."""
+def as_objects(field: Any, column: Any, kind: dict[str, Any] | None, none: bool | None) -> Any:
+    """Return a column whose cells are Python objects as these; ``None`` where pandas converts it.
+
+    ``none`` is whether the model was fitted on text that is ``None`` where it is missing.
+    """
     import pyarrow as pa
 
     if pa.types.is_nested(field.type):
@@ -333,12 +341,12 @@ def as_objects(field: Any, column: Any, kind: dict[str, Any] | None) -> Any:
     if not column.null_count:
         return None
     if is_text(field.type):
-        # A frame that the caller made says what it holds where text is missing; elsewhere a null is None.
-        missing = (field.metadata or {}).get(b"mlflight.missing")
-        if missing == b"str" and pandas_has_text():
+        # A pandas frame that the caller made says what it holds where text is missing; Arrow has one null for all.
+        missing = (field.metadata or {}).get(b"mlflight.missing", b"none" if none else None)
+        if missing in (None, b"str"):
             return None
         values = column.to_numpy(zero_copy_only=False)
-        if missing is not None:
+        if missing == b"nan":
             values[~column.is_valid().to_numpy(zero_copy_only=False)] = float("nan")
         return values
     if kind is not None and pa.types.is_integer(field.type) and field.type.bit_width == 64:
@@ -346,11 +354,27 @@ def as_objects(field: Any, column: Any, kind: dict[str, Any] | None) -> Any:
     return None
 
 
-def pandas_has_text() -> bool:
-    """Whether pandas holds text in a type of its own, which has NaN where text is missing."""
-    import pandas as pd
-
-    return int(pd.__version__.split(".")[0]) >= 3
+def knows_none(model: Any) -> bool:
+    """Whether a part of the model was fitted on ``None`` as what stands for missing text: scikit-learn tells it from NaN."""
+    seen: set[int] = set()
+    waiting = deque([model])
+    while waiting and len(seen) < PARTS:
+        part = waiting.popleft()
+        if id(part) in seen or isinstance(part, (type, ModuleType)):
+            continue
+        seen.add(id(part))
+        if isinstance(part, dict):
+            waiting.extend(part.values())
+        elif isinstance(part, (list, tuple)):
+            waiting.extend(part)
+        elif isinstance(getattr(part, "__dict__", None), dict):
+            if hasattr(part, "fit") and "missing_values" in part.__dict__ and part.missing_values is None:
+                return True
+            categories = part.__dict__.get("categories_")
+            if isinstance(categories, (list, tuple)) and any(value is None for values in categories for value in values):
+                return True
+            waiting.extend(part.__dict__.values())
+    return False
 
 
 def is_text(kind: Any) -> bool:
@@ -468,15 +492,22 @@ def tensors(batch: Any, specs: list[dict[str, Any]]) -> Any:
 
     rows = batch.num_rows
 
-    def tensor(index: int, spec: dict[str, Any]) -> Any:
+    def values(index: int, dtype: str) -> Any:
         column = batch.column(index)
+        nested = False
         while hasattr(column, "flatten") and hasattr(column.type, "value_type"):
-            if column.null_count:
-                raise Refused("INVALID_ARGUMENT", "NULL_TENSOR", f"tensor '{batch.schema.names[index]}' has nulls")
+            nested = nested or column.null_count > 0
             column = column.flatten()
-        values = column.to_numpy(zero_copy_only=False).astype(spec["dtype"], copy=False)
+        # Missing numbers are NaN; whole numbers and booleans have none.
+        if nested or (column.null_count and np.dtype(dtype).kind in "iub"):
+            name = batch.schema.names[index]
+            raise Refused("INVALID_ARGUMENT", "NULL_TENSOR", f"tensor '{name}' of {dtype} has nulls; fill them or drop the rows")
+        return column.to_numpy(zero_copy_only=False)
+
+    def tensor(index: int, spec: dict[str, Any]) -> Any:
+        made = values(index, spec["dtype"]).astype(spec["dtype"], copy=False)
         try:
-            return values.reshape([rows, *spec["shape"][1:]])
+            return made.reshape([rows, *spec["shape"][1:]])
         except ValueError as error:
             name = batch.schema.names[index]
             raise Refused("INVALID_ARGUMENT", "TENSOR_SHAPE", f"tensor '{name}': {error}") from None
@@ -485,7 +516,7 @@ def tensors(batch: Any, specs: list[dict[str, Any]]) -> Any:
         return {spec["name"]: tensor(index, spec) for index, spec in enumerate(specs)}
     if batch.num_columns == 1:
         return tensor(0, specs[0])
-    columns = [column.to_numpy(zero_copy_only=False) for column in batch.columns]
+    columns = [values(index, specs[0]["dtype"]) for index in range(batch.num_columns)]
     return np.stack(columns, axis=1).astype(specs[0]["dtype"], copy=False).reshape([rows, *specs[0]["shape"][1:]])
 
 

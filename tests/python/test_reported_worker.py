@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,9 @@ from sklearn.preprocessing import OrdinalEncoder
 from sklearn.tree import DecisionTreeClassifier
 
 import mlflight
+from mlflight import _native
+from mlflight.spark import _body, udf
+from mlflight.spark._mark import Mark
 
 BIG = 2**60 + 1
 
@@ -156,7 +161,8 @@ def test_columns_without_a_signature_keep_what_they_hold(undeclared):
     text = pd.DataFrame({"a": ["x", None]})
     held = "float nan" if int(pd.__version__.split(".")[0]) >= 3 else "NoneType None"
     assert list(undeclared.predict(text)) == ["str x", held]
-    assert undeclared.predict(pa.table({"a": ["x", None]})).to_pylist() == ["str x", "NoneType None"]
+    # Arrow's null becomes what pandas has for it, as under MLflow.
+    assert undeclared.predict(pa.table({"a": ["x", None]})).to_pylist() == ["str x", held]
     table = pa.table({"a": pa.array([[BIG, None]], pa.list_(pa.int64()))})
     assert undeclared.predict(table).to_pylist() == [f"O(2,) ['int {BIG}', 'NoneType None']"]
 
@@ -173,3 +179,27 @@ def test_none_is_none_for_an_imputer_of_none(tmp_path, strategy):
     python = mlflight.load_model(tmp_path / "model", engine="python")
     assert python.predict(pa.table({"x": ["a", None, "b"]})).to_pylist() == expected.tolist()
     assert python.predict(frame("x", ["a", None, "b"])).tolist() == expected.tolist()
+
+
+def test_the_pandas_body_of_older_spark_takes_maps_and_records_from_the_signature(declared):
+    spec = _native.make_spec(declared._native.uri, python=sys.executable)
+    mark = Mark(
+        version=_native.__version__,
+        spec=base64.b64encode(spec.to_bytes()).decode(),
+        uri=declared._native.uri,
+        digest="",
+        engine="python",
+        mode=None,
+        server=None,
+        inputs=spec.input_names,
+        required=spec.required_count,
+        fallback=True,
+        whole=udf._whole_columns(spec),
+        nested=udf._nested_columns(spec),
+    )
+    body = _body.make(mark.text(planned=False), "score", arrow=False)
+    maps = pd.Series([{"a": BIG}, {"b": 2}, {}])
+    assert list(body(map=maps)) == [f"{{'a': 'int64 {BIG}'}}", "{'b': 'int64 2'}", "{}"]
+    # Spark 3.5 has made a double of it before anybody else sees it.
+    with pytest.raises(ValueError, match="nulls beside whole numbers"):
+        body(records=pd.Series([np.array([{"b": True, "k": float(BIG)}, {"b": True, "k": None}])]))
