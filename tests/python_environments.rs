@@ -122,7 +122,11 @@ fn a_failed_build_says_why_and_is_not_tried_again_at_once() {
     let model = model(&version(), "./is-not-there\n");
     let first = warm(&model, restored(&model, Manager::Virtualenv, cache.path()));
     assert_eq!((first.kind(), first.code()), (Kind::FailedPrecondition, "ENVIRONMENT_BUILD"));
-    assert!(first.traceback_text().unwrap().contains("is-not-there"), "{first:?}");
+    let end = first.traceback_text().unwrap();
+    assert!(end.contains("is-not-there") && (2..=20).contains(&end.lines().count()), "{first:?}");
+    let log = first.message().split('\'').find(|part| part.ends_with(".log")).unwrap();
+    let whole = fs::read_to_string(log).unwrap();
+    assert!(whole.trim_end().ends_with(end.lines().last().unwrap().trim_end()), "{whole}");
     let left = || fs::read_dir(cache.path()).unwrap().flatten().filter(|entry| entry.path().is_dir()).count();
     assert_eq!(left(), 0);
     let started = Instant::now();

@@ -322,11 +322,19 @@ def _load_pyfunc(path):
     let error = ask(named, "{'x': [None, [1.0, 2.0, 3.0, 4.0]], 'n': [1, 2]}").unwrap_err();
     assert_eq!((error.kind(), error.code()), (Kind::InvalidArgument, "NULL_TENSOR"));
 
+    let whole = with(vec![tensor(Some("n"), "int64", &[-1])]);
+    let error = ask(whole, "{'n': pa.array([1, None], pa.int64())}").unwrap_err();
+    assert_eq!((error.kind(), error.code()), (Kind::InvalidArgument, "NULL_TENSOR"));
+
     let unnamed = with(vec![tensor(None, "float64", &[-1, 2])]);
     assert_eq!(ask(unnamed.clone(), "{'0': [1.5, 2.5], '1': [3.0, 4.0]}").unwrap(), "<f8(2, 2)[[1.5, 3.0], [2.5, 4.0]]");
     assert_eq!(ask(unnamed, "{'0': [[1.5, 3.0], [2.5, 4.0]]}").unwrap(), "<f8(2, 2)[[1.5, 3.0], [2.5, 4.0]]");
 
-    let declared = Program { declared: true, unnamed: true, ..model.program() };
+    let columns = json!([
+        {"type": "array", "items": {"type": "string"}},
+        {"type": "array", "items": {"type": "array", "items": {"type": "double"}}},
+    ]);
+    let declared = Program { columns: Some(columns), unnamed: true, ..model.program() };
     let columns = "{'0': [['a'], ['b', 'cc']], '1': [[[1.0]], [[1.0, 2.0], [3.0, 4.0]]]}";
     assert_eq!(ask(declared, columns).unwrap(), "[0, 1] <U2(2,)['b', 'cc'] <f8(2, 2)[[1.0, 2.0], [3.0, 4.0]]");
 }

@@ -11,7 +11,7 @@ use std::{
 
 use mlflight::{
     error::{Error, Kind},
-    python::{Environment, PoolOptions},
+    python::{Environment, PoolOptions, Program},
     score::{CancelFlag, Context, Model, SessionOptions},
 };
 use rustix::process::{Pid, Signal, kill_process};
@@ -66,6 +66,128 @@ fn an_exception_keeps_the_worker_and_brings_its_traceback() {
     assert!(!format!("{error:?}").contains("mlflight worker"), "the worker's own frames are shown: {error:?}");
     assert_eq!(first_text(&score(&mut *session).unwrap(), "0"), before);
     drop(script.join().unwrap());
+}
+
+/// However long an exception is, and whatever its class does, its end arrives.
+#[test]
+fn an_exception_of_any_size_arrives() {
+    let model = PyModel::new(
+        "
+class Odd(Exception):
+    def __str__(self):
+        raise TypeError('no text')
+class Model:
+    def predict(self, df, params=None):
+        if params['do'] == 'long':
+            try:
+                raise KeyError('first ' + 'y' * 10_000_000)
+            except KeyError:
+                raise ValueError('x' * 10_000_000 + ' the very end')
+        raise {'odd': Odd, 'bytes': lambda: ValueError('\\ud800 half'), 'exit': SystemExit}[params['do']]()
+def _load_pyfunc(path):
+    return Model()
+",
+    );
+    let model = model.load(&PyModel::options());
+    for (what, words) in [
+        ("long", ["ValueError", "the very end", "in predict"]),
+        ("odd", ["Odd", "cannot be had: TypeError", "in predict"]),
+        ("bytes", ["ValueError", "\\ud800 half", "in predict"]),
+        ("exit", ["SystemExit", "SystemExit", "in predict"]),
+    ] {
+        let params = serde_json::Map::from_iter([("do".to_owned(), what.into())]);
+        let mut session = model.session(&SessionOptions { params, result: None }).unwrap();
+        let error = score(&mut *session).unwrap_err();
+        failed_with(&error, Kind::ModelFailed, &words);
+        assert_eq!(error.code(), "PYTHON_EXCEPTION");
+        assert!(format!("{error:?}").len() < 80_000);
+    }
+}
+
+/// The conversions before and after `predict` are ours, and so are their failures.
+#[test]
+fn what_fails_outside_of_predict_is_not_the_model_s_exception() {
+    let model = PyModel::new(
+        "
+import numpy as np
+class Model:
+    def predict(self, df, params=None):
+        return {'ragged': [[1, 2], ['a']] , 'uneven': {'a': [1, 2], 'b': [1]}}[params['give']]
+def _load_pyfunc(path):
+    return Model()
+",
+    );
+    let loaded = model.load(&PyModel::options());
+    let params = serde_json::Map::from_iter([("give".to_owned(), "uneven".into())]);
+    let error = score(&mut *loaded.session(&SessionOptions { params, result: None }).unwrap()).unwrap_err();
+    failed_with(&error, Kind::ModelFailed, &["ANSWER_CONVERSION", "the model answered, and its answer (a dict)"]);
+    // A column that the signature does not declare so: the worker cannot make the model's input of it.
+    let columns = serde_json::json!([{"type": "object", "properties": {}, "name": "a"}]);
+    let program = Program { columns: Some(columns), ..model.program() };
+    let options = PoolOptions { workers: 1, ..PoolOptions::default() };
+    let pool = mlflight::python::Pool::new(local(), &program, Vec::new(), options).unwrap();
+    let batch = support::arrow_from(
+        "import sys, pyarrow as pa\nt = pa.table({'a': [{'x': 1}]})\n\
+         with pa.OSFile(sys.argv[1], 'wb') as f, pa.ipc.new_file(f, t.schema) as w: w.write_table(t)",
+    );
+    let error = pool.score(&request(), &batch, &Context::default()).unwrap_err();
+    failed_with(&error, Kind::Internal, &["INPUT_CONVERSION", "could not be made into the model's input"]);
+}
+
+#[test]
+fn a_start_that_outlives_a_deadline_serves_the_next_batch() {
+    let line = Line::new();
+    let source = "
+class Model:
+    def predict(self, df):
+        return [str(os.getpid())] * len(df)
+def _load_pyfunc(path):
+    call('loading')
+    return Model()
+";
+    let model = PyModel::new(&line.source(source));
+    let pool = model.pool(local(), PoolOptions { workers: 1, ..PoolOptions::default() });
+    let soon = || Context::default().with_deadline(Instant::now() + Duration::from_millis(100));
+    for _ in 0..2 {
+        let error = pool.score(&request(), &rows(), &soon()).unwrap_err();
+        failed_with(&error, Kind::DeadlineExceeded, &["worker is still starting", "serves the next batch"]);
+    }
+    let (mut call, _) = line.accept();
+    answer(&mut call, "go on");
+    pool.warm(&Context::default()).unwrap();
+    // It is the one that was starting: another one would wait for an answer until this deadline.
+    let context = Context::default().with_deadline(Instant::now() + LONG);
+    assert_eq!(pool.score(&request(), &rows(), &context).unwrap().num_rows(), 3);
+    drop(pool);
+    wait_for_end(call);
+}
+
+#[test]
+fn a_pool_dropped_while_a_worker_starts_ends_it() {
+    let line = Line::new();
+    let model = PyModel::new(&line.source("def _load_pyfunc(path): call('loading')"));
+    let pool = model.pool(local(), PoolOptions::default());
+    let soon = Context::default().with_deadline(Instant::now() + Duration::from_millis(1));
+    failed_with(&pool.warm(&soon).unwrap_err(), Kind::DeadlineExceeded, &["still starting"]);
+    let (call, _) = line.accept();
+    drop(pool);
+    wait_for_end(call);
+}
+
+/// A child in a session of its own is in no process group that could be killed with the worker.
+const DAEMON: &str = "import subprocess; call('here', wait=False)
+        kept.append(subprocess.Popen(['sleep', '1000'], pass_fds=[kept[-1].fileno()], start_new_session=True))";
+
+#[test]
+fn children_in_sessions_of_their_own_end_with_their_worker() {
+    for end in ["pass", "os._exit(3)", "os.kill(os.getpid(), 9)"] {
+        let line = Line::new();
+        let model = model_that(&line, &format!("{DAEMON}; {end}"));
+        let pool = model.pool(local(), PoolOptions { workers: 1, ..PoolOptions::default() });
+        assert_eq!(pool.score(&request(), &rows(), &Context::default()).is_ok(), end == "pass", "{end}");
+        drop(pool);
+        wait_for_end(line.accept().0);
+    }
 }
 
 #[test]
@@ -257,7 +379,11 @@ fn helper_that_is_killed() {
 #[test]
 fn workers_end_with_a_killed_parent_even_in_the_midst_of_predict() {
     // The second never gives the interpreter's lock back, so that no Python thread of the worker can run.
-    for busy in ["import threading; threading.Event().wait()", "import ctypes; ctypes.PyDLL(None).sleep(1000)"] {
+    // The last one has a child in a session of its own.
+    let daemon = "import subprocess, threading
+        kept.append(subprocess.Popen(['sleep', '1000'], pass_fds=[kept[-1].fileno()], start_new_session=True))
+        threading.Event().wait()";
+    for busy in ["import threading; threading.Event().wait()", "import ctypes; ctypes.PyDLL(None).sleep(1000)", daemon] {
         let line = Line::new();
         let model = model_that(&line, &format!("call('busy'); {busy}"));
         let mut parent = Command::new(std::env::current_exe().unwrap())

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from mlflight import _native
+from mlflight import _frames, _native
 from mlflight.errors import invalid
 
 if TYPE_CHECKING:
@@ -150,11 +150,9 @@ class Model:
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        try:
-            table = pa.Table.from_pandas(frame, preserve_index=False)
-        except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-            raise invalid(f"the frame cannot be taken over as Arrow data: {error.args[0]}") from error
-        chunks = self._predict(_with_none(frame, table), params)
+        inputs = self._native.inputs
+        table = _frames.to_table(frame, None if inputs is None else json.loads(inputs))
+        chunks = self._predict(table, params)
         if pa.types.is_struct(chunks.type) and chunks.null_count == 0:
             fields = [field.name for field in chunks.type]
             answer = _to_pandas(pa.table([pc.struct_field(chunks, i) for i in range(len(fields))], names=fields))
@@ -176,16 +174,6 @@ def _to_pandas(table: pa.Table) -> pd.DataFrame:
         if pa.types.is_integer(column.type) and column.null_count:
             frame[name] = frame[name].astype(str(column.type).replace("int", "Int").replace("uInt", "UInt"))
     return frame
-
-
-def _with_none(frame: pd.DataFrame, table: pa.Table) -> pa.Table:
-    """Say of which columns of text the missing values are ``None`` and not NaN: scikit-learn tells them apart, Arrow does not."""
-    known = schema = table.schema
-    for at, field in enumerate(known):
-        values = frame.iloc[:, at]
-        if values.dtype == object and table.column(at).null_count and any(value is None for value in values[values.isna()]):
-            schema = schema.set(at, field.with_metadata({"mlflight.missing": "none"}))
-    return table if schema is known else table.cast(schema)
 
 
 def _plain(value: Any) -> Any:

@@ -11,7 +11,7 @@ use serde_yaml::{Mapping, Value};
 use super::{EnvManager, LoadOptions, files};
 use crate::{
     error::{Error, Kind, Result},
-    mlmodel::{ColumnType, MlModel, SchemaSpec},
+    mlmodel::{ColumnType, MlModel, SchemaSpec, json},
     python::{Environment, Manager, Pool, PoolOptions, Program, Request, Restored, Tensor},
     score::{Context, Model, Session, SessionOptions},
 };
@@ -174,7 +174,10 @@ fn program(mlmodel: &MlModel, flavor: &Mapping, directory: &Path, options: &Load
             None => text(flavor, "predict_fn")?.map(str::to_owned),
         },
         unnamed: matches!(inputs, Some(SchemaSpec::Columns(columns)) if columns.iter().all(|column| column.name.is_none())),
-        declared: matches!(inputs, Some(SchemaSpec::Columns(_))),
+        columns: match inputs {
+            Some(SchemaSpec::Columns(_)) => mlmodel.signature.inputs_json().and_then(|text| json::parse(&text).ok()),
+            _ => None,
+        },
         tensors,
         example: is_true("type_hint_from_example"),
         directory: utf8(directory)?,

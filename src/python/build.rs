@@ -6,7 +6,7 @@ use std::{
     fs::{self, File, TryLockError},
     path::{Path, PathBuf},
     process::Command,
-    sync::{LazyLock, Mutex, PoisonError},
+    sync::{Arc, LazyLock, Mutex, PoisonError},
     thread,
     time::{Duration, Instant},
 };
@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 use super::{
     environment::{Contents, MAX_BYTES, Manager, Restored, find_python, on_path},
     pool::copy,
-    process::{Process, TICK, describe},
+    process::{Output, Process, TICK, describe},
 };
 use crate::{
     error::{Error, Kind, Result},
@@ -26,6 +26,12 @@ use crate::{
 
 /// Written last into an environment's directory: without it the directory is what an interrupted build left.
 const COMPLETE: &str = ".mlflight-complete";
+
+/// Lines of a failed build's output that its error quotes.
+const QUOTED_LINES: usize = 20;
+
+/// Bytes of the last line in the message itself.
+const LAST_LINE: usize = 200;
 
 /// How long a failed build is remembered.
 const FAILURE_MEMORY: Duration = Duration::from_secs(120);
@@ -55,8 +61,10 @@ pub(super) fn interpreter(restored: &Restored, context: &Context) -> Result<Path
         fs::remove_dir_all(&directory).map_err(|error| Error::io(&directory, error))?;
     }
     tracing::info!(environment = %directory.display(), python = contents.python, "restoring the model's environment");
-    match build(restored, &contents, &directory, context) {
+    let log = Log::create(directory.with_extension("log"))?;
+    match build(restored, &contents, &directory, &log, context) {
         Ok(()) => {
+            let _ = fs::remove_file(&log.path);
             let mark = directory.join(COMPLETE);
             fs::write(&mark, "").map_err(|error| Error::io(&mark, error))?;
             Ok(python)
@@ -125,8 +133,21 @@ fn lock(path: &Path, context: &Context) -> Result<File> {
     }
 }
 
-fn build(restored: &Restored, contents: &Contents, directory: &Path, context: &Context) -> Result<()> {
-    let run = |program: &Path, arguments: &[String]| run(program, arguments, &restored.directory, context);
+/// Where the output of a build goes, all of it; kept when the build fails.
+struct Log {
+    path: PathBuf,
+    file: Arc<File>,
+}
+
+impl Log {
+    fn create(path: PathBuf) -> Result<Self> {
+        let file = File::create(&path).map_err(|error| Error::io(&path, error))?;
+        Ok(Self { path, file: Arc::new(file) })
+    }
+}
+
+fn build(restored: &Restored, contents: &Contents, directory: &Path, log: &Log, context: &Context) -> Result<()> {
+    let run = |program: &Path, arguments: &[String]| run(program, arguments, &restored.directory, log, context);
     let text = |path: &Path| path.display().to_string();
     let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
     if restored.manager == Manager::Conda {
@@ -189,21 +210,33 @@ fn conda() -> Result<PathBuf> {
     })
 }
 
-fn run(program: &Path, arguments: &[String], directory: &Path, context: &Context) -> Result<()> {
+fn run(program: &Path, arguments: &[String], directory: &Path, log: &Log, context: &Context) -> Result<()> {
     let mut command = Command::new(program);
     command.args(arguments).current_dir(directory);
     for name in ["PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV"] {
         command.env_remove(name);
     }
-    let process = Process::start(command, "environment", true)?;
+    let process = Process::start(command, "environment", Output::Taken(log.file.clone()))?;
     process.wait_within(context)?;
     let (status, tail) = process.end();
     if status.success() {
         return Ok(());
     }
     let shown = arguments.iter().take(4).map(String::as_str).collect::<Vec<_>>().join(" ");
-    let last = tail.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("no output").to_owned();
-    let message =
-        format!("the model's environment could not be built: '{} {shown} ...' {}: {last}", program.display(), describe(status));
-    Err(Error::new(Kind::FailedPrecondition, "ENVIRONMENT_BUILD", message).traceback(tail))
+    let program = program.display();
+    let end = end(&tail);
+    let last = end.lines().last().unwrap_or_default();
+    let message = format!(
+        "the model's environment could not be built: '{program} {shown} ...' {}, all it wrote is in '{}': {}",
+        describe(status),
+        log.path.display(),
+        &last[..last.floor_char_boundary(LAST_LINE)]
+    );
+    Err(Error::new(Kind::FailedPrecondition, "ENVIRONMENT_BUILD", message).traceback(end))
+}
+
+/// The last lines that say something.
+fn end(output: &str) -> String {
+    let lines: Vec<&str> = output.lines().filter(|line| !line.trim().is_empty()).collect();
+    if lines.is_empty() { "(no output)".into() } else { lines[lines.len().saturating_sub(QUOTED_LINES)..].join("\n") }
 }

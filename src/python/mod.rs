@@ -47,8 +47,8 @@ pub struct Program {
     pub predict_fn: Option<String>,
     /// Whether the columns have numbers for names.
     pub unnamed: bool,
-    /// Whether the columns were declared by a signature.
-    pub declared: bool,
+    /// The declared columns, as MLflow writes them in a signature.
+    pub columns: Option<Value>,
     /// The declared tensors, in the order of the columns.
     pub tensors: Option<Vec<Tensor>>,
     /// Whether a frame is turned into the form of the model's input example.

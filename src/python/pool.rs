@@ -19,7 +19,7 @@ use super::{
 use crate::{
     error::{Error, Kind, Result},
     mlmodel::json,
-    score::Context,
+    score::{CancelFlag, Context},
 };
 
 /// Bounds of a [`Pool`].
@@ -81,6 +81,16 @@ struct Shared {
     options: PoolOptions,
     state: Mutex<State>,
     freed: Condvar,
+    /// Set when the pool is dropped: a start still under way ends.
+    closed: CancelFlag,
+}
+
+/// A start that failed.
+struct Failed {
+    at: Instant,
+    /// Its number.
+    start: u64,
+    error: Error,
 }
 
 #[derive(Default)]
@@ -89,11 +99,15 @@ struct State {
     /// Lent, idle and starting ones.
     live: usize,
     starting: usize,
+    /// How many starts there have been.
+    starts: u64,
+    /// Since when the last one has been under way.
+    since: Option<Instant>,
     /// How long the last start took.
     start: Duration,
     /// How long batches have waited for a worker since then.
     waited: Duration,
-    failed: Option<(Instant, Error)>,
+    failed: Option<Failed>,
     /// Dropping it ends the thread that ends idle workers.
     reaper: Option<Sender<()>>,
     /// Process that the workers belong to: after a fork the child starts its own.
@@ -106,6 +120,21 @@ impl State {
     /// is started once batches have waited together for a good part of what that will take.
     fn is_worth_a_start(&self) -> bool {
         self.live == 0 || self.starting == 0 && self.waited >= self.start / 4
+    }
+
+    /// Adds to a deadline's error that a start is under way, where no worker could take the batch for that reason.
+    fn say_starting(&self, error: Error) -> Error {
+        match self.since {
+            Some(since) if self.live == self.starting => {
+                let message = format!(
+                    "the model's Python worker is still starting, for {:.1} s now; the start goes on and serves the next batch",
+                    since.elapsed().as_secs_f64()
+                );
+                let said = Error::new(error.kind(), error.code().to_owned(), format!("{}: {message}", error.message()));
+                said.remedy("send the batch again, raise the batch timeout, or have the worker started beforehand (serve does)")
+            }
+            _ => error,
+        }
     }
 }
 
@@ -125,12 +154,13 @@ impl Pool {
             env.push((threads.into(), (cores / options.workers.max(1)).max(1).to_string()));
         }
         let state = Mutex::new(State { owner: std::process::id(), ..State::default() });
-        Ok(Self(Arc::new(Shared { environment, program, env, options, state, freed: Condvar::new() })))
+        let closed = CancelFlag::default();
+        Ok(Self(Arc::new(Shared { environment, program, env, options, state, freed: Condvar::new(), closed })))
     }
 
     /// Starts a worker, unless one runs, so that errors show and the first batch need not wait.
     pub fn warm(&self, context: &Context) -> Result<()> {
-        let (worker, _) = self.acquire(context)?;
+        let worker = self.acquire(context)?;
         self.0.release(worker);
         Ok(())
     }
@@ -144,7 +174,8 @@ impl Pool {
     pub fn score(&self, request: &Request, batch: &RecordBatch, context: &Context) -> Result<RecordBatch> {
         let message = Message::of(batch)?;
         loop {
-            let (mut worker, fresh) = self.acquire(context)?;
+            let mut worker = self.acquire(context)?;
+            let fresh = std::mem::take(&mut worker.fresh);
             match worker.send(&request.0, &message, context) {
                 Ok(()) => {}
                 // It died while it was idle: the batch was never in it.
@@ -174,7 +205,7 @@ impl Pool {
                 self.0.release(worker);
                 error
             }
-            Failure::Context(error) => {
+            Failure::Context(error) | Failure::Broken(error) => {
                 let memory = worker.memory;
                 drop(worker);
                 self.0.lost(memory);
@@ -189,26 +220,27 @@ impl Pool {
         }
     }
 
-    /// An idle worker, or a new one, and whether it is new.
-    fn acquire(&self, context: &Context) -> Result<(Worker, bool)> {
+    /// An idle worker, or a new one. A start that takes longer than the context allows goes on, for the batches that come later.
+    fn acquire(&self, context: &Context) -> Result<Worker> {
         let mut state = self.0.lock();
+        let mut own = None;
         loop {
-            context.check()?;
+            context.check().map_err(|error| state.say_starting(error))?;
             while let Some(worker) = state.idle.pop() {
                 if worker.is_usable() {
-                    return Ok((worker, false));
+                    return Ok(worker);
                 }
                 state.live = state.live.saturating_sub(1);
                 state.memory = state.memory.saturating_sub(worker.memory);
             }
-            if let Some((at, error)) = &state.failed {
-                if at.elapsed() < self.0.options.failure_memory {
-                    return Err(copy(error));
-                }
-                state.failed = None;
+            // Who asked for a start learns how it ended, however short failures are remembered.
+            if let Some(failed) = &state.failed
+                && (failed.at.elapsed() < self.0.options.failure_memory || own.is_some_and(|own| own <= failed.start))
+            {
+                return Err(copy(&failed.error));
             }
             if state.live < self.0.options.workers.max(1) && state.is_worth_a_start() {
-                break;
+                own = Some(self.begin(&mut state)?);
             }
             let since = Instant::now();
             state = self.0.freed.wait_timeout(state, TICK).unwrap_or_else(PoisonError::into_inner).0;
@@ -216,8 +248,21 @@ impl Pool {
                 state.waited += since.elapsed();
             }
         }
+    }
+
+    /// Starts a worker on a thread of its own, and gives the number of the start.
+    fn begin(&self, state: &mut State) -> Result<u64> {
+        let number = state.starts + 1;
+        let shared = self.0.clone();
+        let failed = |error: std::io::Error| {
+            Error::new(Kind::ResourceExhausted, "PYTHON_START", format!("no thread to start a Python worker: {error}"))
+        };
+        let thread = thread::Builder::new().name("mlflight-start".into());
+        thread.spawn(move || shared.finish(number, shared.start())).map_err(failed)?;
+        state.starts = number;
         state.live += 1;
         state.starting += 1;
+        state.since = Some(Instant::now());
         state.waited = Duration::ZERO;
         if state.reaper.is_none() {
             let (sender, receiver) = channel();
@@ -225,48 +270,19 @@ impl Pool {
             let spawned = thread::Builder::new().name("mlflight-python".into()).spawn(move || reap(&shared, &receiver, idle));
             state.reaper = spawned.is_ok().then_some(sender);
         }
-        drop(state);
-        let started = self.start(context);
-        let mut state = self.0.lock();
-        state.starting = state.starting.saturating_sub(1);
-        if let Err(error) = &started {
-            state.live = state.live.saturating_sub(1);
-            if !matches!(error.kind(), Kind::Cancelled | Kind::DeadlineExceeded) {
-                state.failed = Some((Instant::now(), copy(error)));
-            }
-        }
-        drop(state);
-        self.0.freed.notify_all();
-        started.map(|worker| (worker, true))
+        Ok(number)
     }
+}
 
-    fn start(&self, context: &Context) -> Result<Worker> {
-        let shared = &self.0;
-        let interpreter = shared.environment.interpreter(context)?;
-        let begun = Instant::now();
-        let mut worker = Worker::start(&interpreter, &shared.env, shared.environment.is_isolated())?;
-        match worker.boot(context) {
-            Ok(()) => {}
-            Err(Failure::Answered(error) | Failure::Context(error)) => return Err(error),
-            Err(Failure::Gone | Failure::Unread) => {
-                return Err(worker.obituary(|how| {
-                    let message = format!("'{}' {how} before it ran a Python worker", interpreter.display());
-                    Error::new(Kind::FailedPrecondition, "PYTHON_START", message).remedy("name a working Python interpreter")
-                }));
-            }
-        }
-        match worker.load(&shared.program, context) {
-            Ok(()) => {
-                let mut state = shared.lock();
-                state.memory += worker.memory;
-                state.start = begun.elapsed();
-                drop(state);
-                Ok(worker)
-            }
-            Err(Failure::Answered(error)) => Err(error.context("the model could not be loaded")),
-            Err(Failure::Context(error)) => Err(error),
-            Err(Failure::Gone | Failure::Unread) => Err(worker.obituary(|how| died(&how, "loaded the model"))),
-        }
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.0.closed.cancel();
+        // In a fork another thread's lock stays taken for ever; where a start holds it, that start drops what it shares.
+        let Ok(mut state) = self.0.state.try_lock() else { return };
+        let idle = std::mem::take(&mut state.idle);
+        state.reaper = None;
+        drop(state);
+        drop(idle);
     }
 }
 
@@ -282,6 +298,55 @@ impl Shared {
             *state = State { owner: process, ..State::default() };
         }
         state
+    }
+
+    /// Takes what came of a start.
+    fn finish(&self, number: u64, started: Result<Worker>) {
+        let mut state = self.lock();
+        state.starting = state.starting.saturating_sub(1);
+        state.since = None;
+        match started {
+            Ok(_) if self.closed.is_cancelled() => {}
+            Ok(mut worker) => {
+                state.memory += worker.memory;
+                worker.idle_since = Instant::now();
+                state.idle.push(worker);
+                state.failed = None;
+            }
+            Err(error) => {
+                state.live = state.live.saturating_sub(1);
+                state.failed = Some(Failed { at: Instant::now(), start: number, error });
+            }
+        }
+        drop(state);
+        self.freed.notify_all();
+    }
+
+    /// Starts a worker; no batch's deadline ends that.
+    fn start(&self) -> Result<Worker> {
+        let context = Context::new(self.closed.clone());
+        let interpreter = self.environment.interpreter(&context)?;
+        let begun = Instant::now();
+        let mut worker = Worker::start(&interpreter, &self.env, self.environment.is_isolated())?;
+        match worker.boot(&context) {
+            Ok(()) => {}
+            Err(Failure::Answered(error) | Failure::Context(error) | Failure::Broken(error)) => return Err(error),
+            Err(Failure::Gone | Failure::Unread) => {
+                return Err(worker.obituary(|how| {
+                    let message = format!("'{}' {how} before it ran a Python worker", interpreter.display());
+                    Error::new(Kind::FailedPrecondition, "PYTHON_START", message).remedy("name a working Python interpreter")
+                }));
+            }
+        }
+        match worker.load(&self.program, &context) {
+            Ok(()) => {
+                self.lock().start = begun.elapsed();
+                Ok(worker)
+            }
+            Err(Failure::Answered(error)) => Err(error.context("the model could not be loaded")),
+            Err(Failure::Context(error) | Failure::Broken(error)) => Err(error),
+            Err(Failure::Gone | Failure::Unread) => Err(worker.obituary(|how| died(&how, "loaded the model"))),
+        }
     }
 
     fn release(&self, mut worker: Worker) {

@@ -2,7 +2,8 @@
 
 use std::{
     collections::VecDeque,
-    io::{BufRead, BufReader, Read},
+    fs::File,
+    io::{BufRead, BufReader, Read, Write},
     os::unix::process::{CommandExt, ExitStatusExt},
     process::{Child, Command, ExitStatus, Stdio},
     sync::{
@@ -26,6 +27,14 @@ pub(super) const TICK: Duration = Duration::from_millis(50);
 const TAIL_LINES: usize = 40;
 const LINE_BYTES: u64 = 16 * 1024;
 
+/// What becomes of a child's standard output.
+pub(super) enum Output {
+    /// The command says so itself.
+    Kept,
+    /// It is read like standard error, and both are written to this file.
+    Taken(Arc<File>),
+}
+
 /// A child and all that it starts. Dropping it kills the whole group.
 pub(super) struct Process {
     child: Child,
@@ -38,15 +47,16 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// Starts a command. Its standard error (and output, when `output` says so) goes to the log line by line.
-    pub(super) fn start(mut command: Command, what: &'static str, output: bool) -> Result<Self> {
+    /// Starts a command. What it writes to standard error, and to standard output when `output` says so, goes to the log line by
+    /// line.
+    pub(super) fn start(mut command: Command, what: &'static str, output: Output) -> Result<Self> {
         let program = command.get_program().to_string_lossy().into_owned();
         let failed = |error: std::io::Error| {
             let kind = if error.kind() == std::io::ErrorKind::NotFound { Kind::NotFound } else { Kind::FailedPrecondition };
             Error::new(kind, "PROCESS_START", format!("'{program}' could not be started: {error}"))
         };
         command.process_group(0).stderr(Stdio::piped());
-        if output {
+        if let Output::Taken(_) = output {
             command.stdin(Stdio::null()).stdout(Stdio::piped());
         }
         let mut child = command.spawn().map_err(failed)?;
@@ -57,17 +67,21 @@ impl Process {
         let (open, closed) = channel();
         let mut streams: Vec<Box<dyn Read + Send>> = Vec::new();
         streams.extend(child.stderr.take().map(|stream| Box::new(stream) as _));
-        if output {
+        let file = match output {
+            Output::Kept => None,
+            Output::Taken(file) => Some(file),
+        };
+        if file.is_some() {
             streams.extend(child.stdout.take().map(|stream| Box::new(stream) as _));
         }
         let process = Self { child, pid, owner: std::process::id(), reaped: false, tail, closed };
         for stream in streams {
-            let (tail, open) = (process.tail.clone(), open.clone());
+            let (tail, open, file) = (process.tail.clone(), open.clone(), file.clone());
             let id = process.id();
             thread::Builder::new()
                 .name("mlflight-log".into())
                 .spawn(move || {
-                    follow(stream, what, id, &tail);
+                    follow(stream, what, id, &tail, file.as_deref());
                     drop(open);
                 })
                 .map_err(failed)?;
@@ -142,7 +156,7 @@ impl Drop for Process {
     }
 }
 
-fn follow(stream: impl Read, what: &'static str, pid: u32, tail: &Mutex<VecDeque<String>>) {
+fn follow(stream: impl Read, what: &'static str, pid: u32, tail: &Mutex<VecDeque<String>>, mut file: Option<&File>) {
     let mut reader = BufReader::new(stream);
     let mut line = Vec::new();
     loop {
@@ -150,6 +164,12 @@ fn follow(stream: impl Read, what: &'static str, pid: u32, tail: &Mutex<VecDeque
         match reader.by_ref().take(LINE_BYTES).read_until(b'\n', &mut line) {
             Ok(0) | Err(_) => return,
             Ok(_) => {}
+        }
+        if let Some(open) = &mut file
+            && let Err(error) = open.write_all(&line)
+        {
+            tracing::warn!("the output of '{what}' is no longer written to its file: {error}");
+            file = None;
         }
         let text = String::from_utf8_lossy(&line).trim_end().to_owned();
         tracing::info!(target: "mlflight::python", pid, "{what}: {text}");

@@ -19,14 +19,21 @@ import socket
 import struct
 import sys
 import threading
+import time
 import traceback
+from collections import deque
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 PROGRAM = "<mlflight worker>"
 FRAME = struct.Struct("<IQ")
 #: Values that are not written as one text where others can be columns.
 COLLECTIONS = (list, tuple, dict)
+#: Characters of an exception that are sent: of its message, or of one part of its traceback, and of the whole traceback.
+MESSAGE, TRACEBACK = 2048, 65536
+#: Parts of a model that are looked at to see what it was fitted on.
+PARTS = 10_000
 
 
 class Refused(Exception):
@@ -107,6 +114,53 @@ def end_with_service(life: int) -> None:
         pass
 
 
+def leave_nothing(connection: socket.socket, life: int) -> None:
+    """Fork a process that kills what this one has started and left behind, once it or the service has ended.
+
+    A child that called setsid is in no group that could be killed; but it has this process's mark in its environment.
+    """
+    mark, worker = os.environ.get("MLFLIGHT_WORKER"), os.getpid()
+    try:
+        if not mark or not os.path.isdir("/proc/self") or os.fork():
+            return
+    except OSError:
+        # No process may be started: then the model cannot leave one behind either.
+        return
+    try:
+        os.setsid()
+        connection.close()
+        # The service reads standard error until everybody has closed it.
+        os.closerange(0, 3)
+        poll = select.poll()
+        poll.register(life, select.POLLIN | select.POLLHUP)
+        if hasattr(os, "pidfd_open"):
+            poll.register(os.pidfd_open(worker), select.POLLIN)
+        while os.getppid() == worker and not poll.poll(1000):
+            pass
+        kill_marked(f"MLFLIGHT_WORKER={mark}".encode())
+    finally:
+        os._exit(0)
+
+
+def kill_marked(mark: bytes) -> None:
+    """Kill every other process that has this in its environment, until there is none."""
+    for _ in range(500):
+        found = False
+        for name in os.listdir("/proc"):
+            if not name.isdigit() or int(name) == os.getpid():
+                continue
+            try:
+                with open(f"/proc/{name}/environ", "rb") as file:
+                    if mark in file.read().split(b"\0"):
+                        os.kill(int(name), signal.SIGKILL)
+                        found = True
+            except OSError:
+                continue
+        if not found:
+            return
+        time.sleep(0.01)
+
+
 def configuration(own: dict[str, Any] | None, given: dict[str, Any] | None) -> dict[str, Any] | None:
     """Return the flavor's config with the caller's values for the keys it has (MLflow's rule)."""
     overrides = dict(json.loads(os.environ.get("MLFLOW_PYFUNC_INFERENCE_CONFIG") or "{}"), **(given or {}))
@@ -129,6 +183,7 @@ class Model:
             raise Refused("INVALID_MODEL", "NO_LOADER", f"module {spec['loader']} has no function _load_pyfunc")
         config = configuration(spec.get("config"), spec.get("overrides"))
         implementation = loader(spec["data"], config) if config else loader(spec["data"])
+        spec["none"] = knows_none(implementation)
         name = spec.get("predict_fn") or "predict"
         self.predict: Callable[..., Any] | None = getattr(implementation, name, None)
         if self.predict is None:
@@ -161,11 +216,10 @@ class Model:
         self.exact = request.get("exact", True)
         self.header = header
 
-    def score(self, header: bytes, body: Any) -> Any:
-        """Score one batch, given and returned as an IPC stream."""
+    def input(self, body: Any) -> Any:
+        """Return what predict takes, from an IPC stream of one batch."""
         import pyarrow as pa
 
-        self.bind(header)
         with pa.ipc.open_stream(body) as reader:
             batch = reader.read_next_batch()
         data = tensors(batch, self.spec["tensors"]) if self.spec.get("tensors") else frame(batch, body, self.spec)
@@ -173,8 +227,21 @@ class Model:
             from mlflow.models.utils import _convert_dataframe_to_example_format
 
             data = _convert_dataframe_to_example_format(data, self.example)
+        return data
+
+    def score(self, header: bytes, body: Any) -> Any:
+        """Score one batch, given and returned as an IPC stream."""
+        ours("INTERNAL", "REQUEST_INVALID", "the request could not be read", self.bind, header)
+        data = ours("INTERNAL", "INPUT_CONVERSION", "the batch could not be made into the model's input", self.input, body)
         result = self.predict(data, params=self.params) if self.takes_params else self.predict(data)
         del data
+        what = f"the model answered, and its answer (a {type(result).__name__}) could not be made into columns"
+        return ours("MODEL_FAILED", "ANSWER_CONVERSION", what, self.reply, result)
+
+    def reply(self, result: Any) -> Any:
+        """Return what predict gave as an IPC stream of one batch."""
+        import pyarrow as pa
+
         names, arrays = own(result, self.declared) if self.target is None else answer(result, self.target, self.exact)
         del result
         sink = pa.BufferOutputStream()
@@ -193,6 +260,18 @@ def kind(text: str | None) -> Any:
     import pyarrow as pa
 
     return pa.ipc.read_schema(pa.py_buffer(base64.b64decode(text))).field(0).type
+
+
+def ours(kind: str, code: str, what: str, step: Callable[..., Any], *arguments: Any) -> Any:
+    """Run a step of this program, so that what it raises is not taken for an exception of the model's predict."""
+    try:
+        return step(*arguments)
+    except Refused:
+        raise
+    except MemoryError as error:
+        raise Refused("RESOURCE_EXHAUSTED", "MEMORY_LIMIT", f"{what}: the worker's memory does not suffice") from error
+    except Exception as error:
+        raise Refused(kind, code, f"{what}: {type(error).__name__}: {text_of(error)}") from error
 
 
 def datetimes(value: Any) -> Any:
@@ -225,37 +304,196 @@ def frame(batch: Any, body: Any, spec: dict[str, Any]) -> Any:
     import pandas as pd
     import pyarrow as pa
 
-    names = list(range(batch.num_columns)) if spec.get("unnamed") else batch.schema.names
+    unnamed = spec.get("unnamed")
+    names = list(range(batch.num_columns)) if unnamed else batch.schema.names
     matrix = same_doubles(batch, body)
     if matrix is not None:
         return pd.DataFrame(matrix, columns=names, copy=False)
-    options: dict[str, Any] = {"use_threads": False}
-    if int(pa.__version__.split(".")[0]) >= 13:
-        options.update(maps_as_pydicts="lossy", coerce_temporal_nanoseconds=True)
-    data = pa.Table.from_batches([batch]).to_pandas(**options)
+    kinds = spec.get("columns") or []
+    named = {} if unnamed else {kind["name"]: kind for kind in kinds}
+    objects, plain = {}, {}
+    for index, column in enumerate(batch.columns):
+        kind = (kinds[index] if index < len(kinds) else None) if unnamed else named.get(names[index])
+        values = as_objects(batch.schema.field(index), column, kind, spec.get("none"))
+        if values is None:
+            plain[index] = column
+        else:
+            objects[index] = pd.Series(values, dtype=object)
+    if objects:
+        data = pd.DataFrame(objects)
+        if plain:
+            table = pa.Table.from_arrays([*plain.values()], names=[str(index) for index in plain])
+            left = table.to_pandas(use_threads=False, **temporal())
+            left.columns = [*plain]
+            data = pd.concat([left, data], axis=1)[[*range(batch.num_columns)]]
+    else:
+        data = pa.Table.from_batches([batch]).to_pandas(use_threads=False, **temporal())
     data.columns = names
-    if spec.get("declared"):
-        for name, field in zip(names, batch.schema):
-            convert = declared(field.type)
-            if convert is not None:
-                data[name] = [None if value is None else convert(value) for value in data[name]]
     return data
 
 
-def declared(kind: Any) -> Callable[[Any], Any] | None:
-    """Return what makes a value of a declared array type the array MLflow makes of it; ``None`` when it is that already."""
-    import numpy as np
+def temporal() -> dict[str, Any]:
+    """Return pyarrow's options for times and maps; older versions have none."""
     import pyarrow as pa
 
-    if not (pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)):
+    return {"maps_as_pydicts": "lossy", "coerce_temporal_nanoseconds": True} if int(pa.__version__.split(".")[0]) >= 13 else {}
+
+
+def as_objects(field: Any, column: Any, kind: dict[str, Any] | None, none: bool | None) -> Any:
+    """Return a column whose cells are Python objects as these; ``None`` where pandas converts it.
+
+    ``none`` is whether the model was fitted on text that is ``None`` where it is missing.
+    """
+    import pyarrow as pa
+
+    if pa.types.is_nested(field.type):
+        return generic(column) if kind is None else declared(column, kind)
+    if not column.null_count:
         return None
-    item = kind.value_type
-    if pa.types.is_string(item) or pa.types.is_large_string(item):
-        return lambda value: np.asarray(value).astype(str) if len(value) else value
-    if pa.types.is_nested(item):
-        inner = declared(item) or (lambda value: value)
-        return lambda value: np.array([None if v is None else inner(v) for v in value])
+    if is_text(field.type):
+        # A pandas frame that the caller made says what it holds where text is missing; Arrow has one null for all.
+        missing = (field.metadata or {}).get(b"mlflight.missing", b"none" if none else None)
+        if missing in (None, b"str"):
+            return None
+        values = column.to_numpy(zero_copy_only=False)
+        if missing == b"nan":
+            values[~column.is_valid().to_numpy(zero_copy_only=False)] = float("nan")
+        return values
+    if kind is not None and pa.types.is_integer(field.type) and field.type.bit_width == 64:
+        refuse_rounding(field.name, column)
     return None
+
+
+def knows_none(model: Any) -> bool:
+    """Whether a part of the model was fitted on ``None`` as what stands for missing text: scikit-learn tells it from NaN."""
+    seen: set[int] = set()
+    waiting = deque([model])
+    while waiting and len(seen) < PARTS:
+        part = waiting.popleft()
+        if id(part) in seen or isinstance(part, (type, ModuleType)):
+            continue
+        seen.add(id(part))
+        if isinstance(part, dict):
+            waiting.extend(part.values())
+        elif isinstance(part, (list, tuple)):
+            waiting.extend(part)
+        elif isinstance(getattr(part, "__dict__", None), dict):
+            if hasattr(part, "fit") and "missing_values" in part.__dict__ and part.missing_values is None:
+                return True
+            categories = part.__dict__.get("categories_")
+            if isinstance(categories, (list, tuple)) and any(value is None for values in categories for value in values):
+                return True
+            waiting.extend(part.__dict__.values())
+    return False
+
+
+def is_text(kind: Any) -> bool:
+    """Whether an Arrow type is text in any layout."""
+    import pyarrow as pa
+
+    view = getattr(pa.types, "is_string_view", None)
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or (view is not None and view(kind))
+
+
+def refuse_rounding(name: str, column: Any) -> None:
+    """Refuse whole numbers beside nulls that the doubles pandas makes of them cannot hold."""
+    import pyarrow.compute as pc
+
+    bounds = pc.min_max(column)
+    for bound in (bounds["min"].as_py(), bounds["max"].as_py()):
+        if bound is not None and abs(bound) > 2**53:
+            message = f"column '{name}' has nulls beside {bound}: pandas holds such a column as doubles, which would round it"
+            raise Refused("INVALID_ARGUMENT", "VALUE_MISMATCH", f"{message}; fill the nulls or drop the rows")
+
+
+def generic(column: Any) -> Any:
+    """Return a nested column as Spark's conversion gives it to a model: arrays and dicts, whole numbers beside nulls exact."""
+    import numpy as np
+
+    made = column.to_pandas(integer_object_nulls=True, **temporal())
+    values = np.empty(len(made), dtype=object)
+    values[:] = made
+    return values
+
+
+def declared(column: Any, kind: dict[str, Any]) -> list[Any]:
+    """Return the values of a declared type as MLflow's enforcement gives them to a model."""
+    import pyarrow as pa
+
+    shape, name = column.type, kind["type"]
+    if not pa.types.is_nested(shape):
+        return scalars(column)
+    if name == "array" and (pa.types.is_list(shape) or pa.types.is_large_list(shape) or pa.types.is_fixed_size_list(shape)):
+        made = lists(column, kind["items"])
+    elif name == "map" and pa.types.is_map(shape):
+        keys, values = column.keys.to_pylist(), declared(column.items, kind["values"])
+        made = [dict(zip(keys[a:b], values[a:b])) for a, b in bounds_of(column)]
+    elif name in ("object", "map") and pa.types.is_struct(shape):
+        names = [shape[index].name for index in range(shape.num_fields)]
+        kinds = [kind["properties"][key] if name == "object" else kind["values"] for key in names]
+        columns = [declared(column.field(index), inner) for index, inner in enumerate(kinds)]
+        made = [dict(zip(names, row)) for row in zip(*columns)] if columns else [{} for _ in range(len(column))]
+    else:
+        return list(generic(column))
+    if column.null_count:
+        valid = column.is_valid().to_numpy(zero_copy_only=False)
+        made = [value if there else None for value, there in zip(made, valid)]
+    return made
+
+
+def scalars(column: Any) -> list[Any]:
+    """Return the values of records and maps: numpy's scalars, and ``None`` for nulls."""
+    import pyarrow as pa
+
+    kind = column.type
+    if pa.types.is_timestamp(kind):
+        return list(column.to_pandas(**temporal()))
+    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)):
+        return column.to_pylist()
+    if not column.null_count:
+        return list(column.to_numpy(zero_copy_only=False))
+    valid = column.is_valid().to_numpy(zero_copy_only=False)
+    filled = column.fill_null(pa.scalar(0, pa.int8()).cast(kind)).to_numpy(zero_copy_only=False)
+    return [value if there else None for value, there in zip(filled, valid)]
+
+
+def bounds_of(column: Any) -> list[tuple[int, int]]:
+    """Return where the items of each list, or the entries of each map, begin and end; nulls have none."""
+    offsets = column.offsets.to_numpy(zero_copy_only=False).tolist()
+    valid = column.is_valid().to_numpy(zero_copy_only=False)
+    return [(a, b) if there else (0, 0) for a, b, there in zip(offsets, offsets[1:], valid)]
+
+
+def lists(column: Any, kind: dict[str, Any]) -> list[Any]:
+    """Return lists as the arrays MLflow makes of them."""
+    import pyarrow as pa
+
+    item = column.type.value_type
+    if pa.types.is_fixed_size_list(column.type):
+        column = pa.array(column.to_pylist(), pa.list_(item))
+    if kind["type"] != "any" and pa.types.is_nested(item):
+        values = declared(column.values, kind)
+        return [stacked(values[a:b]) for a, b in bounds_of(column)]
+    if is_text(item) or pa.types.is_boolean(item):
+        values = column.values.to_numpy(zero_copy_only=False)
+        dtype = bool if pa.types.is_boolean(item) else str
+        valid = column.values.is_valid().to_numpy(zero_copy_only=False)
+        # numpy's text and booleans have no value that says "missing": arrays with nulls are of objects.
+        return [values[a:b].astype(dtype) if a < b and valid[a:b].all() else values[a:b] for a, b in bounds_of(column)]
+    return list(generic(column))
+
+
+def stacked(values: list[Any]) -> Any:
+    """Return arrays of one shape as one array with a dimension more, and what has no common shape as an array of objects."""
+    import numpy as np
+
+    shapes = {getattr(value, "shape", None) for value in values}
+    if len(shapes) <= 1:
+        return np.array(values)
+    made = np.empty(len(values), dtype=object)
+    for index, value in enumerate(values):
+        made[index] = value
+    return made
 
 
 def tensors(batch: Any, specs: list[dict[str, Any]]) -> Any:
@@ -264,15 +502,22 @@ def tensors(batch: Any, specs: list[dict[str, Any]]) -> Any:
 
     rows = batch.num_rows
 
-    def tensor(index: int, spec: dict[str, Any]) -> Any:
+    def values(index: int, dtype: str) -> Any:
         column = batch.column(index)
+        nested = False
         while hasattr(column, "flatten") and hasattr(column.type, "value_type"):
-            if column.null_count:
-                raise Refused("INVALID_ARGUMENT", "NULL_TENSOR", f"tensor '{batch.schema.names[index]}' has nulls")
+            nested = nested or column.null_count > 0
             column = column.flatten()
-        values = column.to_numpy(zero_copy_only=False).astype(spec["dtype"], copy=False)
+        # Missing numbers are NaN; whole numbers and booleans have none.
+        if nested or (column.null_count and np.dtype(dtype).kind in "iub"):
+            name = batch.schema.names[index]
+            raise Refused("INVALID_ARGUMENT", "NULL_TENSOR", f"tensor '{name}' of {dtype} has nulls; fill them or drop the rows")
+        return column.to_numpy(zero_copy_only=False)
+
+    def tensor(index: int, spec: dict[str, Any]) -> Any:
+        made = values(index, spec["dtype"]).astype(spec["dtype"], copy=False)
         try:
-            return values.reshape([rows, *spec["shape"][1:]])
+            return made.reshape([rows, *spec["shape"][1:]])
         except ValueError as error:
             name = batch.schema.names[index]
             raise Refused("INVALID_ARGUMENT", "TENSOR_SHAPE", f"tensor '{name}': {error}") from None
@@ -281,7 +526,7 @@ def tensors(batch: Any, specs: list[dict[str, Any]]) -> Any:
         return {spec["name"]: tensor(index, spec) for index, spec in enumerate(specs)}
     if batch.num_columns == 1:
         return tensor(0, specs[0])
-    columns = [column.to_numpy(zero_copy_only=False) for column in batch.columns]
+    columns = [values(index, specs[0]["dtype"]) for index in range(batch.num_columns)]
     return np.stack(columns, axis=1).astype(specs[0]["dtype"], copy=False).reshape([rows, *specs[0]["shape"][1:]])
 
 
@@ -556,15 +801,35 @@ def cells(values: list[Any], target: Any) -> Any:
     raise Refused("MODEL_FAILED", "MIXED_ANSWER", message)
 
 
+def end_of(text: str, limit: int) -> str:
+    """Return the end of a text that is longer than the limit."""
+    return text if len(text) <= limit else f"[the last {limit} of {len(text)} characters] {text[-limit:]}"
+
+
+def text_of(error: BaseException) -> str:
+    """Return an exception's message, whatever it does when it is asked."""
+    try:
+        text = str(error)
+    except BaseException as other:  # noqa: BLE001 - the model's class may raise anything
+        text = f"<its message cannot be had: {type(other).__name__}>"
+    return end_of(text.encode("utf-8", "backslashreplace").decode(), MESSAGE)
+
+
 def failure(error: BaseException, loading: bool) -> dict[str, Any]:
-    """Describe an exception, its traceback without this program's own frames."""
+    """Describe an exception, its traceback without this program's own frames; never more than the bounds allow."""
     if isinstance(error, Refused):
-        return {"kind": error.kind, "code": error.code, "message": str(error)}
+        return {"kind": error.kind, "code": error.code, "message": text_of(error)}
     trace = error.__traceback__
     while trace is not None and trace.tb_frame.f_code.co_filename == PROGRAM:
         trace = trace.tb_next
-    lines = traceback.format_exception(type(error), error, trace or error.__traceback__)
-    described = {"type": type(error).__name__, "message": str(error), "traceback": "".join(lines)}
+    try:
+        # Each frame and each message is cut by itself, so that a long message leaves the frames.
+        lines = [end_of(line, MESSAGE) for line in traceback.format_exception(type(error), error, trace or error.__traceback__)]
+        lines = [line if line.endswith("\n") else line + "\n" for line in lines]
+    except BaseException as other:  # noqa: BLE001 - formatting asks the model's class again
+        lines = [f"<no traceback: {type(other).__name__}>\n"]
+    text = end_of("".join(lines).encode("utf-8", "backslashreplace").decode(), TRACEBACK)
+    described = {"type": type(error).__name__, "message": text_of(error), "traceback": text}
     if loading and isinstance(error, ModuleNotFoundError) and error.name:
         described["missing"] = error.name
     return described
@@ -574,6 +839,7 @@ def main() -> None:
     """Answer requests until the service is gone."""
     connection = socket.socket(fileno=os.dup(0))
     life = os.dup(1)
+    leave_nothing(connection, life)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
     sys.stdout.reconfigure(line_buffering=True)

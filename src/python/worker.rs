@@ -6,7 +6,8 @@ use std::{
     os::{fd::OwnedFd, unix::net::UnixStream},
     path::Path,
     process::{Command, Stdio},
-    time::{Duration, Instant},
+    sync::atomic::{AtomicU64, Ordering},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use arrow::{
@@ -17,7 +18,7 @@ use arrow::{
 };
 use serde_json::Value;
 
-use super::process::{Process, TICK, describe};
+use super::process::{Output, Process, TICK, describe};
 use crate::{
     error::{Error, Kind, Result},
     score::Context,
@@ -29,6 +30,9 @@ const SOURCE: &str = include_str!("worker.py");
 const BOOTSTRAP: &str = "import sys;sys.path[:]=[p for p in sys.path if p];import socket as s;c=s.socket(fileno=0);\
                          b=c.recv(int(c.recv(8,s.MSG_WAITALL),16),s.MSG_WAITALL);c.detach();\
                          exec(compile(b,'<mlflight worker>','exec'))";
+
+/// Variable that a worker and all it starts carry in their environment, so that none is left over.
+const MARK: &str = "MLFLIGHT_WORKER";
 
 const HEADER_LIMIT: usize = 16 << 20;
 const WRITE_PIECES: usize = 64;
@@ -54,6 +58,14 @@ pub(super) enum Failure {
     Gone,
     /// The worker is gone, and had not read all of the request: its model never saw the batch.
     Unread,
+    /// The worker sent what is no answer; it is of no more use.
+    Broken(Error),
+}
+
+impl Failure {
+    fn broken(message: String) -> Self {
+        Self::Broken(Error::new(Kind::Internal, "WORKER_PROTOCOL", message))
+    }
 }
 
 /// A running worker.
@@ -66,6 +78,8 @@ pub(super) struct Worker {
     pub(super) idle_since: Instant,
     /// Bytes it held after it had loaded the model.
     pub(super) memory: usize,
+    /// Whether it has never been given a batch.
+    pub(super) fresh: bool,
 }
 
 impl Worker {
@@ -83,11 +97,12 @@ impl Worker {
             command.env_remove(name);
         }
         command.args(["-c", BOOTSTRAP]).envs(env.iter().map(|(key, value)| (key, value)));
+        command.env(MARK, mark());
         command.stdin(Stdio::from(OwnedFd::from(theirs))).stdout(Stdio::from(OwnedFd::from(life_end)));
-        let process = Process::start(command, "python", false)
+        let process = Process::start(command, "python", Output::Kept)
             .map_err(|error| error.context("no Python worker").remedy("install Python 3 or name the interpreter to use"))?;
         tracing::debug!(pid = process.id(), interpreter = %interpreter.display(), "python worker started");
-        Ok(Self { process, socket, _life: life, idle_since: Instant::now(), memory: 0 })
+        Ok(Self { process, socket, _life: life, idle_since: Instant::now(), memory: 0, fresh: true })
     }
 
     /// Gives it the worker program, and waits until that has found what it needs.
@@ -140,14 +155,16 @@ impl Worker {
         let [a, b, c, d, size @ ..] = head;
         let (header, body) = (u32::from_le_bytes([a, b, c, d]) as usize, u64::from_le_bytes(size) as usize);
         if header > HEADER_LIMIT {
-            return Err(Failure::Gone);
+            let message = format!("a Python worker announced a header of {header} bytes, more than {HEADER_LIMIT}");
+            return Err(Failure::broken(message));
         }
         context.reserve(body).map_err(Failure::Context)?;
         let mut text = vec![0; header];
         self.read(&mut text, context)?;
         let mut bytes = MutableBuffer::from_len_zeroed(body);
         self.read(bytes.as_slice_mut(), context)?;
-        let answer: Value = serde_json::from_slice(&text).map_err(|_| Failure::Gone)?;
+        let unread = |error| Failure::broken(format!("a Python worker's header cannot be read: {error}"));
+        let answer: Value = serde_json::from_slice(&text).map_err(unread)?;
         match answer.get("error") {
             Some(error) => Err(Failure::Answered(model_error(error))),
             None => Ok((answer, bytes.into())),
@@ -207,6 +224,13 @@ impl Worker {
         let _ = self.socket.shutdown(Shutdown::Both);
         self.process.wait(Duration::from_secs(5));
     }
+}
+
+/// A text that no other worker on this machine has.
+fn mark() -> String {
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+    format!("{}-{}-{since:x}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed))
 }
 
 fn model_error(answer: &Value) -> Error {

@@ -112,6 +112,9 @@ def convert(kind: Any, t: pa.DataType, value: Any, zone: str | None) -> Any:
         if not (pa.types.is_list(t) or pa.types.is_large_list(t) or pa.types.is_fixed_size_list(t)):
             raise Refused(None)
         convert(kind.dtype, t.value_type, None, zone)
+        if kind.dtype in (DataType.integer, DataType.long) and None in (value or ()):
+            # An array of whole numbers has no null, in numpy as in MLflow's rules.
+            raise ValueError(value)
         return None if value is None else [convert(kind.dtype, t.value_type, item, zone) for item in value]
     if isinstance(kind, Object):
         if not pa.types.is_struct(t):

@@ -109,11 +109,44 @@ def make(mark: str, name: str) -> Callable[..., Any]:
             return pa.nulls(0)
         return answer
 
+    def shapes(text: str | None) -> dict[str, Any]:
+        """Return the declared types of lists, maps and records: pandas has dicts for two of them."""
+        import base64
+
+        import pyarrow as pa
+
+        if not text:
+            return {}
+        return {field.name: field.type for field in pa.ipc.read_schema(pa.py_buffer(base64.b64decode(text)))}
+
+    def check_whole(value: Any, kind: Any, key: str) -> None:
+        """Refuse whole numbers that this Spark version has made doubles of, because nulls were beside them."""
+        import pyarrow as pa
+
+        if value is None:
+            return
+        if pa.types.is_integer(kind):
+            if isinstance(value, float) and abs(value) >= 2**53:
+                raise ValueError(
+                    f"column '{key}' has nulls beside whole numbers of 2^53 and more, which this Spark version sends to "
+                    "Python as doubles; fill the nulls, or install mlflight's jar"
+                )
+        elif pa.types.is_list(kind):
+            for item in value if pa.types.is_nested(kind.value_type) or pa.types.is_integer(kind.value_type) else ():
+                check_whole(item, kind.value_type, key)
+        elif pa.types.is_map(kind):
+            for item in value.values():
+                check_whole(item, kind.item_type, key)
+        elif pa.types.is_struct(kind):
+            for field in kind:
+                check_whole(value.get(field.name), field.type, key)
+
     def over_pandas(values: Any, named: dict[str, Any]) -> Any:
         import pandas as pd
         import pyarrow as pa
 
-        whole = read()["whole"]
+        options = read()
+        whole, nested = options["whole"], shapes(options.get("nested"))
 
         def to_arrow(value: Any, key: str | None) -> Any:
             if isinstance(value, pd.DataFrame):
@@ -127,9 +160,13 @@ def make(mark: str, name: str) -> Callable[..., Any]:
                     )
                 if (known % 1 == 0).all():
                     return pa.array(value.astype("Int64"))
+            if key in nested:
+                for cell in value:
+                    check_whole(cell, nested[key], key)
+                return pa.array(value, nested[key], from_pandas=True)
             return pa.array(value, from_pandas=True)
 
-        names = read()["inputs"] or []
+        names = options["inputs"] or []
         arrays = [to_arrow(value, names[i] if i < len(names) else None) for i, value in enumerate(values)]
         answer = score(arrays, {key: to_arrow(value, key) for key, value in named.items()})
         if answer is None:

@@ -34,6 +34,8 @@ class Mark:
     fallback: bool
     #: Whether whole-number columns arrive as pandas series and must be restored (Spark 3.5); the names of such columns.
     whole: list[str]
+    #: Base64 of an Arrow schema: the types of declared lists, maps and records, which pandas series do not have.
+    nested: str | None = None
 
     def text(self) -> str:
         """Return the mark as one string constant; compressed, because Spark hides a function above 1 MB from its planner."""

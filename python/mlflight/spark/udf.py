@@ -20,6 +20,7 @@ from mlflight.spark import _body, _session, _settings, _types
 from mlflight.spark._mark import Mark, Marked
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from pyspark.sql import Column, SparkSession
     from pyspark.sql.types import DataType
 
@@ -139,6 +140,7 @@ def spark_udf(
         result=kind.json(),
         fallback=fallback or mode == "python",
         whole=_whole_columns(spec),
+        nested=_nested_columns(spec),
     )
     text = mark.text()
     body = _body.make(text, name)
@@ -268,6 +270,39 @@ def _whole_columns(spec: _native.Spec) -> list[str]:
 
     schema = spec.input_schema
     return [] if schema is None else [field.name for field in schema if pa.types.is_integer(field.type)]
+
+
+def _nested_columns(spec: _native.Spec) -> str | None:
+    import pyarrow as pa
+
+    made = [(field.name, _wide(field.type)) for field in spec.input_schema or ()]
+    fields = [pa.field(name, kind) for name, kind in made if kind is not None and not _is_plain(kind)]
+    return base64.b64encode(pa.schema(fields).serialize().to_pybytes()).decode() if fields else None
+
+
+def _is_plain(kind: pa.DataType) -> bool:
+    """Whether a series says all about the type: a scalar, or lists of scalars."""
+    import pyarrow as pa
+
+    return _is_plain(kind.value_type) if pa.types.is_list(kind) else not pa.types.is_nested(kind)
+
+
+def _wide(kind: pa.DataType) -> pa.DataType | None:
+    """Return the type with the widest numbers, which hold whatever comes; ``None`` where a part is not declared."""
+    import pyarrow as pa
+
+    if pa.types.is_list(kind):
+        item = _wide(kind.value_type)
+        return None if item is None else pa.list_(item)
+    if pa.types.is_map(kind):
+        item = _wide(kind.item_type)
+        return None if item is None else pa.map_(kind.key_type, item)
+    if pa.types.is_struct(kind):
+        fields = [(field.name, _wide(field.type)) for field in kind]
+        return None if any(made is None for _, made in fields) else pa.struct(fields)
+    if pa.types.is_null(kind):
+        return None
+    return pa.int64() if pa.types.is_int32(kind) else pa.float64() if pa.types.is_float32(kind) else kind
 
 
 def _check(key: str, value: str | None, allowed: tuple[str, ...]) -> str | None:

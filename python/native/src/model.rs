@@ -103,6 +103,12 @@ impl Model {
         scorer.input().map(|schema| schema.to_pyarrow(py)).transpose()
     }
 
+    /// The declared inputs as MLflow writes them.
+    #[getter]
+    fn inputs(&self, py: Python<'_>) -> PyResult<Option<String>> {
+        Ok(self.state(py)?.loaded.mlmodel.signature.inputs_json())
+    }
+
     #[getter]
     fn output_schema<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         let state = self.state(py)?;

@@ -11,7 +11,8 @@ use arrow::datatypes::{DataType, Field, FieldRef};
 
 use super::{
     mlflow,
-    rule::{INSTANT, Refusal, Rule},
+    rule::{INSTANT, Refusal, Refused, Rule},
+    segments::Condition,
     zone::Zone,
 };
 use crate::{
@@ -120,7 +121,6 @@ pub(super) fn is_object(from: &DataType) -> bool {
 }
 
 fn list(item: &ColumnType, required: bool, kind: &ColumnType, from: &DataType, rules: &Rules) -> Planned {
-    use super::segments::Condition;
     let (inner, view) = match from {
         DataType::List(inner) | DataType::LargeList(inner) | DataType::FixedSizeList(inner, _) => (inner, false),
         DataType::ListView(inner) | DataType::LargeListView(inner) => (inner, true),
@@ -133,6 +133,10 @@ fn list(item: &ColumnType, required: bool, kind: &ColumnType, from: &DataType, r
     // Rows count items of a list from its own start, so the rule of a nested list sees the bounds of the innermost ones.
     let (rule, to) =
         plan(item, required, inner.data_type(), rules, Place::Item).map_err(|refusal| refusal.inside("[]", |row| row))?;
+    let rule = match item {
+        ColumnType::Integer | ColumnType::Long if rules.compat == Compat::Exact && to != DataType::Null => whole(item, inner, rule),
+        _ => rule,
+    };
     let field: FieldRef = if to == *inner.data_type() { inner.clone() } else { Arc::new(Field::new(inner.name(), to, true)) };
     let made = match from {
         DataType::LargeList(_) | DataType::LargeListView(_) => DataType::LargeList(field.clone()),
@@ -144,8 +148,17 @@ fn list(item: &ColumnType, required: bool, kind: &ColumnType, from: &DataType, r
     Ok((if strict { mlflow::when(Condition::NoNull, kind, from, rule) } else { rule }, made))
 }
 
+/// An array of whole numbers has no null, in numpy as in MLflow's rules: a double that stands for one would round the others.
+fn whole(item: &ColumnType, inner: &FieldRef, rule: Rule) -> Rule {
+    if !inner.is_nullable() {
+        return rule;
+    }
+    let why = "an array of whole numbers cannot hold a null";
+    let refused = Refused { expected: name(item), found: format!("a null among {}", inner.data_type()), why: why.into() };
+    Rule::When(Condition::NoNull, refused, Box::new(rule))
+}
+
 fn record(properties: &[Property], required: bool, kind: &ColumnType, from: &DataType, rules: &Rules) -> Planned {
-    use super::segments::Condition;
     let fields = match from {
         DataType::Struct(fields) => fields,
         DataType::Null if rules.compat == Compat::Exact || !required => {
@@ -200,7 +213,6 @@ fn struct_type(rule: &Rule, from: &DataType) -> DataType {
 
 /// A map, or a record whose fields are all of the map's value type: both are dicts in Python.
 fn map(value: &ColumnType, required: bool, kind: &ColumnType, from: &DataType, rules: &Rules) -> Planned {
-    use super::segments::Condition;
     let (rule, to) = match from {
         DataType::Map(entries, sorted) => {
             let DataType::Struct(fields) = entries.data_type() else {

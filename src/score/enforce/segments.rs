@@ -65,6 +65,7 @@ impl Condition {
                 (Self::SomeNull | Self::ZeroOneOrSomeNull, 1..) => None,
                 _ => broken_in(0, array.len()),
             },
+            _ if self == Self::NoNull && array.logical_null_count() == 0 => None,
             Segments::Bounds(bounds) => bounds.windows(2).find_map(|pair| broken_in(pair[0], pair[1])),
             Segments::Each(outer) => {
                 let there = |at: &usize| outer.is_none_or(|outer| outer.is_valid(*at));

@@ -70,6 +70,11 @@ fn values_are_checked_and_the_row_is_named() {
     assert_eq!(refused(ColumnType::Float, Arc::new(Float64Array::from(vec![0.5, 0.1]))), Some(1));
     let made = one(ColumnType::Long, Arc::new(Float64Array::from(vec![Some(-3.0), None]))).unwrap();
     assert_eq!(made.as_primitive::<Int64Type>(), &Int64Array::from(vec![Some(-3), None]));
+    let holes = ListArray::from_iter_primitive::<Int64Type, _, _>([Some(vec![Some(1)]), None, Some(vec![Some(2), None])]);
+    let error = one(ColumnType::Array(Box::new(ColumnType::Long)), Arc::new(holes.clone())).unwrap_err();
+    assert_eq!((error.row_number(), error.column_name(), error.kind()), (Some(2), Some("x[]"), Kind::InvalidArgument));
+    let whole: ArrayRef = Arc::new(holes.slice(0, 2));
+    assert_eq!(&one(ColumnType::Array(Box::new(ColumnType::Long)), whole.clone()).unwrap(), &whole);
     let lists = ListArray::from_iter_primitive::<Int64Type, _, _>([
         Some(vec![Some(1)]),
         Some(vec![]),
