@@ -19,6 +19,8 @@ NESTED = ("array", "map", "object")
 
 #: Note on a column of text for a Python model: what the caller's frame holds where text is missing.
 MISSING = b"mlflight.missing"
+#: The same on a column of lists of lists: how many dimensions the arrays in its cells have.
+DIMENSIONS = b"mlflight.dimensions"
 
 
 def to_table(frame: pd.DataFrame, inputs: list[dict[str, Any]] | None) -> pa.Table:
@@ -60,10 +62,12 @@ def _needs_structure(series: pd.Series, kind: dict[str, Any]) -> bool:
 
 
 def _noted(field: pa.Field, column: pa.ChunkedArray | pa.Array, series: pd.Series) -> pa.Field:
-    """Return the field of a column with a note on what stands for missing text."""
+    """Return the field of a column with a note on what Arrow does not say."""
     import pandas as pd
     import pyarrow as pa
 
+    if pa.types.is_list(field.type) and pa.types.is_list(field.type.value_type):
+        return field.with_metadata({DIMENSIONS: str(_dimensions(series)).encode()})
     if not column.null_count or not (pa.types.is_string(field.type) or pa.types.is_large_string(field.type)):
         return field
     if isinstance(series.dtype, pd.StringDtype):
@@ -78,25 +82,31 @@ def _column(name: str, series: pd.Series, kind: dict[str, Any] | None) -> pa.Arr
     import numpy as np
     import pyarrow as pa
 
-    where = f"column '{name}'"
     if kind is not None and kind["type"] in NESTED:
-        return _build(list(series), kind, where)
+        return _build(list(series), kind, name)
     if kind is not None and kind["type"] == "tensor" and any(isinstance(value, (list, np.ndarray)) for value in series):
         flat = [None if _is_missing(value) else np.asarray(value).reshape(-1) for value in series]
-        return _build(flat, {"type": "array", "items": {"type": "any"}}, where)
+        return _build(flat, {"type": "array", "items": {"type": "any"}}, name)
     if kind is not None and kind["type"] == "datetime" and any(isinstance(value, str) for value in series):
         try:
             series = series.astype("datetime64[ns]")
         except (TypeError, ValueError) as error:
-            raise invalid(f"{where} cannot be read as datetime: {error}", "VALUE_MISMATCH") from error
-    depth = max((value.ndim for value in series if isinstance(value, np.ndarray)), default=0)
+            raise invalid(f"column '{name}' cannot be read as datetime: {error}", "VALUE_MISMATCH") from error
+    depth = _dimensions(series)
     if depth > 1:
         kind = {"type": "any"}
         for _ in range(depth):
             kind = {"type": "array", "items": kind}
-        return _build(list(series), kind, where)
-    made = _leaf(series, kind or {"type": "any"}, where)
+        return _build(list(series), kind, name)
+    made = _leaf(series, kind or {"type": "any"}, name)
     return made.combine_chunks() if isinstance(made, pa.ChunkedArray) else made
+
+
+def _dimensions(series: pd.Series) -> int:
+    """Return the most dimensions that an array in a cell has."""
+    import numpy as np
+
+    return max((value.ndim for value in series if isinstance(value, np.ndarray)), default=0)
 
 
 def _build(values: list[Any], kind: dict[str, Any], where: str) -> pa.Array:
@@ -129,7 +139,9 @@ def _maps(values: list[dict[str, Any] | None], kind: dict[str, Any], where: str)
     keys = [key for value in values for key in value or ()]
     wrong = next((key for key in keys if not isinstance(key, str)), None)
     if wrong is not None:
-        raise invalid(f"{where}: the keys of a map are text, and {wrong!r} is of type {type(wrong).__name__}", "TYPE_MISMATCH")
+        raise invalid(
+            f"column '{where}': the keys of a map are text, and {wrong!r} is of type {type(wrong).__name__}", "TYPE_MISMATCH"
+        )
     inner = _build([item for value in values for item in (value or {}).values()], kind, f"{where}{{}}")
     return pa.MapArray.from_arrays(_offsets(values), pa.array(keys, pa.string()), inner)
 
@@ -141,10 +153,10 @@ def _records(values: list[dict[str, Any] | None], properties: dict[str, Any], wh
     for value in given:
         extra = [key for key in value if key not in properties]
         if extra:
-            raise invalid(f"{where}: the record has {extra}, which the signature does not declare", "TYPE_MISMATCH")
+            raise invalid(f"column '{where}': the record has {extra}, which the signature does not declare", "TYPE_MISMATCH")
         missing = [key for key, kind in properties.items() if kind.get("required", True) and key not in value]
         if missing:
-            raise invalid(f"{where}: the record has no {missing}, which the signature requires", "TYPE_MISMATCH")
+            raise invalid(f"column '{where}': the record has no {missing}, which the signature requires", "TYPE_MISMATCH")
     # An optional property that no record has is none for the model either.
     there = [key for key in properties if not given or any(key in value for value in given)]
     columns = [_build([(value or {}).get(key) for value in values], properties[key], f"{where}.{key}") for key in there]
@@ -189,7 +201,9 @@ def _leaf(values: Iterable[Any], kind: dict[str, Any], where: str) -> pa.Array:
             except (pa.ArrowException, TypeError, ValueError, OverflowError):
                 pass
         expected = "" if declared is None else f": expected {kind['type']}"
-        text = f"the frame cannot be taken over as Arrow data, {where}: {error.args[0] if error.args else error}{expected}"
+        text = (
+            f"the frame cannot be taken over as Arrow data, column '{where}': {error.args[0] if error.args else error}{expected}"
+        )
         raise invalid(text, "TYPE_MISMATCH") from error
 
 
@@ -201,7 +215,7 @@ def _items(value: Any, where: str) -> Any:
         return value if value.ndim == 1 and value.dtype.kind in "biufM" else list(value)
     if isinstance(value, (list, tuple)):
         return value
-    raise invalid(f"{where}: expected a list or an array, found {type(value).__name__}", "TYPE_MISMATCH")
+    raise invalid(f"column '{where}': expected a list or an array, found {type(value).__name__}", "TYPE_MISMATCH")
 
 
 def _dict(value: Any, where: str) -> dict[str, Any]:
@@ -209,7 +223,7 @@ def _dict(value: Any, where: str) -> dict[str, Any]:
         return value
     if hasattr(value, "asDict"):
         return value.asDict()
-    raise invalid(f"{where}: expected a dict, found {type(value).__name__}", "TYPE_MISMATCH")
+    raise invalid(f"column '{where}': expected a dict, found {type(value).__name__}", "TYPE_MISMATCH")
 
 
 def _is_missing(value: Any) -> bool:

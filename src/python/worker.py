@@ -346,13 +346,18 @@ def as_objects(field: Any, column: Any, kind: dict[str, Any] | None, none: bool 
     """
     import pyarrow as pa
 
+    notes = field.metadata or {}
     if pa.types.is_nested(field.type):
+        if kind is None and int(notes.get(b"mlflight.dimensions", 0)) > 1:
+            kind = {"type": "any"}
+            for _ in range(int(notes[b"mlflight.dimensions"])):
+                kind = {"type": "array", "items": kind}
         return generic(column) if kind is None else declared(column, kind)
     if not column.null_count:
         return None
     if is_text(field.type):
         # A pandas frame that the caller made says what it holds where text is missing; Arrow has one null for all.
-        missing = (field.metadata or {}).get(b"mlflight.missing", b"none" if none else None)
+        missing = notes.get(b"mlflight.missing", b"none" if none else None)
         if missing in (None, b"str"):
             return None
         values = column.to_numpy(zero_copy_only=False)

@@ -150,14 +150,14 @@ def test_what_the_signature_refuses_names_its_column(declared, name, values, whe
     with pytest.raises(mlflight.MlflightError) as caught:
         declared.predict(frame(name, values))
     assert caught.value.kind == "INVALID_ARGUMENT"
-    assert where in str(caught.value).replace("[]':", "[]'").replace("column 'map':", "column 'map'")
+    assert where in str(caught.value)
     assert why in str(caught.value)
 
 
 def test_columns_without_a_signature_keep_what_they_hold(undeclared):
     matrix = ["f(2, 2) [\"f(2,) ['float64 1.5', 'float64 2.5']\", \"f(2,) ['float64 3.5', 'float64 4.5']\"]"]
     made = undeclared.predict(frame("a", [SQUARE]))
-    assert list(made) == [matrix[0].replace("f(2, 2)", "O(2,)")]
+    assert list(made) == matrix
     text = pd.DataFrame({"a": ["x", None]})
     held = "float nan" if int(pd.__version__.split(".")[0]) >= 3 else "NoneType None"
     assert list(undeclared.predict(text)) == ["str x", held]
