@@ -132,31 +132,31 @@ fn expected(rows: std::ops::Range<i64>) -> Vec<Option<f64>> {
     rows.map(|row| (row % 7 != 3).then_some(row as f64 + 0.5 + 10.0 * (row % 5) as f64)).collect()
 }
 
-fn doubles(batch: &RecordBatch, name: &str) -> Vec<Option<f64>> {
+pub fn doubles(batch: &RecordBatch, name: &str) -> Vec<Option<f64>> {
     batch.column_by_name(name).unwrap().as_primitive::<Float64Type>().iter().collect()
 }
 
-struct Desk {
-    root: tempfile::TempDir,
+pub struct Desk {
+    pub root: tempfile::TempDir,
 }
 
 impl Desk {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self { root: tempfile::tempdir().unwrap() }
     }
 
-    fn at(&self, name: &str) -> PathBuf {
+    pub fn at(&self, name: &str) -> PathBuf {
         self.root.path().join(name)
     }
 
-    fn put(&self, name: &str, text: &str) -> PathBuf {
+    pub fn put(&self, name: &str, text: &str) -> PathBuf {
         let path = self.at(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, text).unwrap();
         path
     }
 
-    fn text(&self, name: &str) -> String {
+    pub fn text(&self, name: &str) -> String {
         fs::read_to_string(self.at(name)).unwrap()
     }
 }

@@ -100,7 +100,7 @@ fn a_full_disk_leaves_nothing() {
 #[test]
 fn a_stopped_run_leaves_nothing_under_the_name() {
     let model = support::model("linreg20");
-    for signal in ["TERM", "INT", "KILL"] {
+    for signal in ["TERM", "INT", "HUP", "KILL"] {
         let root = tempfile::tempdir().unwrap();
         let output = root.path().join("out.parquet");
         let mut child = batch_score(&model, &model.input(), &output).stderr(Stdio::piped()).spawn().unwrap();
@@ -141,5 +141,88 @@ fn mistakes_have_their_exit_codes() {
     assert!(code == 2 && text.contains("'notype' is no result type"), "{code} {text}");
     let (code, text) = with(&model, &["--memory-limit", "much"]);
     assert!(code == 2 && text.contains("'much' is no size"), "{code} {text}");
+    let (code, text) = with(&model, &["--log", "nonsense"]);
+    assert!(code == 2 && text.contains("'nonsense' is no level"), "{code} {text}");
+    let (code, text) = with(&model, &["--delimiter", "ab"]);
+    assert!(code == 2 && text.contains("give one character"), "{code} {text}");
     assert_eq!(names(root.path()), ["in.csv"]);
+}
+
+/// `--help` promises no URI that is refused.
+#[test]
+fn the_help_names_models_that_are_taken() {
+    for command in ["batch-score", "predict"] {
+        let help = String::from_utf8(mlflight().args([command, "--help"]).output().unwrap().stdout).unwrap();
+        let line = help.lines().skip_while(|line| !line.contains("--model")).nth(1).unwrap();
+        assert!(line.contains("a directory or a file: URI") && !help.contains("runs:/"), "{line}");
+    }
+    let model = support::model("linreg20");
+    let root = tempfile::tempdir().unwrap();
+    let output = root.path().join("out.parquet");
+    let mut command = mlflight();
+    command.args(["batch-score", "--model", &format!("file://{}", model.uri()), "--input"]).arg(model.input());
+    assert!(command.arg("--output").arg(&output).status().unwrap().success());
+}
+
+/// A process that was started under nohup goes on after a hangup.
+#[test]
+fn a_hangup_that_is_ignored_stays_so() {
+    let model = support::model("linreg20");
+    let root = tempfile::tempdir().unwrap();
+    let output = root.path().join("out.parquet");
+    let score = batch_score(&model, &model.input(), &output);
+    let mut nohup = Command::new("sh");
+    nohup.args(["-c", "trap '' HUP; exec \"$@\"", "sh"]).arg(score.get_program()).args(score.get_args());
+    let mut child = nohup.stderr(Stdio::piped()).spawn().unwrap();
+    while names(root.path()).is_empty() {
+        assert!(child.try_wait().unwrap().is_none(), "the run ended before it began");
+        std::thread::yield_now();
+    }
+    assert!(Command::new("kill").args(["-s", "HUP", &child.id().to_string()]).status().unwrap().success());
+    let done = child.wait_with_output().unwrap();
+    assert!(done.status.success() && output.exists(), "{}", stderr(&done));
+}
+
+/// Partitions that pyarrow wrote, and pages with checksums: as they are, and with one byte changed.
+#[test]
+fn datasets_of_pyarrow() {
+    let model = support::model("linreg20");
+    let root = tempfile::tempdir().unwrap();
+    let program = "import sys, pyarrow as pa, pyarrow.parquet as pq
+table, root = pq.read_table(sys.argv[1]).slice(0, 40), sys.argv[2]
+pq.write_table(table, root + '/plain.parquet')
+pq.write_table(table, root + '/checked.parquet', write_page_checksum=True, compression='none', use_dictionary=False)
+name = table.schema.names[0]
+rounded = table.set_column(0, name, pa.array([float(i % 3) + 0.5 for i in range(len(table))]))
+pq.write_table(rounded, root + '/rounded.parquet')
+pq.write_to_dataset(rounded, root + '/parts', partition_cols=[name])
+chunk = pq.ParquetFile(root + '/checked.parquet').metadata.row_group(0).column(0)
+content = bytearray(open(root + '/checked.parquet', 'rb').read())
+content[chunk.data_page_offset + chunk.total_compressed_size - 3] ^= 1
+open(root + '/broken.parquet', 'wb').write(content)";
+    let status = Command::new(support::python()).args(["-c", program]).arg(model.input()).arg(root.path()).status();
+    assert!(status.unwrap().success());
+    let mut native = Command::new(env!("CARGO_BIN_EXE_mlflight"));
+    native.args(["batch-score", "--model", &model.uri()]);
+    let score = |name: &str, output: &str| {
+        let mut command = Command::new(native.get_program());
+        command.args(native.get_args()).arg("--input").arg(root.path().join(name)).arg("-o").arg(root.path().join(output));
+        command.output().unwrap()
+    };
+    for name in ["plain", "checked", "rounded"] {
+        let done = score(&format!("{name}.parquet"), &format!("{name}-out.parquet"));
+        assert!(done.status.success(), "{}", stderr(&done));
+    }
+    let last = |name: &str| {
+        let rows = read(&root.path().join(name));
+        let mut values = rows.column(rows.num_columns() - 1).as_primitive::<Float64Type>().values().to_vec();
+        values.sort_by(f64::total_cmp);
+        values
+    };
+    assert_eq!(last("checked-out.parquet"), last("plain-out.parquet"));
+    let done = score("broken.parquet", "never.parquet");
+    assert!(done.status.code() == Some(2) && stderr(&done).contains("broken.parquet"), "{}", stderr(&done));
+    let done = score("parts", "parts-out.parquet");
+    assert!(done.status.success(), "{}", stderr(&done));
+    assert_eq!(last("parts-out.parquet"), last("rounded-out.parquet"));
 }

@@ -11,6 +11,8 @@ mod batch_flags;
 mod batch_memory;
 #[cfg(feature = "sql")]
 mod batch_sql;
+#[cfg(feature = "sql")]
+mod batch_tables;
 #[cfg(feature = "flight")]
 mod flight;
 #[cfg(feature = "flight")]

@@ -21,8 +21,8 @@ const MAX_RECORD: usize = 16 << 20;
 /// How records end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Records {
-    /// At a line's end outside of quotes.
-    Csv,
+    /// At a line's end outside of quotes, which open after this separator of cells.
+    Csv(u8),
     /// At a line's end.
     Lines,
 }
@@ -63,7 +63,10 @@ impl BlockReader {
                 break;
             }
             let end = match self.records {
-                Records::Csv => scan.get_or_insert_with(|| Scan::from(if self.line == 1 { mark(&bytes) } else { 0 })).run(&bytes),
+                Records::Csv(delimiter) => {
+                    let start = if self.line == 1 { mark(&bytes) } else { 0 };
+                    scan.get_or_insert_with(|| Scan::from(start, delimiter)).run(&bytes)
+                }
                 Records::Lines => memrchr(b'\n', &bytes).map_or(0, |at| at + 1),
             };
             if end > 0 {
@@ -117,7 +120,7 @@ mod tests {
     fn blocks_hold_whole_records() {
         let text = "1,\"a\nb\",x\n2,\"say \"\"hi\"\"\n\",y\n3,it\"s,z\n4,,\n";
         for size in 1..text.len() + 2 {
-            let found = blocks(text, Records::Csv, size.max(2));
+            let found = blocks(text, Records::Csv(b','), size.max(2));
             assert_eq!(found.iter().map(|(text, _)| text.as_str()).collect::<String>(), text);
             let mut line = 1;
             for (block, first) in found {
@@ -127,16 +130,16 @@ mod tests {
             }
         }
         assert_eq!(blocks("{}\n{}", Records::Lines, 3), [("{}\n".to_owned(), 1), ("{}".to_owned(), 2)]);
-        assert!(blocks("", Records::Csv, 8).is_empty());
+        assert!(blocks("", Records::Csv(b','), 8).is_empty());
         let marked = "\u{feff}\"a\nb\",c\n1,2\n3,4\n";
-        assert_eq!(blocks(marked, Records::Csv, 8), [(marked[..15].to_owned(), 1), ("3,4\n".to_owned(), 4)]);
+        assert_eq!(blocks(marked, Records::Csv(b','), 8), [(marked[..15].to_owned(), 1), ("3,4\n".to_owned(), 4)]);
     }
 
     #[test]
     fn a_quote_that_never_closes_is_refused() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), format!("1,\"{}", "x\n".repeat(1000))).unwrap();
-        let mut reader = BlockReader::open(file.path(), Records::Csv, 0, 2, 16).unwrap();
+        let mut reader = BlockReader::open(file.path(), Records::Csv(b','), 0, 2, 16).unwrap();
         let error = reader.block().err().unwrap();
         assert_eq!(error.code(), "RECORD_TOO_LONG");
         assert!(error.to_string().contains("line 2"), "{error}");

@@ -326,7 +326,8 @@ fn guess_time(cell: &str) -> DataType {
     }
 }
 
-fn is_date(cell: &str) -> bool {
+/// Whether this is a day of the calendar, `2024-02-29`.
+pub(super) fn is_date(cell: &str) -> bool {
     <arrow::datatypes::Date32Type as arrow::compute::kernels::cast_utils::Parser>::parse(cell).is_some()
 }
 

@@ -12,29 +12,86 @@ use super::{
     fields::{Fields, mark},
     numbers,
     source::Block,
+    tables::distinct,
 };
 use crate::error::{Error, Kind, Result};
 
-/// The header of a file that starts with `bytes`: its names and how many bytes it takes. `None` for an empty file.
-pub(super) fn header(file: &str, bytes: &[u8]) -> Result<Option<(Vec<String>, usize)>> {
-    let mut fields = Fields::new(bytes);
-    fields.advance(mark(bytes));
+/// The header of a file that starts with `bytes`: its names and how many bytes it takes. `None` for an empty file. Without a `delimiter`
+/// commas separate the names, and a header that another character seems to separate is refused.
+pub(super) fn header(file: &str, bytes: &[u8], delimiter: Option<u8>) -> Result<Option<(Vec<String>, usize)>> {
+    let start = mark(bytes);
+    let Some((names, size)) = names(file, bytes, start, delimiter.unwrap_or(b','))? else { return Ok(None) };
+    if delimiter.is_none()
+        && let [only] = names.as_slice()
+    {
+        for (other, shown) in [(b';', ";"), (b'\t', "tab"), (b'|', "|")] {
+            let mut fields = Fields::new(&bytes[start..size], other);
+            if fields.record().is_some() && fields.width() > 1 {
+                return Err(Error::new(
+                    Kind::InvalidArgument,
+                    "DELIMITER",
+                    format!("{file}: '{shown}' seems to separate the columns, not ','"),
+                )
+                .expected("names separated by ','")
+                .found(format!("'{}'", cut(only)))
+                .remedy(format!("give --delimiter '{shown}', or --delimiter ',' where that is one column's name")));
+            }
+        }
+    }
+    distinct(file.as_ref(), names.iter().map(String::as_str))?;
+    Ok(Some((names, size)))
+}
+
+fn names(file: &str, bytes: &[u8], start: usize, delimiter: u8) -> Result<Option<(Vec<String>, usize)>> {
+    let mut fields = Fields::new(bytes, delimiter);
+    fields.advance(start);
     if fields.record().is_none() {
         return Ok(None);
     }
     let mut names: Vec<String> = Vec::new();
     loop {
         let name = str::from_utf8(fields.cell()).map_err(|_| not_utf8(&format!("{file}, line 1")))?;
-        if names.iter().any(|other| other == name) {
-            return Err(Error::new(Kind::InvalidArgument, "DUPLICATE_COLUMN", format!("{file}: the header has the name twice"))
-                .column(name));
-        }
         names.push(name.to_owned());
         if let Some(end) = fields.end() {
             let feed = bytes[end..].starts_with(b"\r\n");
             return Ok(Some((names, (end + 1 + usize::from(feed)).min(bytes.len()))));
         }
     }
+}
+
+/// The records' own cells in another order, those that a file lacks empty; and where the records then lie.
+pub(super) fn reorder(
+    block: &Block,
+    records: &[(u32, u32)],
+    places: &[Option<usize>],
+    delimiter: u8,
+) -> (Vec<u8>, Vec<(u32, u32)>) {
+    let mut text = Vec::with_capacity(block.bytes.len() + records.len() * places.len());
+    let (mut lies, mut cells) = (Vec::with_capacity(records.len()), Vec::new());
+    for (start, end) in records {
+        let record = &block.bytes[*start as usize..*end as usize];
+        let mut fields = Fields::new(record, delimiter);
+        cells.clear();
+        loop {
+            let from = record.len() - fields.rest().len();
+            fields.cell();
+            cells.push(from..record.len() - fields.rest().len());
+            if fields.end().is_some() {
+                break;
+            }
+        }
+        let from = text.len() as u32;
+        for (at, place) in places.iter().enumerate() {
+            if at > 0 {
+                text.push(delimiter);
+            }
+            if let Some(cell) = place.and_then(|place| cells.get(place)) {
+                text.extend_from_slice(&record[cell.clone()]);
+            }
+        }
+        lies.push((from, text.len() as u32));
+    }
+    (text, lies)
 }
 
 /// What the records of a block are parsed into.
@@ -46,21 +103,23 @@ pub(super) struct Parsed {
 }
 
 /// Parses a block. `kinds` has an entry a column of the file: the type to read it as, or `None` to skip it.
-pub(super) fn parse(file: &str, block: &Block, names: &[String], kinds: &[Option<DataType>]) -> Result<Parsed> {
+pub(super) fn parse(file: &str, block: &Block, names: &[String], kinds: &[Option<DataType>], delimiter: u8) -> Result<Parsed> {
     let mut columns = cells(file, block, names, kinds, false)?;
     let mut lies = Vec::with_capacity(rows(block, names));
-    let mut fields = Fields::new(&block.bytes);
+    // Numbers are read straight from the text where a comma ends them.
+    let plain = delimiter == b',';
+    let mut fields = Fields::new(&block.bytes, delimiter);
     while let Some(start) = fields.record() {
         let end = record(&mut fields, &mut columns, |fields, columns| {
             #[cfg(target_arch = "x86_64")]
-            if let count @ 1.. = vector::numbers(fields, columns) {
+            if plain && let count @ 1.. = vector::numbers(fields, columns) {
                 return Ok(count);
             }
             let Some(Some(column)) = columns.first_mut() else {
                 fields.cell();
                 return Ok(1);
             };
-            if let Some(length) = column.push_start(fields.rest()) {
+            if plain && let Some(length) = column.push_start(fields.rest()) {
                 fields.advance(length);
                 return Ok(1);
             }
@@ -97,7 +156,7 @@ fn record<T>(
     columns: &mut [T],
     mut each: impl FnMut(&mut Fields<'_>, &mut [T]) -> std::result::Result<usize, Fault>,
 ) -> std::result::Result<usize, (usize, Fault)> {
-    let (count, mut whole) = (columns.len(), Fields::new(fields.rest()));
+    let (count, mut whole) = (columns.len(), Fields::new(fields.rest(), fields.delimiter()));
     let mut ragged = |other: Fault| match whole.width() {
         found if found == count => other,
         found => Fault::Ragged(found),
@@ -156,14 +215,15 @@ fn rows(block: &Block, names: &[String]) -> usize {
 }
 
 /// Joins what the cells of a block look like into `types`, one entry a column.
-pub(super) fn infer(file: &str, block: &Block, types: &mut [Option<DataType>]) -> Result<()> {
-    let mut fields = Fields::new(&block.bytes);
+pub(super) fn infer(file: &str, block: &Block, types: &mut [Option<DataType>], delimiter: u8) -> Result<()> {
+    let mut fields = Fields::new(&block.bytes, delimiter);
     let count = types.len();
     while let Some(start) = fields.record() {
         let outcome = record(&mut fields, types, |fields, kinds| {
             let Some(kind) = kinds.first_mut() else { return Ok(1) };
             // One more number among doubles, and any cell among texts, tells nothing new.
-            if *kind == Some(DataType::Float64)
+            if delimiter == b','
+                && *kind == Some(DataType::Float64)
                 && let Some((_, length)) = numbers::float::<f64>(fields.rest())
             {
                 fields.advance(length);
@@ -199,14 +259,18 @@ fn not_utf8(place: &str) -> Error {
 
 /// The error of a cell that does not parse.
 pub(super) fn bad_cell(place: &str, column: &str, kind: Option<&DataType>, found: &str) -> Error {
-    let found = match found.char_indices().nth(80) {
-        Some((cut, _)) => format!("{}…", &found[..cut]),
-        None => found.to_owned(),
-    };
     Error::new(Kind::InvalidArgument, "BAD_CELL", format!("{place}: the cell does not parse"))
         .column(column)
         .expected(kind.map_or_else(|| "a value".to_owned(), type_name))
-        .found(found)
+        .found(cut(found))
+}
+
+/// A text that fits a message.
+fn cut(text: &str) -> String {
+    match text.char_indices().nth(80) {
+        Some((cut, _)) => format!("{}…", &text[..cut]),
+        None => text.to_owned(),
+    }
 }
 
 #[cfg(test)]

@@ -78,11 +78,11 @@ fn names() -> Vec<String> {
 fn in_blocks(text: &str, size: usize) -> Table {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(text.as_bytes()).unwrap();
-    let mut reader = BlockReader::open(file.path(), Records::Csv, 0, 1, size).unwrap();
+    let mut reader = BlockReader::open(file.path(), Records::Csv(b','), 0, 1, size).unwrap();
     let kinds = KINDS.map(Some);
     let (mut pieces, mut records) = (vec![Vec::new(); KINDS.len()], Vec::new());
     while let Some(block) = reader.block().unwrap() {
-        let parsed = parse("f", &block, &names(), &kinds).map_err(|error| error.to_string())?;
+        let parsed = parse("f", &block, &names(), &kinds, b',').map_err(|error| error.to_string())?;
         pieces.iter_mut().zip(parsed.columns).for_each(|(pieces, column)| pieces.push(column.unwrap()));
         let text = |(start, end): &(u32, u32)| String::from_utf8(block.bytes[*start as usize..*end as usize].to_vec()).unwrap();
         records.extend(parsed.records.iter().map(text));
@@ -128,25 +128,25 @@ fn quoted_cells_and_line_numbers() {
     let names = ["a".to_owned(), "b".to_owned()];
     let kinds = [Some(DataType::Utf8), Some(DataType::Int32)];
     let text = "\"x\n,\"\"y\",1\r\n\r\nz,\"2\"\r\n,";
-    let parsed = parse("f.csv", &block(text), &names, &kinds).unwrap();
+    let parsed = parse("f.csv", &block(text), &names, &kinds, b',').unwrap();
     let words = parsed.columns[0].as_ref().unwrap().as_string::<i32>();
     assert_eq!((words.value(0), words.value(1), words.is_null(2)), ("x\n,\"y", "z", true));
     assert_eq!(parsed.columns[1].as_ref().unwrap().null_count(), 1);
     let lies: Vec<_> = parsed.records.iter().map(|(start, end)| &text[*start as usize..*end as usize]).collect();
     assert_eq!(lies, ["\"x\n,\"\"y\",1", "z,\"2\"", ","]);
 
-    let error = parse("f.csv", &block("\"x\ny\",1\nz,two\n"), &names, &kinds).err().unwrap();
+    let error = parse("f.csv", &block("\"x\ny\",1\nz,two\n"), &names, &kinds, b',').err().unwrap();
     assert_eq!(error.to_string(), "column 'b': f.csv, line 4: the cell does not parse: expected integer, found 'two'");
-    let error = parse("f.csv", &block("x,1\nz\n"), &names, &kinds).err().unwrap();
+    let error = parse("f.csv", &block("x,1\nz\n"), &names, &kinds, b',').err().unwrap();
     assert_eq!((error.code(), error.message().contains("line 3")), ("RAGGED_CSV", true));
 }
 
 #[test]
 fn headers() {
-    let (names, size) = header("f", b"\xef\xbb\xbfa,\"b\nc\"\r\n1,2\n").unwrap().unwrap();
+    let (names, size) = header("f", b"\xef\xbb\xbfa,\"b\nc\"\r\n1,2\n", None).unwrap().unwrap();
     assert_eq!((names, size), (vec!["a".to_owned(), "b\nc".to_owned()], 12));
-    assert_eq!(header("f", b"a,b").unwrap().unwrap().1, 3);
-    assert_eq!(header("f", b"a,b\r1,2\r\n").unwrap().unwrap().1, 4);
-    assert!(header("f", b"").unwrap().is_none());
-    assert_eq!(header("f", b"a,a\n").unwrap_err().code(), "DUPLICATE_COLUMN");
+    assert_eq!(header("f", b"a,b", None).unwrap().unwrap().1, 3);
+    assert_eq!(header("f", b"a,b\r1,2\r\n", None).unwrap().unwrap().1, 4);
+    assert!(header("f", b"", None).unwrap().is_none());
+    assert_eq!(header("f", b"a,a\n", None).unwrap_err().code(), "DUPLICATE_COLUMN");
 }

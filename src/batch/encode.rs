@@ -20,6 +20,10 @@ pub(super) struct Layout {
     prediction: Option<Field>,
     /// The prediction's columns as the output has them: several for a struct in text, none where a query predicts itself.
     columns: Vec<String>,
+    /// Columns of the input's directories, between the input's own and the prediction.
+    extra: Vec<FieldRef>,
+    /// What separates the cells of CSV.
+    delimiter: u8,
     keep: bool,
 }
 
@@ -51,7 +55,17 @@ impl Layout {
             }
             Some(_) => vec![alone.filter(|_| !keep).unwrap_or(name).to_owned()],
         };
-        Self { format, prediction, columns, keep }
+        Self { format, prediction, columns, extra: Vec::new(), delimiter: b',', keep }
+    }
+
+    /// The same with another separator of CSV cells.
+    pub(super) fn separated(self, delimiter: u8) -> Self {
+        Self { delimiter, ..self }
+    }
+
+    /// The same beside columns of the input's directories, where the input's columns are kept at all.
+    pub(super) fn beside(self, extra: &Schema) -> Self {
+        if self.keep { Self { extra: extra.fields().to_vec(), ..self } } else { self }
     }
 
     /// The same layout once the type of the prediction is known.
@@ -69,6 +83,7 @@ impl Layout {
     pub(super) fn schema(&self, carried: Option<&SchemaRef>) -> SchemaRef {
         let kept = carried.filter(|_| self.keep);
         let mut fields: Vec<FieldRef> = kept.map(|schema| schema.fields().to_vec()).unwrap_or_default();
+        fields.extend(self.extra.iter().cloned());
         fields.extend(self.prediction.iter().map(|field| Arc::new(field.clone().with_nullable(true))));
         Arc::new(Schema::new_with_metadata(fields, kept.map(|schema| schema.metadata().clone()).unwrap_or_default()))
     }
@@ -77,19 +92,22 @@ impl Layout {
     pub(super) fn header(&self, carried: &[String]) -> Vec<u8> {
         let mut line = Vec::new();
         let kept = carried.iter().filter(|_| self.keep);
-        for (at, name) in kept.chain(&self.columns).enumerate() {
+        let extra = self.extra.iter().map(|field| field.name());
+        for (at, name) in kept.chain(extra).chain(&self.columns).enumerate() {
             if at > 0 {
-                line.push(b',');
+                line.push(self.delimiter);
             }
-            quote(name, &mut line);
+            quote(name, self.delimiter, &mut line);
         }
         line.push(b'\n');
         line
     }
 
-    /// Only the prediction, as a column of a Parquet file that gets its other columns elsewhere.
-    pub(super) fn alone(&self, prediction: ArrayRef) -> Result<Payload> {
-        Ok(Payload::Columns(RecordBatch::try_new(self.schema(None), vec![prediction])?))
+    /// Only the directories' columns and the prediction, for a Parquet file that gets its other columns elsewhere.
+    pub(super) fn alone(&self, rows: &Rows, prediction: ArrayRef) -> Result<Payload> {
+        let mut arrays = rows.extra.iter().flat_map(RecordBatch::columns).cloned().collect::<Vec<_>>();
+        arrays.push(prediction);
+        Ok(Payload::Columns(RecordBatch::try_new(self.schema(None), arrays)?))
     }
 
     /// Joins rows and their predictions.
@@ -98,6 +116,7 @@ impl Layout {
             let carried = rows.columns.filter(|_| self.keep);
             let schema = self.schema(carried.as_ref().map(RecordBatch::schema).as_ref());
             let mut arrays = carried.map(|batch| batch.columns().to_vec()).unwrap_or_default();
+            arrays.extend(rows.extra.iter().filter(|_| self.keep).flat_map(RecordBatch::columns).cloned());
             arrays.extend(prediction.cloned());
             return Ok(Payload::Columns(RecordBatch::try_new(schema, arrays)?));
         }
@@ -108,12 +127,15 @@ impl Layout {
         if let Some(batch) = carried {
             values.extend(batch.schema().fields().iter().map(|field| field.name().clone()).zip(batch.columns().iter().cloned()));
         }
+        let extra = rows.extra.iter().filter(|_| self.keep).flat_map(RecordBatch::columns).cloned();
+        values.extend(self.extra.iter().map(|field| field.name().clone()).zip(extra));
         values.extend(self.columns.iter().cloned().zip(predicted));
-        let text = rows.text.as_ref().filter(|_| self.keep && carried.is_none());
         let count = carried.map_or(count, RecordBatch::num_rows);
-        let lines = text.map(|(block, records)| (block.bytes.as_slice(), records.as_slice()));
+        let own = rows.text.as_ref().map(|(block, records)| (block.bytes.as_slice(), records.as_slice()));
+        let reordered = rows.reordered.as_ref().map(|(text, records)| (text.as_slice(), records.as_slice()));
+        let lines = reordered.or(own).filter(|_| self.keep && carried.is_none());
         match self.format {
-            Format::Csv => csv(&values, lines, count),
+            Format::Csv => csv(&values, lines, count, self.delimiter),
             _ => json(&values, lines, count),
         }
         .map(Payload::Text)
@@ -138,7 +160,7 @@ fn child(whole: &StructArray, index: usize) -> ArrayRef {
 /// The input's own text, and where its records lie in it.
 type Lines<'a> = (&'a [u8], &'a [(u32, u32)]);
 
-fn csv(values: &[(String, ArrayRef)], lines: Option<Lines<'_>>, count: usize) -> Result<Vec<u8>> {
+fn csv(values: &[(String, ArrayRef)], lines: Option<Lines<'_>>, count: usize, delimiter: u8) -> Result<Vec<u8>> {
     let fields: Vec<(FieldRef, ArrayRef)> = values.iter().map(|(name, array)| presentable(name, array)).collect();
     let options = FormatOptions::default();
     let encoding = EncoderOptions::default().with_explicit_nulls(true);
@@ -153,9 +175,9 @@ fn csv(values: &[(String, ArrayRef)], lines: Option<Lines<'_>>, count: usize) ->
         }
         for (at, cell) in cells.iter_mut().enumerate() {
             if at > 0 || lines.is_some() {
-                out.push(b',');
+                out.push(delimiter);
             }
-            cell.write(row, &mut scratch, &mut out)?;
+            cell.write(row, delimiter, &mut scratch, &mut out)?;
         }
         out.push(b'\n');
     }
@@ -176,29 +198,29 @@ impl<'a> Cell<'a> {
         })
     }
 
-    fn write(&mut self, row: usize, scratch: &mut String, out: &mut Vec<u8>) -> Result<()> {
+    fn write(&mut self, row: usize, delimiter: u8, scratch: &mut String, out: &mut Vec<u8>) -> Result<()> {
         match self {
             Self::Plain(_, array) if array.is_null(row) => {}
             Self::Plain(formatter, _) => {
                 scratch.clear();
                 write!(scratch, "{}", formatter.value(row))
                     .map_err(|_| Error::new(Kind::Internal, "FORMAT", "a value cannot be written as text"))?;
-                quote(scratch, out);
+                quote(scratch, delimiter, out);
             }
             Self::Json(encoder) if encoder.is_null(row) => {}
             Self::Json(encoder) => {
                 let mut text = Vec::new();
                 encoder.encode(row, &mut text);
-                quote(&String::from_utf8_lossy(&text), out);
+                quote(&String::from_utf8_lossy(&text), delimiter, out);
             }
         }
         Ok(())
     }
 }
 
-fn quote(cell: &str, out: &mut Vec<u8>) {
+fn quote(cell: &str, delimiter: u8, out: &mut Vec<u8>) {
     // An empty text is quoted, so that it differs from no value.
-    if !cell.is_empty() && !cell.bytes().any(|byte| matches!(byte, b',' | b'"' | b'\n' | b'\r')) {
+    if !cell.is_empty() && !cell.bytes().any(|byte| byte == delimiter || matches!(byte, b'"' | b'\n' | b'\r')) {
         out.extend_from_slice(cell.as_bytes());
         return;
     }

@@ -9,14 +9,20 @@ use memchr::{memchr, memchr3};
 pub(super) struct Fields<'a> {
     bytes: &'a [u8],
     at: usize,
+    delimiter: u8,
     /// A quoted cell that has more quotes than the two around it.
     unquoted: Vec<u8>,
 }
 
 impl<'a> Fields<'a> {
-    /// Starts at the first record of `bytes`.
-    pub(super) fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, at: 0, unquoted: Vec::new() }
+    /// Starts at the first record of `bytes`, whose cells are separated by `delimiter`.
+    pub(super) fn new(bytes: &'a [u8], delimiter: u8) -> Self {
+        Self { bytes, at: 0, delimiter, unquoted: Vec::new() }
+    }
+
+    /// What separates the cells.
+    pub(super) fn delimiter(&self) -> u8 {
+        self.delimiter
     }
 
     /// Goes to the next record: where it starts. `None` after the last.
@@ -51,7 +57,7 @@ impl<'a> Fields<'a> {
     pub(super) fn end(&mut self) -> Option<usize> {
         let end = self.at;
         self.at = (end + 1).min(self.bytes.len());
-        (self.bytes.get(end) != Some(&b',')).then_some(end)
+        (self.bytes.get(end) != Some(&self.delimiter)).then_some(end)
     }
 
     /// How many cells the record has whose first cell is next; goes past it.
@@ -68,13 +74,13 @@ impl<'a> Fields<'a> {
 
     /// Where a cell that is not in quotes at `from` ends.
     fn stop(&self, from: usize) -> usize {
-        memchr3(b',', b'\n', b'\r', &self.bytes[from..]).map_or(self.bytes.len(), |length| from + length)
+        memchr3(self.delimiter, b'\n', b'\r', &self.bytes[from..]).map_or(self.bytes.len(), |length| from + length)
     }
 
     fn quoted(&mut self, start: usize) -> &[u8] {
         let quote = |from: usize| memchr(b'"', &self.bytes[from..]).map_or(self.bytes.len(), |length| from + length);
         let first = quote(start);
-        if ends_cell(self.bytes.get(first + 1)) {
+        if self.bytes.get(first + 1).is_none_or(|byte| *byte == self.delimiter || matches!(byte, b'\n' | b'\r')) {
             self.at = (first + 1).min(self.bytes.len());
             return &self.bytes[start..first];
         }
@@ -95,7 +101,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// Whether a cell ends before this byte, or before the end of the text.
+/// Whether a cell ends before this byte, or before the end of the text, where a comma separates cells.
 pub(super) fn ends_cell(byte: Option<&u8>) -> bool {
     matches!(byte, None | Some(b',' | b'\n' | b'\r'))
 }

@@ -48,7 +48,7 @@ pub(in crate::batch) fn expected(bytes: &[u8]) -> Records {
 
 /// The records that [`Fields`] reads.
 pub(in crate::batch) fn found(bytes: &[u8]) -> Records {
-    let mut fields = Fields::new(bytes);
+    let mut fields = Fields::new(bytes, b',');
     let mut records = Records::new();
     while let Some(start) = fields.record() {
         let mut cells = Vec::new();
@@ -75,7 +75,7 @@ proptest! {
         }
         prop_assert_eq!(found.len(), expected.len());
         for (start, _, cells) in &found {
-            prop_assert_eq!(Fields::new(&text[*start..]).width(), cells.len());
+            prop_assert_eq!(Fields::new(&text[*start..], b',').width(), cells.len());
         }
     }
 }

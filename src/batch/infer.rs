@@ -1,4 +1,4 @@
-//! Types of columns that no signature declares: each file is read once, then all files must agree.
+//! Types of columns that no signature declares: each file is read once, then a column gets a type that holds the values of all files.
 
 use std::{collections::VecDeque, path::Path};
 
@@ -6,71 +6,110 @@ use arrow::{
     datatypes::{DataType, Field},
     error::ArrowError,
 };
+use indexmap::IndexSet;
 use serde_json::Value;
 
 use super::{
     blocks::{BlockReader, Records},
+    cells::join,
     csv,
     json::objects,
+    tables::Places,
     text::types_differ,
+    unify,
 };
-use crate::error::{Error, Kind, Result};
+use crate::{
+    error::{Error, Kind, Result},
+    score::CancelFlag,
+};
 
 const BLOCK: usize = 1 << 20;
 
-/// Types of the columns of CSV files, each given with the offset and line its records start at. `None`: no value anywhere.
-pub(super) fn csv(files: &[(&Path, u64, u64)], names: &[String], wanted: &[usize]) -> Result<Vec<Option<DataType>>> {
+/// A CSV file whose columns are to be typed.
+pub(super) struct CsvFile<'a> {
+    pub(super) path: &'a Path,
+    /// Where its records start: offset and line.
+    pub(super) start: (u64, u64),
+    /// How many columns it has, and where those of the table are among them.
+    pub(super) width: usize,
+    pub(super) places: &'a Places,
+}
+
+/// What an inference needs to know of columns.
+pub(super) struct Asked<'a> {
+    pub(super) names: &'a [String],
+    /// Which columns the model reads: texts in one file and numbers in another would be another question to it in each.
+    pub(super) fed: &'a [bool],
+    pub(super) cancel: &'a CancelFlag,
+}
+
+/// Types of the columns of CSV files that are `wanted`. `None`: no value anywhere.
+pub(super) fn csv(files: &[CsvFile<'_>], asked: &Asked<'_>, wanted: &[bool], delimiter: u8) -> Result<Vec<Option<DataType>>> {
     let mut agreed = Agreed::default();
-    for (path, offset, line) in files {
+    for file in files {
         // Columns that are not asked for start, and stay, as text: nothing is parsed for them.
-        let mut types: Vec<_> = (0..names.len()).map(|index| (!wanted.contains(&index)).then_some(DataType::Utf8)).collect();
-        let shown = path.display().to_string();
-        let mut reader = BlockReader::open(path, Records::Csv, *offset, *line, BLOCK)?;
-        while let Some(block) = reader.block()? {
-            csv::infer(&shown, &block, &mut types)?;
+        let mut types = vec![Some(DataType::Utf8); file.width];
+        for (place, _) in file.places.iter().zip(wanted).filter(|(_, wanted)| **wanted) {
+            place.iter().for_each(|place| types[*place] = None);
         }
-        agreed.add(path, names, types)?;
+        let shown = file.path.display().to_string();
+        let (offset, line) = file.start;
+        let mut reader = BlockReader::open(file.path, Records::Csv(delimiter), offset, line, BLOCK)?;
+        while let Some(block) = reader.block()? {
+            check(asked.cancel)?;
+            csv::infer(&shown, &block, &mut types, delimiter)?;
+        }
+        let own = |(place, wanted): (&Option<usize>, &bool)| place.filter(|_| *wanted).and_then(|place| types[place].clone());
+        agreed.add(file.path, asked, file.places.iter().zip(wanted).map(own).collect())?;
     }
     Ok(agreed.types)
 }
 
-/// Names of columns, and their types where those were looked for.
-type Inferred = (Vec<String>, Option<Vec<Option<DataType>>>);
+fn check(cancel: &CancelFlag) -> Result<()> {
+    match cancel.is_cancelled() {
+        true => Err(Error::new(Kind::Cancelled, "CANCELLED", "the run was cancelled; nothing was written")),
+        false => Ok(()),
+    }
+}
 
-/// Column names of JSON files in the order they are first seen, and their types. Reading stops, without types, once all of
-/// `enough` were seen.
-pub(super) fn json(files: &[&Path], enough: Option<&[String]>) -> Result<Inferred> {
-    let mut names: Vec<String> = Vec::new();
-    let mut agreed = Agreed::default();
+/// Column names of JSON files in the order they are first seen. Reading stops once all of `enough` were seen.
+pub(super) fn json_names(files: &[&Path], enough: Option<&[String]>, cancel: &CancelFlag) -> Result<Vec<String>> {
+    let mut names = IndexSet::new();
     for path in files {
-        let mut values = Values::open(path, &mut names)?;
-        let Some(enough) = enough else {
-            let inferred = arrow::json::reader::infer_json_schema_from_iterator(values.by_ref());
-            if let Some(error) = values.failed.take() {
-                return Err(error);
-            }
-            let schema = inferred.map_err(|error| {
-                let message = format!("{}: the values of a column have no common type: {error}", path.display());
-                Error::new(Kind::InvalidArgument, "TYPES_DIFFER", message).source(error)
-            })?;
-            let kind = |name: &String| {
-                schema.field_with_name(name).ok().map(|field| ordered(field.data_type())).filter(|kind| !kind.is_null())
-            };
-            let types = names.iter().map(kind).collect();
-            agreed.add(path, &names, types)?;
-            continue;
-        };
+        let mut values = Values::open(path, &mut names, cancel)?;
         while let Some(value) = values.next() {
             drop(value);
-            if values.queue.is_empty() && enough.iter().all(|name| values.names.contains(name)) {
-                return Ok((names, None));
+            if values.queue.is_empty() && enough.is_some_and(|enough| enough.iter().all(|name| values.names.contains(name))) {
+                return Ok(names.into_iter().collect());
             }
         }
         if let Some(error) = values.failed.take() {
             return Err(error);
         }
     }
-    Ok((names, enough.is_none().then_some(agreed.types)))
+    Ok(names.into_iter().collect())
+}
+
+/// Types of the columns of JSON files.
+pub(super) fn json(files: &[&Path], asked: &Asked<'_>) -> Result<Vec<Option<DataType>>> {
+    let mut agreed = Agreed::default();
+    for path in files {
+        let mut names = IndexSet::new();
+        let mut values = Values::open(path, &mut names, asked.cancel)?;
+        let inferred = arrow::json::reader::infer_json_schema_from_iterator(values.by_ref());
+        if let Some(error) = values.failed.take() {
+            return Err(error);
+        }
+        let schema = inferred.map_err(|error| {
+            let message = format!("{}: the values of a column have no common type: {error}", path.display());
+            Error::new(Kind::InvalidArgument, "TYPES_DIFFER", message).source(error)
+        })?;
+        let mut kinds: foldhash::HashMap<&str, &DataType> =
+            schema.fields().iter().map(|field| (field.name().as_str(), field.data_type())).collect();
+        let own = |name: &String| kinds.remove(name.as_str()).map(ordered).filter(|kind| !kind.is_null());
+        agreed.add(path, asked, asked.names.iter().map(own).collect())?;
+    }
+    Ok(agreed.types)
 }
 
 /// The objects of a JSON lines file, one by one; notes the names it meets.
@@ -78,23 +117,25 @@ struct Values<'a> {
     file: String,
     reader: BlockReader,
     queue: VecDeque<Value>,
-    names: &'a mut Vec<String>,
+    names: &'a mut IndexSet<String>,
+    cancel: &'a CancelFlag,
     failed: Option<Error>,
 }
 
 impl<'a> Values<'a> {
-    fn open(path: &Path, names: &'a mut Vec<String>) -> Result<Self> {
+    fn open(path: &Path, names: &'a mut IndexSet<String>, cancel: &'a CancelFlag) -> Result<Self> {
         let reader = BlockReader::open(path, Records::Lines, 0, 1, BLOCK)?;
-        Ok(Self { file: path.display().to_string(), reader, queue: VecDeque::new(), names, failed: None })
+        Ok(Self { file: path.display().to_string(), reader, queue: VecDeque::new(), names, cancel, failed: None })
     }
 
     fn fill(&mut self) -> Result<()> {
         while self.queue.is_empty() {
             let Some(block) = self.reader.block()? else { break };
+            check(self.cancel)?;
             objects(&self.file, &block, |_, _, object| {
                 for name in object.keys() {
                     if !self.names.contains(name) {
-                        self.names.push(name.clone());
+                        self.names.insert(name.clone());
                     }
                 }
                 self.queue.push_back(Value::Object(object));
@@ -139,25 +180,30 @@ struct Agreed<'a> {
 }
 
 impl<'a> Agreed<'a> {
-    fn add(&mut self, path: &'a Path, names: &[String], types: Vec<Option<DataType>>) -> Result<()> {
-        self.types.resize(names.len(), None);
-        self.from.resize(names.len(), None);
+    fn add(&mut self, path: &'a Path, asked: &Asked<'_>, types: Vec<Option<DataType>>) -> Result<()> {
+        self.types.resize(asked.names.len(), None);
+        self.from.resize(asked.names.len(), None);
         for (index, kind) in types.into_iter().enumerate() {
             let Some(kind) = kind else { continue };
-            let joined = match &self.types[index] {
-                Some(there) if *there == kind => kind,
-                Some(DataType::Int64 | DataType::Float64) if matches!(kind, DataType::Int64 | DataType::Float64) => {
-                    DataType::Float64
-                }
-                Some(there) => {
-                    let first = self.from[index].unwrap_or(path);
-                    return Err(types_differ(&names[index], (first, there), (path, &kind)));
-                }
+            self.types[index] = Some(match self.types[index].take() {
                 None => kind,
-            };
-            self.types[index] = Some(joined);
+                Some(there) => match both(&there, &kind) {
+                    Some(both) => both,
+                    // As text every cell is what is written there.
+                    None if !asked.fed[index] && !there.is_nested() && !kind.is_nested() => DataType::Utf8,
+                    None => {
+                        let first = self.from[index].unwrap_or(path);
+                        return Err(types_differ(&asked.names[index], (first, &there), (path, &kind)));
+                    }
+                },
+            });
             self.from[index].get_or_insert(path);
         }
         Ok(())
     }
+}
+
+/// The type that holds what two files have in a column: as within one file, but that text is no number, time or truth value.
+fn both(there: &DataType, kind: &DataType) -> Option<DataType> {
+    unify::common(there, kind).or_else(|| join(Some(there.clone()), Some(kind.clone())).filter(|both| *both != DataType::Utf8))
 }

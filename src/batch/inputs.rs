@@ -2,10 +2,13 @@
 
 use std::{
     collections::BTreeMap,
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
 };
 
-use super::Format;
+use super::{
+    Format,
+    hive::{self, Key},
+};
 use crate::error::{Error, Kind, Result};
 
 /// One input file and the name its output has below an output directory.
@@ -13,13 +16,23 @@ use crate::error::{Error, Kind, Result};
 pub(super) struct InputFile {
     pub(super) path: PathBuf,
     pub(super) relative: PathBuf,
+    /// How many of its directories lie below the input that was given, or below what a pattern leaves open.
+    pub(super) below: usize,
+    /// Columns in the names of its directories.
+    pub(super) keys: Vec<Key>,
 }
 
-/// Every input file, by name within each `--input`, which keep their order; all of one format.
-pub(super) fn list(inputs: &[String], format: Option<Format>) -> Result<(Vec<InputFile>, Format)> {
+/// Every input file, by name within each `--input`, which keep their order; all of one format. With their partition columns where
+/// `partitions` are asked for.
+pub(super) fn list(inputs: &[String], format: Option<Format>, partitions: bool) -> Result<(Vec<InputFile>, Format)> {
     let mut files = Vec::new();
     for input in inputs {
-        let found = expand(input)?;
+        let mut found = expand(input)?;
+        if partitions {
+            for file in &mut found {
+                file.keys = hive::keys(&file.path, file.below)?;
+            }
+        }
         if found.is_empty() {
             return Err(Error::new(Kind::NotFound, "NO_INPUT", format!("no file matches '{input}'"))
                 .remedy("hidden files (names that start with '_' or '.') are not read"));
@@ -102,13 +115,22 @@ fn expand(input: &str) -> Result<Vec<InputFile>> {
             files.push(one(path));
         }
     }
+    let fixed = input.split('/').take_while(|part| !part.contains(['*', '?', '['])).collect::<Vec<_>>().join("/");
+    for file in &mut files {
+        file.below = file.path.parent().map_or(0, depth).saturating_sub(depth(Path::new(&fixed)));
+    }
     files.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(files)
 }
 
+/// How many directories a path names.
+fn depth(path: &Path) -> usize {
+    path.components().filter(|part| matches!(part, Component::Normal(_))).count()
+}
+
 fn one(path: PathBuf) -> InputFile {
     let relative = path.file_name().map(PathBuf::from).unwrap_or_default();
-    InputFile { path, relative }
+    InputFile { path, relative, below: 0, keys: Vec::new() }
 }
 
 fn hidden(path: &Path) -> bool {
@@ -129,7 +151,8 @@ fn walk(root: &Path) -> Result<Vec<InputFile>> {
         })?;
         if entry.file_type().is_file() {
             let relative = entry.path().strip_prefix(root).unwrap_or(entry.path()).to_owned();
-            files.push(InputFile { path: entry.into_path(), relative });
+            let below = relative.parent().map_or(0, depth);
+            files.push(InputFile { path: entry.into_path(), relative, below, keys: Vec::new() });
         }
     }
     files.sort_by(|a, b| a.path.cmp(&b.path));
@@ -148,12 +171,12 @@ mod tests {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, "x\n1\n").unwrap();
         }
-        let (files, format) = list(&[root.path().to_str().unwrap().to_owned()], None).unwrap();
+        let (files, format) = list(&[root.path().to_str().unwrap().to_owned()], None, true).unwrap();
         let names: Vec<_> = files.iter().map(|file| file.relative.to_str().unwrap()).collect();
         assert_eq!(names, ["a.csv", "b.csv", "k=1/z.csv", "k=2/z.csv"]);
         assert_eq!(format, Format::Csv);
         let pattern = format!("{}/*.csv", root.path().display());
-        let (files, _) = list(&[pattern], None).unwrap();
+        let (files, _) = list(&[pattern], None, true).unwrap();
         assert_eq!(files.len(), 2);
     }
 
@@ -164,12 +187,12 @@ mod tests {
         for name in ["a.csv", "b.json", "c.dat"] {
             std::fs::write(path(name), "").unwrap();
         }
-        let code = |inputs: &[String]| list(inputs, None).unwrap_err().code().to_owned();
+        let code = |inputs: &[String]| list(inputs, None, true).unwrap_err().code().to_owned();
         assert_eq!(code(&[path("none.csv")]), "NO_INPUT");
         assert_eq!(code(&[path("*.parquet")]), "NO_INPUT");
         assert_eq!(code(&[path("c.dat")]), "UNKNOWN_FORMAT");
         assert_eq!(code(&[path("a.csv"), path("b.json")]), "MIXED_FORMATS");
-        let (files, format) = list(&[path("c.dat")], Some(Format::Csv)).unwrap();
+        let (files, format) = list(&[path("c.dat")], Some(Format::Csv), true).unwrap();
         assert_eq!((files.len(), format), (1, Format::Csv));
         let twice = vec![files[0].clone(), files[0].clone()];
         assert_eq!(distinct(&twice, Format::Csv).unwrap_err().code(), "OUTPUT_CLASH");

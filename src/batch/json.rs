@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::{
     csv::{Parsed, bad_cell, cells, finish},
+    fields::mark,
     source::Block,
 };
 use crate::{
@@ -24,6 +25,9 @@ pub(super) fn objects(
     let mut start = 0;
     for (number, line) in block.bytes.split(|byte| *byte == b'\n').enumerate() {
         let end = start + line.len();
+        // A byte order mark before the first object is no part of it.
+        let mark = if start == 0 && block.first_line == 1 { mark(line) } else { 0 };
+        let (line, first) = (&line[mark..], start + mark);
         let blank = line.iter().all(u8::is_ascii_whitespace);
         if !blank {
             let place = || format!("{file}, line {}", block.first_line + number as u64);
@@ -32,11 +36,18 @@ pub(super) fn objects(
                     .remedy("JSON input is one object a line")
             };
             let text = std::str::from_utf8(line).map_err(|error| wrong(format!(": {error}")))?;
-            let Value::Object(object) = json::parse_strict(text).map_err(|error| wrong(format!(": {error}")))? else {
-                return Err(wrong(String::new()));
-            };
+            let value = json::parse_strict(text).map_err(|refused| match refused {
+                json::Refused::Twice(key) => {
+                    let message = format!("{}: an object has the key twice", place());
+                    Error::new(Kind::InvalidArgument, "DUPLICATE_COLUMN", message)
+                        .column(key)
+                        .remedy("rename or drop one of them")
+                }
+                json::Refused::Syntax(error) => wrong(format!(": {error}")),
+            })?;
+            let Value::Object(object) = value else { return Err(wrong(String::new())) };
             let trimmed = end - line.iter().rev().take_while(|byte| byte.is_ascii_whitespace()).count();
-            each(start, trimmed, object)?;
+            each(first, trimmed, object)?;
         }
         start = end + 1;
     }

@@ -12,6 +12,7 @@ mod decimal;
 mod direct;
 mod encode;
 mod fields;
+mod hive;
 mod infer;
 mod inputs;
 mod json;
@@ -34,7 +35,9 @@ mod sql;
 mod stage;
 #[cfg(feature = "sql")]
 mod table;
+mod tables;
 mod text;
+mod unify;
 #[cfg(target_arch = "x86_64")]
 mod vector;
 
@@ -47,6 +50,7 @@ pub use budget::parse_size;
 pub use progress::{Bar, Progress, Quiet};
 pub use run::{Summary, run};
 pub use select::Subject;
+pub use stage::abandon;
 
 /// A file format that rows are read from and written to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -90,6 +94,17 @@ impl fmt::Display for Format {
     }
 }
 
+/// Parses what separates the cells of CSV: one character, or `tab`.
+pub fn parse_delimiter(text: &str) -> Result<u8, String> {
+    match text.as_bytes() {
+        b"tab" | b"\\t" => Ok(b'\t'),
+        [byte] if byte.is_ascii() && !byte.is_ascii_alphanumeric() && !matches!(byte, b'"' | b'\n' | b'\r' | b'.' | b'-') => {
+            Ok(*byte)
+        }
+        _ => Err("give one character such as ';' or '|', or tab".into()),
+    }
+}
+
 /// Where the scored rows go.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Output {
@@ -110,6 +125,10 @@ pub struct Job {
     pub output: Output,
     /// Format of files whose names do not tell, and of an output directory.
     pub format: Option<Format>,
+    /// What separates the cells of CSV, read and written. `None`: a comma, and a header that says otherwise is refused.
+    pub delimiter: Option<u8>,
+    /// Whether directories named `column=value` are columns.
+    pub partition_columns: bool,
     /// Name of the prediction column.
     pub prediction: String,
     /// Input columns that feed the model, in the order of its signature.
@@ -134,6 +153,8 @@ impl Job {
             input,
             output,
             format: None,
+            delimiter: None,
+            partition_columns: true,
             prediction: crate::score::PREDICTION.to_owned(),
             columns: None,
             sql: None,

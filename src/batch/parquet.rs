@@ -1,8 +1,15 @@
 //! Parquet files as a source of rows: a part is a row group, read without the columns nobody needs.
 
-use std::{fs::File, path::PathBuf, sync::Arc};
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
-use arrow::datatypes::{DataType, SchemaRef};
+use arrow::{
+    array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array},
+    datatypes::{DataType, Field, Fields, Schema, SchemaRef},
+};
 use parquet::{
     arrow::{
         ProjectionMask,
@@ -14,9 +21,11 @@ use parquet::{
 
 use super::{
     budget::Budget,
+    hive::{self, Partitions},
     inputs::InputFile,
-    select::{Selection, Subject, list},
-    source::{Lane, OutputFile, Raw, Rows, Source, names, rename},
+    source::{Lane, OutputFile, Raw, Rows, Source, Wants, names},
+    tables::{self, Files, Places, Table},
+    unify,
 };
 use crate::error::{Error, Kind, Result};
 
@@ -24,7 +33,6 @@ use crate::error::{Error, Kind, Result};
 pub(super) struct ParquetFile {
     pub(super) path: PathBuf,
     pub(super) metadata: ArrowReaderMetadata,
-    selection: Selection,
     /// Number of the first row of each row group.
     starts: Vec<u64>,
 }
@@ -34,30 +42,26 @@ pub(super) struct ParquetSource {
     pub(super) files: Vec<Arc<ParquetFile>>,
     /// File and row group of each part.
     parts: Vec<(usize, usize)>,
+    table: Table,
+    partitions: Partitions,
+    /// Names the model's columns, each with its place in the table and after that among the partitions.
     model: SchemaRef,
-    carry: bool,
+    fed: Vec<usize>,
+    /// All columns of the files, where they are decoded to be written again in another form.
+    carried: Option<SchemaRef>,
+    /// Partition columns that the output has beside the files' own.
+    extra: Vec<usize>,
+    declared: Option<SchemaRef>,
 }
 
 impl ParquetSource {
     /// Reads the files' footers and picks the model's columns in each.
-    pub(super) fn plan(inputs: &[InputFile], subject: &Subject, columns: Option<&[String]>, reserved: &[String]) -> Result<Self> {
+    pub(super) fn plan(inputs: &[InputFile], wants: &Wants<'_>) -> Result<Self> {
         let mut files: Vec<Arc<ParquetFile>> = Vec::with_capacity(inputs.len());
-        let mut model: Option<SchemaRef> = None;
         let mut parts = Vec::new();
         for input in inputs {
             let path = &input.path;
             let metadata = open_metadata(path)?;
-            let input = names(metadata.schema());
-            if let Some(name) = reserved.iter().find(|name| input.contains(name)) {
-                return Err(super::json::taken(name).context(path.display()));
-            }
-            let selection = subject.select(&input, columns).map_err(|error| error.context(path.display()))?;
-            let schema = selection.schema(metadata.schema());
-            match &model {
-                None => model = Some(schema),
-                Some(first) if types_agree(first, &schema) => {}
-                Some(first) => return Err(schemas_differ(&files[0].path, first, path, &schema)),
-            }
             let mut starts = Vec::new();
             let mut row = 0;
             for (group, metadata) in metadata.metadata().row_groups().iter().enumerate() {
@@ -65,16 +69,49 @@ impl ParquetSource {
                 row += metadata.num_rows() as u64;
                 parts.push((files.len(), group));
             }
-            files.push(Arc::new(ParquetFile { path: path.clone(), metadata, selection, starts }));
+            files.push(Arc::new(ParquetFile { path: path.clone(), metadata, starts }));
         }
-        let model = model.ok_or_else(|| Error::new(Kind::InvalidArgument, "NO_INPUT", "no --input was given"))?;
-        Ok(Self { files, parts, model, carry: false })
+        if files.is_empty() {
+            return Err(Error::new(Kind::InvalidArgument, "NO_INPUT", "no --input was given"));
+        }
+        let declared = wants.subject.declared();
+        let fields: Vec<&Fields> = files.iter().map(|file| file.metadata.schema().fields()).collect();
+        let table = Table::of(&fields);
+        let partitions = Partitions::of(inputs, &table, declared.as_ref(), &wants.asked())?;
+        let mut all = table.names.clone();
+        all.extend(names(&partitions.schema));
+        if let Some(name) = wants.reserved.iter().find(|name| all.contains(name)) {
+            return Err(super::json::taken(name).context(files[0].path.display()));
+        }
+        let selection = wants.select(&all)?;
+        let paths: Vec<&Path> = files.iter().map(|file| file.path.as_path()).collect();
+        let feeds = selection.names(all.len());
+        wants.everywhere(&table, &partitions, &paths, &feeds)?;
+        let known = tables::by_name(declared.as_ref());
+        let types = Files { paths: &paths, fields: &fields };
+        let field = |(at, names): (usize, &Vec<&str>)| match at.checked_sub(table.names.len()) {
+            Some(column) => Ok(partitions.schema.field(column).clone()),
+            // Types that have none in common are no matter in columns that nobody reads.
+            None if names.is_empty() => Ok(Field::new(&all[at], DataType::Null, true)),
+            None => table.field(at, &types, names.iter().find_map(|name| known.get(name)).copied()),
+        };
+        let fields: Vec<Field> = feeds.iter().enumerate().map(field).collect::<Result<_>>()?;
+        let model = selection.schema(&Schema::new(fields));
+        let (fed, extra) = (selection.indices(), wants.extra(inputs, &partitions));
+        let made = Self { files, parts, table, partitions, model, fed, carried: None, extra, declared };
+        if wants.carry { made.carrying() } else { Ok(made) }
     }
 
-    /// Whether all columns are decoded, to be written again in another form.
-    pub(super) fn carrying(mut self, carry: bool) -> Self {
-        self.carry = carry;
-        self
+    /// Decodes all columns, to be written again in another form: in one type each for all files.
+    pub(super) fn carrying(mut self) -> Result<Self> {
+        let paths: Vec<&Path> = self.files.iter().map(|file| file.path.as_path()).collect();
+        let fields: Vec<&Fields> = self.files.iter().map(|file| file.metadata.schema().fields()).collect();
+        let (types, declared) = (Files { paths: &paths, fields: &fields }, tables::by_name(self.declared.as_ref()));
+        let field = |at: usize| self.table.field(at, &types, declared.get(self.table.names[at].as_str()).copied());
+        let made: Vec<Field> = (0..self.table.names.len()).map(field).collect::<Result<_>>()?;
+        let notes = self.files[0].metadata.schema().metadata().clone();
+        self.carried = Some(Arc::new(Schema::new_with_metadata(made, notes)));
+        Ok(self)
     }
 
     /// The parts of each file, as output files of these names.
@@ -95,24 +132,37 @@ impl ParquetSource {
         self.files.windows(2).all(|pair| root(&pair[0]) == root(&pair[1]))
     }
 
-    /// Refuses files whose columns cannot be written to one file.
-    pub(super) fn same_columns(&self) -> Result<()> {
-        let first = &self.files[0];
-        match self.files.iter().find(|file| !types_agree(first.metadata.schema(), file.metadata.schema())) {
-            Some(other) => Err(schemas_differ(&first.path, first.metadata.schema(), &other.path, other.metadata.schema())),
-            None => Ok(()),
-        }
-    }
-
     /// File and row group of a part.
     pub(super) fn group(&self, part: usize) -> (&Arc<ParquetFile>, usize) {
         let (file, group) = self.parts[part];
         (&self.files[file], group)
     }
 
-    /// The schema of all columns of one file.
-    pub(super) fn carried(&self, file: usize) -> &SchemaRef {
-        self.files[file].metadata.schema()
+    /// The schema of all columns as they are carried, where they are.
+    pub(super) fn carried(&self) -> Option<&SchemaRef> {
+        self.carried.as_ref()
+    }
+
+    /// Whether the files' own schemas and types are all the table has, so that others can read it as it is.
+    #[cfg(feature = "sql")]
+    pub(super) fn plain(&self) -> bool {
+        let first = self.files[0].metadata.schema().fields();
+        self.partitions.len() == 0 && self.files.iter().all(|file| file.metadata.schema().fields() == first)
+    }
+
+    /// Partition columns that the output has.
+    pub(super) fn extra(&self) -> SchemaRef {
+        self.partitions.picked(&self.extra)
+    }
+
+    /// Where a column of the table, or a partition column after those, comes from in one file.
+    fn origin(&self, file: usize, at: usize, place: &impl Fn(usize) -> usize, rows: usize) -> Result<Origin> {
+        let places: &Places = &self.table.places[file];
+        Ok(match places.get(at) {
+            None => Origin::Key(hive::repeat(&self.partitions.value(file, at - places.len()), rows)?),
+            Some(None) => Origin::Missing,
+            Some(Some(root)) => Origin::Column(place(*root)),
+        })
     }
 }
 
@@ -126,38 +176,42 @@ impl Source for ParquetSource {
     }
 
     fn open(&self, part: usize, budget: &Budget) -> Result<Box<dyn Lane>> {
-        let (file, group) = self.group(part);
+        let (at, group) = self.parts[part];
+        let file = &self.files[at];
         let input = File::open(&file.path).map_err(|error| Error::io(&file.path, error))?;
         let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(input, file.metadata.clone());
-        let roots = if self.carry { (0..file.metadata.schema().fields().len()).collect() } else { file.selection.indices() };
+        // The reader gives columns in the file's order, each once.
+        let mut roots: Vec<usize> = match &self.carried {
+            Some(_) => (0..file.metadata.schema().fields().len()).collect(),
+            None => self.fed.iter().filter_map(|column| *self.table.places[at].get(*column)?).collect(),
+        };
+        roots.sort_unstable();
+        roots.dedup();
         let row_bytes = row_bytes(file, group, &roots);
         let rows = budget.rows(row_bytes);
         let mask = ProjectionMask::roots(file.metadata.parquet_schema(), roots.iter().copied());
         let reader = builder.with_projection(mask).with_row_groups(vec![group]).with_batch_size(rows).build();
         let reader = reader.map_err(|error| unreadable(&file.path, error))?;
-        // The reader gives columns in the file's order, each once.
-        let mut order = roots;
-        order.sort_unstable();
-        order.dedup();
-        let place = |index: &usize| order.binary_search(index).unwrap_or_default();
-        let columns = file.selection.indices().iter().map(place).collect();
-        let (row, carry) = (file.starts[group], self.carry);
-        Ok(Box::new(GroupLane {
-            file: file.clone(),
-            reader,
-            columns,
-            model: self.model.clone(),
-            carry,
-            row,
-            bytes: rows * row_bytes,
-        }))
+        let place = |root: usize| roots.binary_search(&root).unwrap_or_default();
+        let most = rows.min(file.metadata.metadata().row_group(group).num_rows().max(0) as usize);
+        let origin = |column: &usize| self.origin(at, *column, &place, most);
+        let model = Shape { schema: self.model.clone(), origins: self.fed.iter().map(origin).collect::<Result<_>>()? };
+        let carried = match &self.carried {
+            Some(schema) => {
+                let origins = (0..self.table.names.len()).map(|column| origin(&column)).collect::<Result<_>>()?;
+                Some(Shape { schema: schema.clone(), origins })
+            }
+            None => None,
+        };
+        Ok(Box::new(GroupLane { file: file.clone(), reader, model, carried, row: file.starts[group], bytes: rows * row_bytes }))
     }
 
-    fn decode(&self, _part: usize, raw: Raw) -> Result<Rows> {
+    fn decode(&self, part: usize, raw: Raw) -> Result<Rows> {
         let Raw::Batch { model, carried, first_row } = raw else {
             return Err(Error::new(Kind::Internal, "RAW_KIND", "a Parquet file gave text"));
         };
-        Ok(Rows { model, columns: carried, text: None, first_row })
+        let extra = self.partitions.batch(self.parts[part].0, &self.extra, model.num_rows())?;
+        Ok(Rows { model, columns: carried, extra, text: None, reordered: None, first_row })
     }
 
     fn model_schema(&self) -> &SchemaRef {
@@ -173,12 +227,56 @@ impl Source for ParquetSource {
     }
 }
 
+/// Where the values of a column come from.
+enum Origin {
+    /// A column of the batches that the reader gives.
+    Column(usize),
+    /// A directory's name: as many rows of the value as a batch may have.
+    Key(ArrayRef),
+    /// The file lacks it.
+    Missing,
+}
+
+/// Columns to make of what is read.
+struct Shape {
+    schema: SchemaRef,
+    origins: Vec<Origin>,
+}
+
+impl Shape {
+    /// Makes the columns of a batch whose first row is `first_row` of the file.
+    fn of(&self, batch: &RecordBatch, path: &Path, first_row: u64) -> Result<RecordBatch> {
+        let rows = batch.num_rows();
+        let mut arrays = Vec::with_capacity(self.origins.len());
+        for (origin, field) in self.origins.iter().zip(self.schema.fields()) {
+            arrays.push(match origin {
+                Origin::Column(at) => {
+                    let array = batch.column(*at);
+                    unify::convert(array, field.data_type()).map_err(|row| {
+                        let message =
+                            format!("{}: the value has none in the type that the column has in all files", path.display());
+                        Error::new(Kind::InvalidArgument, "VALUE_MISMATCH", message)
+                            .column(field.name())
+                            .expected(field.data_type())
+                            .found(array.data_type())
+                            .row(first_row + row as u64)
+                            .remedy("score files whose types differ in runs of their own")
+                    })?
+                }
+                Origin::Key(value) => value.slice(0, rows),
+                Origin::Missing => new_null_array(field.data_type(), rows),
+            });
+        }
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        Ok(RecordBatch::try_new_with_options(self.schema.clone(), arrays, &options)?)
+    }
+}
+
 struct GroupLane {
     file: Arc<ParquetFile>,
     reader: ParquetRecordBatchReader,
-    columns: Vec<usize>,
-    model: SchemaRef,
-    carry: bool,
+    model: Shape,
+    carried: Option<Shape>,
     row: u64,
     bytes: usize,
 }
@@ -193,25 +291,28 @@ impl Lane for GroupLane {
         let batch = batch.map_err(|error| unreadable(&self.file.path, error.into()))?;
         let first_row = self.row;
         self.row += batch.num_rows() as u64;
-        let model = rename(&batch, &self.model, &self.columns)?;
-        Ok(Some(Raw::Batch { model, carried: self.carry.then_some(batch), first_row }))
+        let model = self.model.of(&batch, &self.file.path, first_row)?;
+        let carried = self.carried.as_ref().map(|shape| shape.of(&batch, &self.file.path, first_row)).transpose()?;
+        Ok(Some(Raw::Batch { model, carried, first_row }))
     }
 }
 
 /// Reads a file's footer.
-pub(super) fn open_metadata(path: &std::path::Path) -> Result<ArrowReaderMetadata> {
+pub(super) fn open_metadata(path: &Path) -> Result<ArrowReaderMetadata> {
     let file = File::open(path).map_err(|error| Error::io(path, error))?;
     let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Optional);
-    ArrowReaderMetadata::load(&file, options).map_err(|error| unreadable(path, error))
+    let metadata = ArrowReaderMetadata::load(&file, options).map_err(|error| unreadable(path, error))?;
+    tables::distinct(path, metadata.schema().fields().iter().map(|field| field.name().as_str()))?;
+    Ok(metadata)
 }
 
 /// The error of a file that Parquet's reader refuses.
-pub(super) fn unreadable(path: &std::path::Path, error: ParquetError) -> Error {
+pub(super) fn unreadable(path: &Path, error: ParquetError) -> Error {
     Error::new(Kind::InvalidArgument, "UNREADABLE_PARQUET", format!("{}: cannot be read as Parquet: {error}", path.display()))
         .source(error)
 }
 
-/// Bytes of one decoded row, of the columns with these roots. A dictionary's values are counted once by the file, but once a
+/// Bytes of one decoded row, of the columns with these roots, which are sorted. A dictionary's values are counted once by the file, but once a
 /// row in memory.
 fn row_bytes(file: &ParquetFile, group: usize, roots: &[usize]) -> usize {
     let metadata: &RowGroupMetaData = file.metadata.metadata().row_group(group);
@@ -219,7 +320,7 @@ fn row_bytes(file: &ParquetFile, group: usize, roots: &[usize]) -> usize {
     let schema = file.metadata.parquet_schema();
     let mut total = 0;
     for (leaf, column) in metadata.columns().iter().enumerate() {
-        if !roots.contains(&schema.get_column_root_idx(leaf)) {
+        if roots.binary_search(&schema.get_column_root_idx(leaf)).is_err() {
             continue;
         }
         let values = column.num_values().max(0) as usize;
@@ -236,23 +337,4 @@ fn row_bytes(file: &ParquetFile, group: usize, roots: &[usize]) -> usize {
         } + values / 8;
     }
     total.div_ceil(rows).max(1)
-}
-
-fn types_agree(first: &SchemaRef, other: &SchemaRef) -> bool {
-    let shape = |schema: &SchemaRef| -> Vec<(String, DataType)> {
-        schema.fields().iter().map(|field| (field.name().clone(), field.data_type().clone())).collect()
-    };
-    shape(first) == shape(other)
-}
-
-fn schemas_differ(first: &std::path::Path, schema: &SchemaRef, other: &std::path::Path, found: &SchemaRef) -> Error {
-    let mut odd =
-        schema.fields().iter().zip(found.fields()).filter(|(a, b)| a.name() == b.name() && a.data_type() != b.data_type());
-    let message = format!("{} and {} have different columns", first.display(), other.display());
-    let error = Error::new(Kind::InvalidArgument, "SCHEMAS_DIFFER", message);
-    match odd.next() {
-        Some((a, b)) => error.column(a.name()).expected(a.data_type()).found(b.data_type()),
-        None => error.expected(list(&names(schema))).found(list(&names(found))),
-    }
-    .remedy("write them to a directory, or score them in runs of their own")
 }

@@ -18,10 +18,10 @@ use super::{
     pipeline::{Encode, Pipeline},
     progress::Progress,
     sink::{ParquetSink, Sink, StdoutSink, TextSink},
-    source::{OutputFile, Source, names},
+    source::{OutputFile, Source, Wants, names},
     splice::{SpliceSink, can_splice},
     stage::Stage,
-    text::{TextSource, TextWants},
+    text::TextSource,
 };
 use crate::{
     error::{Error, Kind, Result},
@@ -46,7 +46,7 @@ pub struct Summary {
 pub fn run(job: &Job, cancel: &CancelFlag, progress: &dyn Progress) -> Result<Summary> {
     let started = Instant::now();
     let target = Target::of(job)?;
-    let (files, format) = inputs::list(&job.input, job.format)?;
+    let (files, format) = inputs::list(&job.input, job.format, job.partition_columns)?;
     let target = target.with_format(job.format.unwrap_or(format));
     let stage = match &target.path {
         Some(path) => Some(Stage::new(path, target.directory, job.overwrite)?),
@@ -91,8 +91,8 @@ pub(super) struct Plan {
     pub(super) outputs: Vec<OutputFile>,
     /// The input's columns that are written as values.
     pub(super) carried: Option<SchemaRef>,
-    /// Names of the input's columns, for a CSV header.
-    pub(super) names: Vec<String>,
+    /// Names of the input's columns, for a CSV header: of each output, or once for all.
+    pub(super) names: Vec<Vec<String>>,
     /// Set when the input's column chunks are copied.
     pub(super) splice: Option<Arc<ParquetSource>>,
     /// Scores the rows; `None` where the query that they come from does.
@@ -107,35 +107,43 @@ fn plan(job: &Job, files: &[InputFile], format: Format, target: &Target, cancel:
     let budget = Budget::divide(job.memory_limit, resident(), workers, job.sql.is_some())?;
     let subject = &job.subject;
     let alone = subject.output_name();
-    let layout = Layout::new(target.format, Some(subject.prediction()), &job.prediction, job.keep, alone);
+    let layout = Layout::new(target.format, Some(subject.prediction()), &job.prediction, job.keep, alone)
+        .separated(job.delimiter.unwrap_or(b','));
     let reserved: &[String] = if job.keep { layout.columns() } else { &[] };
-    let columns = job.columns.as_deref();
     if let Some(sql) = &job.sql {
         return query(job, sql, files, format, target, budget, cancel);
     }
     let relative = if target.directory { inputs::distinct(files, target.format)? } else { Vec::new() };
+    let wants = Wants {
+        subject,
+        columns: job.columns.as_deref(),
+        carry: false,
+        reserved,
+        table: false,
+        by_file: target.directory,
+        delimiter: job.delimiter,
+        cancel,
+    };
     let plan = if format == Format::Parquet {
-        let source = ParquetSource::plan(files, subject, columns, reserved)?;
+        let source = ParquetSource::plan(files, &wants)?;
         let copy = job.keep
             && target.format == Format::Parquet
             && source.files.iter().all(|file| can_splice(file))
             && (target.directory || source.alike());
-        if !copy && job.keep {
-            source.same_columns()?;
-        }
-        let source = Arc::new(source.carrying(job.keep && !copy));
+        let source = Arc::new(if job.keep && !copy { source.carrying()? } else { source });
         let outputs = match target.directory {
             true => source.outputs(&relative),
             false => vec![OutputFile { relative: PathBuf::new(), parts: 0..source.parts() }],
         };
-        let carried = source.carried(0).clone();
-        let names = names(&carried);
+        let layout = layout.beside(&source.extra());
+        let carried = source.carried().cloned();
+        let names = vec![carried.as_deref().map(names).unwrap_or_default()];
         Plan {
             splice: copy.then(|| source.clone()),
             source,
             layout,
             outputs,
-            carried: Some(carried),
+            carried,
             names,
             scorer: Some(subject.scorer.clone()),
             learned: None,
@@ -143,14 +151,17 @@ fn plan(job: &Job, files: &[InputFile], format: Format, target: &Target, cancel:
         }
     } else {
         let same = format == target.format;
-        let wants = TextWants { subject: Some(subject), columns, carry: job.keep && !same, reserved };
-        let source = TextSource::plan(files, format, &wants)?;
+        let source = TextSource::plan(files, format, &Wants { carry: job.keep && !same, ..wants })?;
+        let source = if same && !target.directory { source.in_one_order() } else { source };
         let part = |(part, relative): (usize, &PathBuf)| OutputFile { relative: relative.clone(), parts: part..part + 1 };
         let outputs = match target.directory {
             true => relative.iter().enumerate().map(part).collect(),
             false => vec![OutputFile { relative: PathBuf::new(), parts: 0..source.parts() }],
         };
-        let (carried, names) = (source.carried().cloned(), source.names().to_vec());
+        let layout = layout.beside(&source.extra());
+        let carried = source.carried().cloned();
+        // Records that stay as they are have the columns of their file.
+        let names = if same && target.directory { source.names_by_file() } else { vec![source.names().to_vec()] };
         let scorer = Some(subject.scorer.clone());
         Plan { source: Arc::new(source), layout, outputs, carried, names, splice: None, scorer, learned: None, budget }
     };
@@ -169,16 +180,19 @@ fn query(
     cancel: &CancelFlag,
 ) -> Result<Plan> {
     let scorer = &job.subject.scorer;
-    let layout = Layout::new(target.format, Some(job.subject.prediction()), &job.prediction, true, None);
+    let delimiter = job.delimiter.unwrap_or(b',');
+    let prediction = Some(job.subject.prediction());
+    let layout = Layout::new(target.format, prediction, &job.prediction, true, None).separated(delimiter);
     let source = super::sql::QuerySource::plan(job, sql, files, format, layout.columns(), &budget, cancel)?;
     let scores = !source.predicts;
-    let layout = if scores { layout } else { Layout::new(target.format, None, &job.prediction, true, None) };
+    let alone = || Layout::new(target.format, None, &job.prediction, true, None).separated(delimiter);
+    let layout = if scores { layout } else { alone() };
     let name = PathBuf::from("part-00000").with_extension(target.format.extension());
     let relative = if target.directory { name } else { PathBuf::new() };
     if scores {
         scorer.check(source.model_schema()).map_err(|error| error.context("the query's result"))?;
     }
-    let (carried, names) = (Some(source.schema().clone()), names(source.schema()));
+    let (carried, names) = (Some(source.schema().clone()), vec![names(source.schema())]);
     let outputs = vec![OutputFile { relative, parts: 0..1 }];
     let scorer = scores.then(|| scorer.clone());
     Ok(Plan { source: Arc::new(source), layout, outputs, carried, names, splice: None, scorer, learned: None, budget })
@@ -208,7 +222,7 @@ impl Plan {
             None => self.layout,
         };
         if job.keep
-            && let Some(name) = layout.columns().iter().find(|name| self.names.contains(name))
+            && let Some(name) = layout.columns().iter().find(|name| self.names.iter().any(|names| names.contains(name)))
         {
             return Err(super::json::taken(name));
         }
@@ -218,8 +232,8 @@ impl Plan {
     fn run(&self, target: &Target, stage: Option<&Stage>, cancel: &CancelFlag, progress: &dyn Progress) -> Result<u64> {
         let layout = self.layout.clone();
         let encode: Box<Encode> = match &self.splice {
-            Some(_) => Box::new(move |_, prediction| match prediction {
-                Some(prediction) => layout.alone(prediction.clone()),
+            Some(_) => Box::new(move |rows, prediction| match prediction {
+                Some(prediction) => layout.alone(&rows, prediction.clone()),
                 None => Err(Error::new(Kind::Internal, "NO_PREDICTION", "rows were not scored")),
             }),
             None => Box::new(move |rows, prediction| layout.encode(rows, prediction)),
@@ -240,7 +254,8 @@ impl Plan {
     }
 
     fn open(&self, output: &OutputFile, target: &Target, stage: Option<&Stage>) -> Result<Box<dyn Sink>> {
-        let header = || self.layout.header(&self.names);
+        let at = self.outputs.iter().position(|other| other == output).unwrap_or(0);
+        let header = || self.layout.header(self.names.get(at).unwrap_or(&self.names[0]));
         let Some(stage) = stage else {
             let mut out = std::io::stdout();
             std::io::Write::write_all(&mut out, &header())
@@ -252,7 +267,8 @@ impl Plan {
             (Format::Csv, _) => Box::new(TextSink::new(file, path, &header(), self.budget.writer)?),
             (Format::Json, _) => Box::new(TextSink::new(file, path, b"", self.budget.writer)?),
             (Format::Parquet, Some(source)) => {
-                let like = self.like(source, output);
+                // A file without row groups is found by its place.
+                let like = source.files.get(at).unwrap_or(&source.files[0]).clone();
                 let prediction = self.layout.schema(None);
                 Box::new(SpliceSink::new(file, path, source.clone(), &like, prediction, stage.scratch(), self.budget.writer)?)
             }
@@ -261,11 +277,5 @@ impl Plan {
                 Box::new(ParquetSink::new(file, path, &schema, stage.scratch(), self.budget.writer)?)
             }
         })
-    }
-
-    /// The input file whose columns an output file has; a file without row groups is found by its place.
-    fn like(&self, source: &Arc<ParquetSource>, output: &OutputFile) -> Arc<super::parquet::ParquetFile> {
-        let at = self.outputs.iter().position(|other| other == output).unwrap_or(0);
-        source.files.get(at).unwrap_or(&source.files[0]).clone()
     }
 }

@@ -6,6 +6,7 @@ use memchr::{memchr, memrchr};
 #[derive(Debug)]
 pub(super) struct Scan {
     start: usize,
+    delimiter: u8,
     at: usize,
     quoted: bool,
     end: usize,
@@ -13,8 +14,8 @@ pub(super) struct Scan {
 
 impl Scan {
     /// A scan of text whose first record starts at byte `start`.
-    pub(super) fn from(start: usize) -> Self {
-        Self { start, at: start, quoted: false, end: 0 }
+    pub(super) fn from(start: usize, delimiter: u8) -> Self {
+        Self { start, delimiter, at: start, quoted: false, end: 0 }
     }
 
     /// Goes on to the end of `text`, which begins with the text of the call before. Where the last record ends that surely does; 0 before
@@ -43,7 +44,8 @@ impl Scan {
                 self.end = self.at + length + 1;
             }
             // A quote opens where a cell starts; elsewhere it is a byte like others.
-            self.quoted = quote.is_some() && (stop == self.start || matches!(text[stop - 1], b',' | b'\n' | b'\r'));
+            self.quoted = quote.is_some()
+                && (stop == self.start || text[stop - 1] == self.delimiter || matches!(text[stop - 1], b'\n' | b'\r'));
             self.at = stop + usize::from(quote.is_some());
         }
         self.end
@@ -62,7 +64,7 @@ mod tests {
         #[test]
         fn the_last_whole_record_is_found(text in text(), sizes in prop::collection::vec(1_usize..9, 1..60)) {
             let ends: Vec<usize> = found(&text).iter().map(|(_, end, _)| *end).collect();
-            let mut scan = Scan::from(0);
+            let mut scan = Scan::from(0, b',');
             let (mut seen, mut sizes) = (0, sizes.iter().cycle());
             while seen < text.len() {
                 seen = (seen + sizes.next().unwrap()).min(text.len());

@@ -1,8 +1,11 @@
 //! Which input columns feed the model, and under which names.
 
-use std::sync::Arc;
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::datatypes::{Field, Schema, SchemaRef};
 
 use crate::{
     error::{Error, Kind, Result},
@@ -59,6 +62,16 @@ impl Subject {
         self.scorer.output().unwrap_or_else(|| Field::new(PREDICTION, DataType::Null, true))
     }
 
+    /// Names of the inputs that rows may lack.
+    pub(super) fn optional(&self) -> HashSet<&str> {
+        match &self.signature.inputs {
+            Some(SchemaSpec::Columns(columns)) => {
+                columns.iter().filter(|column| !column.required).filter_map(|column| column.name.as_deref()).collect()
+            }
+            _ => HashSet::new(),
+        }
+    }
+
     /// Name of the one declared output, where it has one.
     pub(super) fn output_name(&self) -> Option<&str> {
         match &self.signature.outputs {
@@ -71,7 +84,9 @@ impl Subject {
     /// Picks the model's columns among `input`, the names the rows have.
     pub(super) fn select(&self, input: &[String], columns: Option<&[String]>) -> Result<Selection> {
         let expected = self.expected();
-        let at = |name: &String| input.iter().position(|there| there == name);
+        // Backwards, so that the first of several columns of one name is the one that is found.
+        let places: HashMap<&str, usize> = input.iter().enumerate().rev().map(|(at, name)| (name.as_str(), at)).collect();
+        let at = |name: &String| places.get(name.as_str()).copied();
         if let Some(columns) = columns {
             let limit = expected.as_ref().map_or(usize::MAX, |schema| schema.fields().len());
             if columns.len() > limit {
@@ -116,9 +131,13 @@ impl Selection {
         self.pairs.iter().map(|(index, _)| *index).collect()
     }
 
-    /// The model's names for input column `index`.
-    pub(super) fn names_of(&self, index: usize) -> impl Iterator<Item = &str> {
-        self.pairs.iter().filter(move |(at, _)| *at == index).map(|(_, name)| name.as_str())
+    /// The model's names for each of `width` input columns.
+    pub(super) fn names(&self, width: usize) -> Vec<Vec<&str>> {
+        let mut names = vec![Vec::new(); width];
+        for (at, name) in &self.pairs {
+            names[*at].push(name.as_str());
+        }
+        names
     }
 
     /// The schema the model sees, given the input's fields.
@@ -126,12 +145,6 @@ impl Selection {
         let field = |(index, name): &(usize, String)| input.field(*index).clone().with_name(name).with_nullable(true);
         Arc::new(Schema::new(self.pairs.iter().map(field).collect::<Vec<Field>>()))
     }
-}
-
-/// The declared type of a model column that can be written as text.
-pub(super) fn declared_type(declared: Option<&SchemaRef>, name: &str) -> Option<DataType> {
-    let kind = declared?.field_with_name(name).ok()?.data_type().clone();
-    (!kind.is_null()).then_some(kind)
 }
 
 /// Names in quotes, for messages; long lists are cut.

@@ -1,14 +1,23 @@
 //! What a reader gives: parts that can be read side by side, each a lane of raw pieces in order, and their decoding into rows.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use arrow::{
     array::RecordBatch,
     datatypes::{Schema, SchemaRef},
 };
 
-use super::budget::Budget;
-use crate::error::{Error, Result};
+use super::{
+    budget::Budget,
+    hive::{self, Partitions},
+    inputs::InputFile,
+    select::{Selection, Subject},
+    tables::Table,
+};
+use crate::{
+    error::{Error, Result},
+    score::CancelFlag,
+};
 
 /// A piece of a part as it leaves its lane: cheap to make, because one thread at a time makes it.
 #[derive(Clone)]
@@ -55,8 +64,12 @@ pub(super) struct Rows {
     pub(super) model: RecordBatch,
     /// Columns carried to the output as values.
     pub(super) columns: Option<RecordBatch>,
+    /// Columns of the files' directories that are written beside the rest.
+    pub(super) extra: Option<RecordBatch>,
     /// The records' own text, and where each record lies in it.
     pub(super) text: Option<(Block, Vec<(u32, u32)>)>,
+    /// The text to write instead, where its cells go in another order.
+    pub(super) reordered: Option<(Vec<u8>, Vec<(u32, u32)>)>,
     /// Number of the first row in its file, where the reader knows it.
     pub(super) first_row: u64,
 }
@@ -113,6 +126,82 @@ pub(super) trait Source: Send + Sync {
 
     /// Bytes of input in all.
     fn total_bytes(&self) -> u64;
+}
+
+/// What is asked of files of any format.
+pub(super) struct Wants<'a> {
+    /// Picks and types the model's columns.
+    pub(super) subject: &'a Subject,
+    /// `--columns`.
+    pub(super) columns: Option<&'a [String]>,
+    /// Whether all columns are wanted as values.
+    pub(super) carry: bool,
+    /// Names the output will add.
+    pub(super) reserved: &'a [String],
+    /// Whether the files are a table of SQL, of which any column may be missing in any file.
+    pub(super) table: bool,
+    /// Whether each file has an output of its own, in a directory of the same name.
+    pub(super) by_file: bool,
+    /// What separates the cells of CSV, where the user says it.
+    pub(super) delimiter: Option<u8>,
+    /// Ends a long look at the files.
+    pub(super) cancel: &'a CancelFlag,
+}
+
+impl Wants<'_> {
+    /// The model's columns among those of a table. A table of SQL is not asked for all of them.
+    pub(super) fn select(&self, names: &[String]) -> Result<Selection> {
+        self.subject.select(names, self.columns)
+    }
+
+    /// The columns that the model names, or `--columns`.
+    pub(super) fn asked(&self) -> Vec<String> {
+        let mut all = self.subject.expected().map(|schema| names(&schema)).unwrap_or_default();
+        all.extend(self.columns.into_iter().flatten().cloned());
+        all
+    }
+
+    /// The model's column names, when a JSON object need not be asked for others.
+    pub(super) fn feeds(&self, declared: Option<&SchemaRef>) -> Option<Vec<String>> {
+        declared?;
+        let expected = self.subject.expected()?;
+        Some(match self.columns {
+            Some(columns) => columns.to_vec(),
+            None => names(&expected),
+        })
+    }
+
+    /// Refuses files that lack a column which the model must have, and others do not. `feeds` are the model's names for each column.
+    pub(super) fn everywhere(&self, table: &Table, partitions: &Partitions, files: &[&Path], feeds: &[Vec<&str>]) -> Result<()> {
+        if self.table {
+            return Ok(());
+        }
+        let optional = self.subject.optional();
+        let width = table.names.len();
+        for (at, names) in feeds.iter().enumerate() {
+            if names.iter().all(|name| optional.contains(name)) {
+                continue;
+            }
+            if at < width {
+                table.everywhere(at, files)?;
+            } else {
+                partitions.everywhere(at - width, files)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The partition columns to write: those that the output's own directories do not tell.
+    pub(super) fn extra(&self, files: &[InputFile], partitions: &Partitions) -> Vec<usize> {
+        let told = |column: &usize| {
+            let name = partitions.schema.field(*column).name();
+            let key = |file: &InputFile| {
+                hive::keys(&file.relative, usize::MAX).is_ok_and(|keys| keys.iter().any(|key| key.name == *name))
+            };
+            self.by_file && files.iter().all(key)
+        };
+        (0..partitions.len()).filter(|column| !told(column)).collect()
+    }
 }
 
 /// Picks columns by index and gives them the model's names.

@@ -3,6 +3,7 @@
 use std::{
     ops::ControlFlow,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use arrow::{
@@ -33,7 +34,7 @@ use super::{
     inputs::InputFile,
     predict::{self, NAME},
     select::Subject,
-    source::{Lane, Raw, Rows, Source, names, rename},
+    source::{Lane, Raw, Rows, Source, Wants, names, rename},
     table,
 };
 use crate::{
@@ -41,6 +42,9 @@ use crate::{
     mlmodel::SchemaSpec,
     score::{CancelFlag, Scorer},
 };
+
+/// How often a query that gives no rows is asked whether it is still wanted.
+const TICK: Duration = Duration::from_millis(200);
 
 /// A query's result as a source of one part.
 pub(super) struct QuerySource {
@@ -50,6 +54,7 @@ pub(super) struct QuerySource {
     model: SchemaRef,
     columns: Vec<usize>,
     row_bytes: usize,
+    cancel: CancelFlag,
     /// Whether the query calls `predict` itself.
     pub(super) predicts: bool,
 }
@@ -78,7 +83,17 @@ impl QuerySource {
             predict::function(scorer.clone(), expected.clone(), budget.workers, cancel.clone(), trial)
         };
         context.register_udf(function(&subject.scorer, None));
-        let table = runtime.block_on(table::register(&context, files, format, subject, budget))?;
+        let wants = Wants {
+            subject,
+            columns: None,
+            carry: true,
+            reserved: &[],
+            table: true,
+            by_file: false,
+            delimiter: job.delimiter,
+            cancel,
+        };
+        let table = runtime.block_on(table::register(&context, files, format, &wants, budget))?;
         let (mut statement, text) = (parse(&context, sql)?, sql);
         let fill = job.columns.clone().unwrap_or_else(|| arguments(subject, expected.as_ref(), &table));
         let (calls, bare) = fill_arguments(&mut statement, &fill);
@@ -115,7 +130,16 @@ impl QuerySource {
         };
         let row_bytes = schema.fields().iter().map(|field| field.data_type().primitive_width().unwrap_or(32)).sum();
         let stream = Mutex::new(Some(stream));
-        Ok(Self { runtime: Arc::new(runtime), stream, schema, model, columns, row_bytes, predicts: calls })
+        Ok(Self {
+            runtime: Arc::new(runtime),
+            stream,
+            schema,
+            model,
+            columns,
+            row_bytes,
+            cancel: cancel.clone(),
+            predicts: calls,
+        })
     }
 
     /// Columns of the query's result.
@@ -187,6 +211,9 @@ fn context(budget: &Budget) -> Result<SessionContext> {
     let options = config.options_mut();
     options.execution.parquet.schema_force_view_types = false;
     options.sql_parser.map_string_types_to_utf8view = false;
+    // What a sort keeps back for merging what it has spilled: its default is more than all of a small limit.
+    let reservation = &mut options.execution.sort_spill_reservation_bytes;
+    *reservation = (*reservation).min(budget.query / 8);
     let runtime = RuntimeEnvBuilder::new().with_memory_limit(budget.query, 1.0).build_arc().map_err(failed)?;
     Ok(SessionContext::new_with_config_rt(config, runtime))
 }
@@ -271,10 +298,13 @@ pub(super) fn failed(error: DataFusionError) -> Error {
     };
     match own(error) {
         Ok(error) => error,
-        Err(error) => {
-            let made = Error::new(kind, "SQL", text).source(error);
-            if kind == Kind::ResourceExhausted { made.remedy("raise --memory-limit") } else { made }
+        // DataFusion's own words advise settings that a user of ours cannot set.
+        Err(error) if kind == Kind::ResourceExhausted => {
+            Error::new(kind, "SQL_MEMORY", "the query needs more memory than --memory-limit leaves it")
+                .source(error)
+                .remedy("raise --memory-limit")
         }
+        Err(error) => Error::new(kind, "SQL", text).source(error),
     }
 }
 
@@ -326,6 +356,7 @@ impl Source for QuerySource {
             columns: self.columns.clone(),
             row: 0,
             bytes,
+            cancel: self.cancel.clone(),
         }))
     }
 
@@ -333,7 +364,7 @@ impl Source for QuerySource {
         let Raw::Batch { model, carried, first_row } = raw else {
             return Err(Error::new(Kind::Internal, "RAW_KIND", "a query gave text"));
         };
-        Ok(Rows { model, columns: carried, text: None, first_row })
+        Ok(Rows { model, columns: carried, extra: None, text: None, reordered: None, first_row })
     }
 
     fn model_schema(&self) -> &SchemaRef {
@@ -356,6 +387,7 @@ struct QueryLane {
     columns: Vec<usize>,
     row: u64,
     bytes: usize,
+    cancel: CancelFlag,
 }
 
 impl Lane for QueryLane {
@@ -364,11 +396,34 @@ impl Lane for QueryLane {
     }
 
     fn next(&mut self) -> Result<Option<Raw>> {
-        let Some(batch) = self.runtime.block_on(self.stream.next()) else { return Ok(None) };
-        let batch: RecordBatch = batch.map_err(failed)?;
+        let next = async {
+            loop {
+                match tokio::time::timeout(TICK, self.stream.next()).await {
+                    Ok(next) => return next.transpose().map_err(failed),
+                    Err(_) if self.cancel.is_cancelled() => {
+                        return Err(Error::new(Kind::Cancelled, "CANCELLED", "the run was cancelled; nothing was written"));
+                    }
+                    Err(_) => {}
+                }
+            }
+        };
+        let Some(batch) = self.runtime.block_on(next)? else { return Ok(None) };
         let first_row = self.row;
         self.row += batch.num_rows() as u64;
         let model = rename(&batch, &self.model, &self.columns)?;
         Ok(Some(Raw::Batch { model, carried: Some(batch), first_row }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn too_little_memory_advises_the_flag() {
+        let inner = DataFusionError::ResourcesExhausted("consider 'datafusion.runtime.memory_limit'".into());
+        let error = failed(DataFusionError::Context("sort".into(), Box::new(inner)));
+        assert_eq!((error.kind(), error.remedy_text()), (Kind::ResourceExhausted, Some("raise --memory-limit")));
+        assert!(!error.to_string().contains("datafusion"), "{error}");
     }
 }

@@ -4,11 +4,29 @@ use std::{
     fs::{self, File},
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 use crate::error::{Error, Kind, Result};
+
+/// The outputs that have temporary names now.
+static STAGED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+fn staged() -> MutexGuard<'static, Vec<PathBuf>> {
+    STAGED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Removes every unfinished output of this process, which must end now.
+pub fn abandon() {
+    staged().drain(..).for_each(|path| remove(&path));
+}
+
+fn remove(path: &Path) {
+    // Nothing can be done about a failure here; the hidden name says what it is.
+    let _ = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+}
 
 /// An output under its temporary name; dropped without [`Stage::commit`] it leaves nothing behind.
 pub(super) struct Stage {
@@ -48,6 +66,7 @@ impl Stage {
             let made = builder.tempfile_in(parent).map_err(|error| Error::io(parent, error))?;
             made.keep().map_err(|error| Error::io(parent, error.error))?.1
         };
+        staged().push(temporary.clone());
         Ok(Self { target: target.to_owned(), temporary, directory, overwrite, committed: false })
     }
 
@@ -93,11 +112,10 @@ impl Stage {
 
 impl Drop for Stage {
     fn drop(&mut self) {
-        if self.committed {
-            return;
+        staged().retain(|path| *path != self.temporary);
+        if !self.committed {
+            remove(&self.temporary);
         }
-        // Nothing can be done about a failure here; the hidden name says what it is.
-        let _ = if self.directory { fs::remove_dir_all(&self.temporary) } else { fs::remove_file(&self.temporary) };
     }
 }
 

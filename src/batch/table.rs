@@ -2,7 +2,10 @@
 
 use std::{pin::pin, sync::Arc};
 
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::{
+    array::{RecordBatch, RecordBatchOptions},
+    datatypes::{SchemaBuilder, SchemaRef},
+};
 use datafusion::{
     catalog::streaming::StreamingTable,
     common::{DataFusionError, Result as DfResult},
@@ -21,11 +24,11 @@ use super::{
     Format,
     budget::Budget,
     inputs::InputFile,
+    parquet::ParquetSource,
     predict::external,
-    select::Subject,
-    source::{Lane, Raw, Source},
+    source::{Lane, Raw, Source, Wants},
     sql::failed,
-    text::{TextSource, TextWants},
+    text::TextSource,
 };
 use crate::error::{Error, Kind, Result};
 
@@ -37,24 +40,41 @@ pub(super) async fn register(
     context: &SessionContext,
     files: &[InputFile],
     format: Format,
-    subject: &Subject,
+    wants: &Wants<'_>,
     budget: &Budget,
 ) -> Result<SchemaRef> {
+    let source: Arc<dyn Source>;
+    let mut schema = SchemaBuilder::new();
     if format == Format::Parquet {
-        let urls = files.iter().map(|file| url(&file.path)).collect::<Result<Vec<_>>>()?;
-        let options = ListingOptions::new(Arc::new(ParquetFormat::default())).with_file_extension("");
-        let config = ListingTableConfig::new_with_multi_paths(urls).with_listing_options(options);
-        let config = config.infer_schema(&context.state()).await.map_err(|error| unreadable(files, error))?;
-        let table = ListingTable::try_new(config).map_err(failed)?;
-        let schema = datafusion::catalog::TableProvider::schema(&table);
-        context.register_table(TABLE, Arc::new(table)).map_err(failed)?;
-        return Ok(schema);
+        let parquet = ParquetSource::plan(files, wants)?;
+        if parquet.plain() {
+            return listing(context, files).await;
+        }
+        // DataFusion's own reader would round what does not fit a column's common type.
+        parquet.carried().iter().for_each(|carried| schema.extend(carried.fields().iter().cloned()));
+        schema.extend(parquet.extra().fields().iter().cloned());
+        source = Arc::new(parquet);
+    } else {
+        let text = TextSource::plan(files, format, wants)?;
+        text.carried().iter().for_each(|carried| schema.extend(carried.fields().iter().cloned()));
+        schema.extend(text.extra().fields().iter().cloned());
+        source = Arc::new(text);
     }
-    let wants = TextWants { subject: Some(subject), columns: None, carry: true, reserved: &[] };
-    let source = TextSource::plan(files, format, &wants)?;
-    let schema = source.carried().cloned().unwrap_or_else(|| Arc::new(Schema::empty()));
-    let partition = Arc::new(TextPartition { source: Arc::new(source), schema: schema.clone(), budget: *budget });
+    let schema = Arc::new(schema.finish());
+    let partition = Arc::new(FilePartition { source, schema: schema.clone(), budget: *budget });
     let table = StreamingTable::try_new(schema.clone(), vec![partition]).map_err(failed)?;
+    context.register_table(TABLE, Arc::new(table)).map_err(failed)?;
+    Ok(schema)
+}
+
+/// Parquet files of one schema, read by DataFusion: it leaves out the columns and row groups that the query does not need.
+async fn listing(context: &SessionContext, files: &[InputFile]) -> Result<SchemaRef> {
+    let urls = files.iter().map(|file| url(&file.path)).collect::<Result<Vec<_>>>()?;
+    let options = ListingOptions::new(Arc::new(ParquetFormat::default())).with_file_extension("");
+    let config = ListingTableConfig::new_with_multi_paths(urls).with_listing_options(options);
+    let config = config.infer_schema(&context.state()).await.map_err(failed)?;
+    let table = ListingTable::try_new(config).map_err(failed)?;
+    let schema = datafusion::catalog::TableProvider::schema(&table);
     context.register_table(TABLE, Arc::new(table)).map_err(failed)?;
     Ok(schema)
 }
@@ -67,37 +87,27 @@ fn url(path: &std::path::Path) -> Result<ListingTableUrl> {
     ListingTableUrl::try_new(url, None).map_err(failed)
 }
 
-/// Says which file's footer cannot be read.
-fn unreadable(files: &[InputFile], error: DataFusionError) -> Error {
-    for file in files {
-        if let Err(error) = super::parquet::open_metadata(&file.path) {
-            return error;
-        }
-    }
-    failed(error)
-}
-
-/// Text files, read and typed as in a run without a query.
-struct TextPartition {
-    source: Arc<TextSource>,
+/// Files, read and typed as in a run without a query.
+struct FilePartition {
+    source: Arc<dyn Source>,
     schema: SchemaRef,
     budget: Budget,
 }
 
-impl std::fmt::Debug for TextPartition {
+impl std::fmt::Debug for FilePartition {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("TextPartition").field("files", &self.source.parts()).finish_non_exhaustive()
+        f.debug_struct("FilePartition").field("files", &self.source.parts()).finish_non_exhaustive()
     }
 }
 
-impl PartitionStream for TextPartition {
+impl PartitionStream for FilePartition {
     fn schema(&self) -> &SchemaRef {
         &self.schema
     }
 
     fn execute(&self, _context: Arc<TaskContext>) -> SendableRecordBatchStream {
         let mut builder = RecordBatchReceiverStreamBuilder::new(self.schema.clone(), 2);
-        let (sender, source, budget) = (builder.tx(), self.source.clone(), self.budget);
+        let (sender, source, schema, budget) = (builder.tx(), self.source.clone(), self.schema.clone(), self.budget);
         builder.spawn(async move {
             let decode = |(part, raw)| {
                 let source = source.clone();
@@ -106,7 +116,9 @@ impl PartitionStream for TextPartition {
             // Side by side, and in the order of the input.
             let mut decoded = pin!(pieces(source.clone(), budget).map_ok(decode).try_buffered(budget.workers));
             while let Some(rows) = decoded.try_next().await? {
-                let Some(batch) = rows.columns else { continue };
+                let arrays = rows.columns.iter().chain(&rows.extra).flat_map(RecordBatch::columns).cloned().collect();
+                let options = RecordBatchOptions::new().with_row_count(Some(rows.model.num_rows()));
+                let batch = RecordBatch::try_new_with_options(schema.clone(), arrays, &options)?;
                 if sender.send(Ok(batch)).await.is_err() {
                     break;
                 }
@@ -118,7 +130,7 @@ impl PartitionStream for TextPartition {
 }
 
 /// The pieces of all files, each with its part.
-fn pieces(source: Arc<TextSource>, budget: Budget) -> impl Stream<Item = DfResult<(usize, Raw)>> {
+fn pieces(source: Arc<dyn Source>, budget: Budget) -> impl Stream<Item = DfResult<(usize, Raw)>> {
     stream::try_unfold((0, None), move |(mut part, mut lane): (usize, Option<Box<dyn Lane>>)| {
         let source = source.clone();
         blocking(move || {

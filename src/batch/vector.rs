@@ -146,7 +146,7 @@ mod tests {
         fn numbers_are_those_of_str_parse(cells in prop::collection::vec(number(), 1..6)) {
             let text = cells.join(",") + AFTER;
             let mut columns: Vec<_> = KINDS.iter().cycle().take(6).map(|kind| Cells::new(kind, false, 0)).collect();
-            let mut fields = Fields::new(text.as_bytes());
+            let mut fields = Fields::new(text.as_bytes(), b',');
             let count = numbers(&mut fields, &mut columns);
             let read: Vec<&str> = text.split([',', '\n', '\r']).take(count).collect();
             prop_assert_eq!(fields.rest(), &text.as_bytes()[read.join(",").len()..]);
@@ -167,7 +167,7 @@ mod tests {
             prop_assume!(*FOUND && values.iter().all(|value| value.abs() >= 0.1));
             let text = values.iter().map(f64::to_string).collect::<Vec<_>>().join(",") + AFTER;
             let mut columns: Vec<_> = (0..9).map(|_| Cells::new(&DataType::Float64, false, 0)).collect();
-            let mut fields = Fields::new(text.as_bytes());
+            let mut fields = Fields::new(text.as_bytes(), b',');
             prop_assert_eq!(numbers(&mut fields, &mut columns), values.len());
             prop_assert_eq!(fields.rest(), AFTER.as_bytes());
         }
@@ -177,10 +177,10 @@ mod tests {
     fn other_columns_and_the_end_of_the_text_are_left() {
         let mut columns = [DataType::Float64, DataType::Utf8].map(|kind| Cells::new(&kind, false, 0));
         let text = format!("0.5,0.5{AFTER}");
-        let mut fields = Fields::new(text.as_bytes());
+        let mut fields = Fields::new(text.as_bytes(), b',');
         assert_eq!(numbers(&mut fields, &mut columns), usize::from(*FOUND));
-        assert_eq!(numbers(&mut Fields::new(b"0.5,0.5"), &mut columns), 0);
-        assert_eq!(numbers(&mut Fields::new(text.as_bytes()), &mut columns[1..]), 0);
-        assert_eq!(numbers(&mut Fields::new(text.as_bytes()), &mut []), 0);
+        assert_eq!(numbers(&mut Fields::new(b"0.5,0.5", b','), &mut columns), 0);
+        assert_eq!(numbers(&mut Fields::new(text.as_bytes(), b','), &mut columns[1..]), 0);
+        assert_eq!(numbers(&mut Fields::new(text.as_bytes(), b','), &mut []), 0);
     }
 }

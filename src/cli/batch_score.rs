@@ -37,6 +37,14 @@ pub struct Args {
     #[arg(long, value_enum)]
     format: Option<Format>,
 
+    /// What separates the cells of CSV files, read and written: a character, or tab [default: ,]
+    #[arg(long, value_name = "CHAR", value_parser = batch::parse_delimiter)]
+    delimiter: Option<u8>,
+
+    /// Do not read directories named column=value as columns
+    #[arg(long)]
+    no_partition_columns: bool,
+
     /// A query over the table `input`, where predict(…) is a function; predictions are added to a query that does not call it
     #[arg(long, value_name = "SELECT …")]
     sql: Option<String>,
@@ -55,6 +63,8 @@ pub fn run(args: Args) -> Result<()> {
     let cancel = interrupt::cancel_flag()?;
     let job = Job {
         format: args.format,
+        delimiter: args.delimiter,
+        partition_columns: !args.no_partition_columns,
         prediction: args.prediction_column,
         columns: args.columns,
         sql: args.sql,

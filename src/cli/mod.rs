@@ -15,7 +15,7 @@ mod serve;
 use std::{io::Write, process::ExitCode};
 
 use clap::{Parser, Subcommand};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
 use crate::error::Result;
 
@@ -26,7 +26,7 @@ struct Cli {
     #[command(subcommand)]
     command: Command,
     /// What to log on stderr: error, warn, info, debug, trace, or a filter such as `mlflight=debug`.
-    #[arg(long, global = true, env = "MLFLIGHT_LOG", default_value = "warn")]
+    #[arg(long, global = true, env = "MLFLIGHT_LOG", default_value = "warn", value_parser = log_filter)]
     log: String,
     /// Log one JSON object a line.
     #[arg(long, global = true)]
@@ -63,6 +63,18 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// A filter of the log. A word alone must be a level or name this program: any other would be a target that nothing logs to.
+fn log_filter(text: &str) -> Result<String, String> {
+    let known = |directive: &str| {
+        let word = directive.trim();
+        word.contains(['=', '[']) || word.is_empty() || word.starts_with("mlflight") || word.parse::<LevelFilter>().is_ok()
+    };
+    match text.split(',').find(|directive| !known(directive)) {
+        Some(word) => Err(format!("'{}' is no level: give error, warn, info, debug, trace or off", word.trim())),
+        None => EnvFilter::try_new(text).map(|_| text.to_owned()).map_err(|error| error.to_string()),
+    }
+}
+
 fn start_log(cli: &Cli) {
     let filter = EnvFilter::try_new(&cli.log).unwrap_or_else(|_| EnvFilter::new("warn"));
     let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
@@ -96,4 +108,20 @@ fn run(cli: Cli) -> Result<()> {
 /// Writes a line to stderr; nobody is left to be told that it is closed.
 fn note(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_filter_is_a_level_or_names_what_logs() {
+        for good in ["warn", "DEBUG", "off", "mlflight=debug", "info,mlflight::python=trace", "mlflight", "h2=info,warn", ""] {
+            assert_eq!(log_filter(good).as_deref(), Ok(good));
+        }
+        for bad in ["nonsense", "warm", "info,verbose", "mlflight=loud", "[["] {
+            assert!(log_filter(bad).is_err(), "{bad}");
+        }
+        assert!(log_filter("nonsense").unwrap_err().starts_with("'nonsense' is no level"));
+    }
 }

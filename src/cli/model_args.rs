@@ -16,7 +16,7 @@ use crate::{
 /// A model and how it is run.
 #[derive(Debug, Args)]
 pub(super) struct ModelArgs {
-    /// The model: a directory, runs:/…, models:/…, s3://…, https://…
+    /// The model: a directory or a file: URI
     #[arg(short = 'm', long = "model", alias = "model-uri", value_name = "URI")]
     pub(super) model: String,
 

@@ -18,6 +18,10 @@ pub struct Args {
     #[arg(short, long = "input-path", alias = "input", value_name = "PATH")]
     input: Option<PathBuf>,
 
+    /// What separates the cells, read and written: a character, or tab [default: ,]
+    #[arg(long, value_name = "CHAR", value_parser = batch::parse_delimiter)]
+    delimiter: Option<u8>,
+
     /// File to write; an existing one is replaced [default: standard output]
     #[arg(short, long = "output-path", alias = "output", value_name = "PATH")]
     output: Option<PathBuf>,
@@ -44,6 +48,9 @@ pub fn run(args: Args) -> Result<()> {
     let output = args.output.map_or(Output::Stdout, Output::Path);
     let job = Job {
         format: Some(Format::Csv),
+        delimiter: args.delimiter,
+        // The file was named: what its directories are called is nothing to its rows.
+        partition_columns: false,
         overwrite: true,
         keep: false,
         ..Job::new(subject, vec![input.display().to_string()], output)

@@ -1,7 +1,10 @@
 //! JSON as Python reads and writes it: `NaN`, `Infinity` and `-Infinity` are numbers, and a decimal is the nearest double
 //! (serde_json's own are off by one bit now and then). What JSON has no number for is kept as a marked text; see [`special`].
 
-use serde_json::{Map, Value};
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Value, map::Entry};
 
 use crate::error::{Error, Kind, Result};
 
@@ -21,14 +24,108 @@ pub fn parse(text: &str) -> serde_json::Result<Value> {
     read(text, &["NaN", "-Infinity", "Infinity"])
 }
 
-/// Parses a document of nothing but what the standard knows.
-pub fn parse_strict(text: &str) -> serde_json::Result<Value> {
-    read(text, &[])
+/// Why [`parse_strict`] refused a document.
+#[derive(Debug)]
+pub enum Refused {
+    /// An object has this key twice.
+    Twice(String),
+    /// It is no JSON.
+    Syntax(serde_json::Error),
+}
+
+/// Parses a document of nothing but what the standard knows, in which no object has a key twice.
+pub fn parse_strict(text: &str) -> Result<Value, Refused> {
+    let mut twice = None;
+    let text = quote_numbers(text, &[]);
+    let mut reader = serde_json::Deserializer::from_str(&text);
+    let read = Unique { twice: &mut twice }.deserialize(&mut reader).and_then(|value| reader.end().map(|()| value));
+    match (read, twice) {
+        (_, Some(key)) => Err(Refused::Twice(key)),
+        (Ok(value), None) => marked(value).map_err(Refused::Syntax),
+        (Err(error), None) => Err(Refused::Syntax(error)),
+    }
 }
 
 fn read(text: &str, names: &[&str]) -> serde_json::Result<Value> {
-    let mut value = serde_json::from_str(&quote_numbers(text, names))?;
+    marked(serde_json::from_str(&quote_numbers(text, names))?)
+}
+
+fn marked(mut value: Value) -> serde_json::Result<Value> {
     if read_marked(&mut value) { Ok(value) } else { Err(serde::de::Error::custom("a key is a number")) }
+}
+
+/// Reads a value, and notes a key that an object has twice: serde_json would keep the last.
+struct Unique<'a> {
+    twice: &'a mut Option<String>,
+}
+
+impl<'de> DeserializeSeed<'de> for Unique<'_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Unique<'_> {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let mut array = Vec::new();
+        while let Some(item) = items.next_element_seed(Unique { twice: &mut *self.twice })? {
+            array.push(item);
+        }
+        Ok(Value::Array(array))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
+        let mut object = Map::new();
+        while let Some(key) = entries.next_key::<String>()? {
+            let value = entries.next_value_seed(Unique { twice: &mut *self.twice })?;
+            match object.entry(key) {
+                Entry::Vacant(free) => {
+                    free.insert(value);
+                }
+                Entry::Occupied(taken) => {
+                    *self.twice = Some(taken.key().clone());
+                    return Err(serde::de::Error::custom("a key is there twice"));
+                }
+            }
+        }
+        Ok(Value::Object(object))
+    }
 }
 
 /// Parses what the user gave as `key`, which must be an object.
@@ -188,6 +285,8 @@ mod tests {
         }
         assert!(parse_strict("[NaN]").is_err() && parse_strict("[-Infinity]").is_err());
         assert_eq!(parse_strict("[-0.5, \"NaN\"]").unwrap(), serde_json::json!([-0.5, "NaN"]));
+        let twice = |text: &str| matches!(parse_strict(text), Err(Refused::Twice(key)) if key == "a");
+        assert!(twice(r#"{"a": 1, "b": 2, "a": 1}"#) && twice(r#"{"b": [{"a": 1.5, "\u0061": {}}], "c": "#));
         assert_eq!(object("params", "[1.5]").unwrap_err().to_string(), "params is not a JSON object");
     }
 

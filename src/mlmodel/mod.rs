@@ -24,8 +24,8 @@ use crate::{
 /// Name of the file in a model's directory.
 pub const MLMODEL: &str = "MLmodel";
 
-/// No `MLmodel` file is larger than this; the parser allocates nothing before it has checked.
-pub const MAX_BYTES: u64 = 1 << 20;
+/// No `MLmodel` file is larger than this (the signature of 100,000 columns takes 6 MB); the parser allocates nothing before it has checked.
+pub const MAX_BYTES: u64 = 8 << 20;
 
 /// An `MLmodel` file: the keys mlflight reads are fields, all others are kept in `rest` and written back.
 ///

@@ -166,7 +166,7 @@ fn nesting_and_aliases_are_bounded() {
     let error = deep(100).unwrap_err();
     assert!(error.to_string().contains("line 2: nested deeper than 100 levels"), "{error}");
     let error = MlModel::parse(&"[".repeat(10 << 20)).unwrap_err();
-    assert!(error.to_string().contains("larger than 1048576 bytes"), "{error}");
+    assert!(error.to_string().contains("larger than 8388608 bytes"), "{error}");
     let mut bomb = String::from("flavors: {a: {}}\na0: &a0 [x, x, x, x, x, x, x, x, x]\n");
     for at in 1..40 {
         let aliases = vec![format!("*a{}", at - 1); 9].join(", ");

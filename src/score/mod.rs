@@ -2,7 +2,7 @@
 
 mod context;
 mod nested;
-mod numbers;
+pub(crate) mod numbers;
 mod scorer;
 
 pub mod convert;

@@ -16,16 +16,16 @@ use arrow::{
 
 /// A value that would change, by the row it stands in.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Inexact(pub usize);
+pub(crate) struct Inexact(pub usize);
 
 /// Whether [`exact`] knows the type: integers, floats, decimals and booleans (which count as 0 and 1).
-pub(super) fn is_number(from: &DataType) -> bool {
+pub(crate) fn is_number(from: &DataType) -> bool {
     from.is_numeric() || *from == DataType::Boolean
 }
 
 /// Converts numbers to `to` (int32, int64, float32 or float64). Decimals become the nearest double, as in MLflow; every other
 /// conversion keeps the value or is refused.
-pub(super) fn exact(array: &ArrayRef, to: &DataType) -> Result<ArrayRef, Inexact> {
+pub(crate) fn exact(array: &ArrayRef, to: &DataType) -> Result<ArrayRef, Inexact> {
     if array.data_type() == to {
         return Ok(array.clone());
     }

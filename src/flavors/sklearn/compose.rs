@@ -1,6 +1,6 @@
 //! `sklearn.pipeline` and `sklearn.compose`: estimators made of estimators.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use super::{
     common::frame,
@@ -199,7 +199,9 @@ pub(super) fn column_transformer(view: View<'_>) -> Made<Shared> {
 /// The columns a transformer was given: by number, name, slice or mask.
 fn positions(view: View<'_>, frame: &Frame, width: usize) -> Made<Vec<usize>> {
     let names = frame.names.as_deref().unwrap_or_default();
-    let named = |text: &str| names.iter().position(|name| name == text);
+    // Backwards, so that the first of several columns of one name is the one that is found.
+    let places: HashMap<&str, usize> = names.iter().enumerate().rev().map(|(at, name)| (name.as_str(), at)).collect();
+    let named = |text: &str| places.get(text).copied();
     if view.class() == "builtins.slice" {
         return python("ColumnTransformer: columns by slice");
     }

@@ -1,6 +1,9 @@
 //! A batch's columns as blocks: which column is which feature, and its values as numbers.
 
-use std::{collections::HashMap, ops::Range};
+use std::{
+    collections::{HashMap, HashSet},
+    ops::Range,
+};
 
 use arrow::{
     array::{Array, ArrayRef, AsArray, FixedSizeListArray, RecordBatch, StringArray},
@@ -87,14 +90,15 @@ pub(super) fn places(model: &Inner, schema: &Schema) -> Result<Vec<Option<usize>
                 return Err(absent(&names[feature]));
             }
         }
-        // A column that is not needed may hold anything.
-        (0..names.len()).filter(|feature| !needed.contains(feature)).for_each(|feature| places[feature] = None);
+        // A column that is not needed may hold anything. What is needed is sorted.
+        (0..names.len()).filter(|feature| needed.binary_search(feature).is_err()).for_each(|feature| places[feature] = None);
         return Ok(places);
     }
     if let Some(name) = names.iter().find(|name| find(name).is_none()) {
         return Err(absent(name));
     }
-    if let Some(field) = schema.fields().iter().find(|field| !names.contains(field.name())) {
+    let fitted: HashSet<&str> = names.iter().map(String::as_str).collect();
+    if let Some(field) = schema.fields().iter().find(|field| !fitted.contains(field.name().as_str())) {
         return Err(mismatch("the model was not fitted with this column").column(field.name()));
     }
     if let Some((name, field)) = names.iter().zip(schema.fields()).find(|(name, field)| *name != field.name()) {

@@ -14,7 +14,9 @@ mod zone;
 #[cfg(test)]
 mod tests;
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, collections::hash_map::Entry, sync::Arc};
+
+use foldhash::{HashMap, HashSet};
 
 use arrow::{
     array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions, StructArray},
@@ -80,7 +82,7 @@ impl Enforcement {
             (None, Some(model)) => unknown(&fields, model),
             _ => Vec::new(),
         };
-        let planner = Planner { fields: &fields, rules, reads, made: Vec::new() };
+        let planner = Planner { fields: &fields, places: places(&fields), rules, reads, made: Vec::new() };
         let made = match (inputs, model) {
             (Some(SchemaSpec::Columns(specs)), _) if specs.iter().any(|spec| spec.name.is_none()) => {
                 planner.by_position(specs)?
@@ -195,9 +197,28 @@ fn mismatch(column: &str, refusal: Refusal) -> Error {
 
 type Made = Vec<(Column, FieldRef)>;
 
+/// Where the columns of each name are: the first, and whether there are more.
+type Places<'a> = HashMap<&'a str, (usize, bool)>;
+
+/// By hash, so that planning takes time in proportion to the number of columns.
+fn places(fields: &Fields) -> Places<'_> {
+    let mut places = Places::default();
+    places.reserve(fields.len());
+    for (at, field) in fields.iter().enumerate() {
+        match places.entry(field.name().as_str()) {
+            Entry::Vacant(free) => {
+                free.insert((at, false));
+            }
+            Entry::Occupied(mut taken) => taken.get_mut().1 = true,
+        }
+    }
+    places
+}
+
 /// Collects the columns of one plan.
 struct Planner<'a> {
     fields: &'a Fields,
+    places: Places<'a>,
     rules: Rules,
     reads: &'a dyn Fn(&DataType) -> bool,
     made: Made,
@@ -217,24 +238,22 @@ impl Planner<'_> {
     }
 
     fn find(&self, name: &str) -> Result<Option<usize>> {
-        let mut found = self.fields.iter().enumerate().filter(|(_, field)| field.name() == name).map(|(at, _)| at);
-        match (found.next(), found.next()) {
-            (Some(_), Some(_)) => {
-                Err(Error::new(Kind::InvalidArgument, "DUPLICATE_COLUMN", "there are two columns of this name")
-                    .column(name)
-                    .remedy("rename or drop one of them"))
-            }
-            (first, _) => Ok(first),
+        match self.places.get(name) {
+            Some((_, true)) => Err(Error::new(Kind::InvalidArgument, "DUPLICATE_COLUMN", "there are two columns of this name")
+                .column(name)
+                .remedy("rename or drop one of them")),
+            Some((at, false)) => Ok(Some(*at)),
+            None => Ok(None),
         }
     }
 
     /// MLflow's text for missing inputs.
     fn check_names(&self, required: &[&str], all: &[&str]) -> Result<()> {
-        let there = |name: &&&str| self.fields.iter().any(|field| field.name() == **name);
-        let missing: Vec<_> = required.iter().filter(|name| !there(name)).collect();
+        let missing: Vec<_> = required.iter().filter(|name| !self.places.contains_key(**name)).collect();
         let Some(first) = missing.first() else { return Ok(()) };
         let quoted = |names: &mut dyn Iterator<Item = &str>| names.map(|name| format!("'{name}'")).collect::<Vec<_>>().join(", ");
         let mut message = format!("Model is missing inputs [{}].", quoted(&mut missing.iter().map(|name| **name)));
+        let all: HashSet<&str> = all.iter().copied().collect();
         let mut extra = self.fields.iter().map(|field| field.name().as_str()).filter(|name| !all.contains(name)).peekable();
         if extra.peek().is_some() {
             message += &format!(" Note that there were extra inputs: [{}].", quoted(&mut extra));
