@@ -71,7 +71,8 @@ impl Layout {
     /// The same layout once the type of the prediction is known.
     pub(super) fn with(&self, prediction: Field, alone: Option<&str>) -> Self {
         let name = self.prediction.as_ref().map_or(crate::score::PREDICTION, |field| field.name());
-        Self::new(self.format, Some(prediction), name, self.keep, alone)
+        let known = Self::new(self.format, Some(prediction), name, self.keep, alone);
+        Self { extra: self.extra.clone(), delimiter: self.delimiter, ..known }
     }
 
     /// Names the output adds to the input's.

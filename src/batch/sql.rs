@@ -6,10 +6,7 @@ use std::{
     time::Duration,
 };
 
-use arrow::{
-    array::RecordBatch,
-    datatypes::{DataType, Schema, SchemaRef},
-};
+use arrow::datatypes::{DataType, Schema, SchemaRef};
 use datafusion::{
     common::{
         DataFusionError,
