@@ -154,12 +154,13 @@ class Model:
 
 
 def _with_none(frame: pd.DataFrame, table: pa.Table) -> pa.Table:
-    """Say of which columns of text the missing values are ``None`` and not NaN: scikit-learn tells them apart, Arrow does not."""
+    """Say whether missing values of columns of objects are ``None`` or NaN: scikit-learn tells them apart, Arrow does not."""
     known = schema = table.schema
     for at, field in enumerate(known):
         values = frame.iloc[:, at]
-        if values.dtype == object and table.column(at).null_count and any(value is None for value in values[values.isna()]):
-            schema = schema.set(at, field.with_metadata({"mlflight.missing": "none"}))
+        if values.dtype == object and table.column(at).null_count:
+            missing = "none" if any(value is None for value in values[values.isna()]) else "nan"
+            schema = schema.set(at, field.with_metadata({"mlflight.missing": missing}))
     return table if schema is known else table.cast(schema)
 
 

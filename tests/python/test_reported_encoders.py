@@ -81,6 +81,9 @@ class TestNone:
         assert loaded.predict(table).to_pylist() == [1, 10, 2]
         assert loaded.predict(rows).tolist() == [1, 10, 2]
         assert loaded.predict(pa.table({"word": pa.nulls(1)})).to_pylist() == [10]
+        # What the caller's own frame says counts.
+        with pytest.raises(mlflight.MlflightError, match="Found NaN in column 0 that was unknown in fit"):
+            loaded.predict(objects(["a", np.nan, "b"]))
         assert batch_score(binary, path, table, tmp_path) == [1, 10, 2]
 
     def test_is_nan_where_training_had_that_and_pandas_makes_it_so(self, tmp_path):
