@@ -47,10 +47,10 @@ bits of the product of matrices that the library looks at. Vectorizers are given
 number in a ColumnTransformer, or as a tensor of shape (-1,). Whether a character newer than the Unicode of a model's Python is
 of a word is what newer tables say.
 
-scikit-learn tells None and NaN apart, and Arrow has one null. A null in a column of numbers is NaN, one in a column of truth values
-is None. One in a column of text is what pandas makes of it where the model runs: None to a model whose requirements name a pandas
-before 3, or that was fitted on columns with None; NaN to others, but for a frame given to `load_model(...).predict`, whose columns
-of objects may hold None. What a model does not know it refuses, or treats as `handle_unknown` says, as the library does. What
+scikit-learn tells None and NaN apart, and Arrow has one null. A null in a column of numbers is NaN, one in a column of truth
+values is None. One in a column of text is what pandas makes of it where the model runs: None to a model whose requirements name
+a pandas before 3, or that was fitted on columns with None, else NaN. A frame given to `load_model(...).predict` says itself which
+of the two its columns hold. What a model does not know it refuses, or treats as `handle_unknown` says, as the library does. What
 models refuse is in [refusals.md](refusals.md).
 
 {native} of {total} estimators are native in every case, {partly} in some, {python} run in Python, {wrong} are wrong.

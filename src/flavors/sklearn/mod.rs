@@ -76,18 +76,25 @@ fn read(mlmodel: &MlModel, directory: &Path, options: &LoadOptions) -> Made<Skle
     let asked = keys::predict_fn(mlmodel, options);
     let Some(method) = Method::from_name(asked) else { return view::python(format!("predict_fn '{asked}' has no kernel")) };
     let graph = graph(mlmodel, directory)?;
-    if let Some(unknown) = graph.globals().find(|name| !registry::knows(name) && !pickle::is_data(name)) {
-        return view::python(unfamiliar(unknown));
+    let mut unknown = graph.globals().filter(|name| !registry::knows(name) && !pickle::is_data(name));
+    if let Some(first) = unknown.next() {
+        // Code says more than what it is made of.
+        return view::python(unfamiliar(unknown.find(|name| is_code(name)).filter(|_| !is_code(first)).unwrap_or(first)));
     }
     let requirements = ["requirements.txt", "conda.yaml"].iter().find_map(|name| files::read(directory, name).ok());
     let requirements = requirements.as_deref().map(String::from_utf8_lossy);
     build(&graph, mlmodel, method, nulls::are_none(&graph, requirements.as_deref()))
 }
 
+/// Whether a name stands for a class or function that the file holds itself.
+fn is_code(name: &str) -> bool {
+    name.starts_with("cloudpickle.")
+}
+
 /// What a name that is not known says of the model.
 fn unfamiliar(name: &str) -> String {
     match name {
-        _ if name.starts_with("cloudpickle.") => format!("it holds a class or function by value ({name})"),
+        _ if is_code(name) => format!("it holds a class or function by value ({name})"),
         pickle::COMPUTED => "it calls what another call returned".to_owned(),
         pickle::CHANGED => "it changes a value after it was made".to_owned(),
         _ => name.to_owned(),

@@ -168,7 +168,7 @@ fn what_python_may_read_is_left_to_it() {
         (b"I0x1f\n.", Value::Int(31)),
         (b"L-1_000L\n.", Value::Int(-1000)),
         (b"F1_0.5\n.", Value::Float(10.5)),
-        (b"Finf\n.", Value::Float(f64::INFINITY)),
+        (b"F-inf\n.", Value::Float(f64::NEG_INFINITY)),
     ] {
         let graph = read(bytes.to_vec()).unwrap();
         assert_eq!(graph.get(graph.root()), &value, "{bytes:?}");
