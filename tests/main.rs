@@ -14,6 +14,8 @@ mod batch_sql;
 #[cfg(feature = "flight")]
 mod flight;
 #[cfg(feature = "flight")]
+mod flight_hostile;
+#[cfg(feature = "flight")]
 mod flight_limits;
 #[cfg(feature = "flight")]
 mod flight_local;

@@ -36,8 +36,9 @@ fn report(uri: &str) -> Result<Value> {
     let directory = store::resolve(uri)?.directory;
     store::check(&directory)?;
     let mlmodel = MlModel::load(&directory)?;
+    // Files that are refused are not hashed first.
+    let (engine, reason) = engine(&mlmodel, &directory)?;
     let (digest, size, files) = store::measure(&directory)?;
-    let (engine, reason) = engine(&mlmodel, &directory);
     Ok(serde_json::json!({
         "model": directory.display().to_string(),
         "flavors": mlmodel.flavor_names().collect::<Vec<_>>(),
@@ -60,15 +61,17 @@ fn report(uri: &str) -> Result<Value> {
 }
 
 /// Who would score, and why. A model that cannot be scored is still shown: that is when one inspects it.
-fn engine(mlmodel: &MlModel, directory: &Path) -> (&'static str, String) {
+fn engine(mlmodel: &MlModel, directory: &Path) -> Result<(&'static str, String)> {
     let options = LoadOptions { engine: Engine::Native, forbid_code: true, ..LoadOptions::default() };
-    match flavors::load(mlmodel, directory, &options) {
+    Ok(match flavors::load(mlmodel, directory, &options) {
         Ok(loaded) => ("native", loaded.reason),
         Err(error) if error.code() == "NEEDS_PYTHON" && mlmodel.flavor("python_function").is_some() => {
             ("python", error.message().to_owned())
         }
+        // What no command reads.
+        Err(error) if matches!(error.code(), "NOT_A_REGULAR_FILE" | "MODEL_TOO_LARGE") => return Err(error),
         Err(error) => ("none", error.to_string()),
-    }
+    })
 }
 
 fn environment(mlmodel: &MlModel, directory: &Path) -> Result<Value> {
