@@ -16,6 +16,8 @@ mod batch_tables;
 #[cfg(feature = "flight")]
 mod flight;
 #[cfg(feature = "flight")]
+mod flight_hostile;
+#[cfg(feature = "flight")]
 mod flight_limits;
 #[cfg(feature = "flight")]
 mod flight_local;

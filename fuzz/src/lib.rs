@@ -1,11 +1,24 @@
 //! What the targets share: a model's directory around one file, and rows to score.
 
-use std::{cell::OnceCell, fs, path::Path, sync::Arc};
+use std::{
+    cell::OnceCell,
+    fs,
+    path::Path,
+    sync::{Arc, LazyLock},
+};
 
 use arrow::{
-    array::{ArrayRef, Float64Array, RecordBatch},
-    datatypes::{DataType, Field, Schema},
+    array::{
+        ArrayRef, BooleanArray, DictionaryArray, Float64Array, ListArray, NullArray, RecordBatch, RunArray, StringArray,
+        StringViewArray,
+    },
+    datatypes::{DataType, Field, Float64Type, Int32Type, Schema},
+    ipc::{
+        CompressionType,
+        writer::{DictionaryTracker, IpcDataGenerator, IpcWriteOptions},
+    },
 };
+use arrow_flight::FlightData;
 use mlflight::{
     flavors::{Engine, LoadOptions, load},
     mlmodel::MlModel,
@@ -69,4 +82,50 @@ pub fn zip(files: &[(&str, &[u8])]) -> Vec<u8> {
     out.extend([(directory.len() as u32).to_le_bytes(), start.to_le_bytes()].concat());
     out.extend([0; 2]);
     out
+}
+
+/// A message of these parts.
+pub fn flight_data(header: Vec<u8>, body: Vec<u8>) -> FlightData {
+    FlightData { data_header: header.into(), data_body: body.into(), ..FlightData::default() }
+}
+
+/// Streams of one batch each: the message that opens them and those that follow, of every layout and codec.
+pub fn messages() -> &'static [(FlightData, Vec<FlightData>)] {
+    static MESSAGES: LazyLock<Vec<(FlightData, Vec<FlightData>)>> = LazyLock::new(|| {
+        let codecs = [None, Some(CompressionType::LZ4_FRAME), Some(CompressionType::ZSTD)];
+        batches().iter().flat_map(|batch| codecs.map(|codec| encoded(batch, codec))).collect()
+    });
+    &MESSAGES
+}
+
+fn encoded(batch: &RecordBatch, codec: Option<CompressionType>) -> (FlightData, Vec<FlightData>) {
+    let options = IpcWriteOptions::default().try_with_compression(codec).expect("a codec");
+    let (generator, mut tracker) = (IpcDataGenerator::default(), DictionaryTracker::new(false));
+    let opening = generator.schema_to_bytes_with_dictionary_tracker(&batch.schema(), &mut tracker, &options);
+    let (dictionaries, record) =
+        generator.encode(batch, &mut tracker, &options, &mut Default::default()).expect("a batch that can be encoded");
+    let records = dictionaries.into_iter().chain([record]);
+    let message = |data: arrow::ipc::writer::EncodedData| flight_data(data.ipc_message, data.arrow_data);
+    (message(opening), records.map(message).collect())
+}
+
+fn batches() -> Vec<RecordBatch> {
+    let lists = ListArray::from_iter_primitive::<Float64Type, _, _>([Some(vec![Some(1.0), None]), None, Some(vec![])]);
+    let columns: Vec<(&str, ArrayRef)> = vec![
+        ("numbers", Arc::new(Float64Array::from(vec![1.0, 2.0, 3.0]))),
+        ("texts", Arc::new(StringArray::from(vec![Some("x"), None, Some("a text that repeats repeats repeats repeats")]))),
+        ("truths", Arc::new(BooleanArray::from(vec![Some(true), None, Some(false)]))),
+        ("lists", Arc::new(lists)),
+        ("nulls", Arc::new(NullArray::new(3))),
+        ("views", Arc::new(StringViewArray::from(vec![Some("x"), None, Some("longer than twelve bytes")]))),
+        ("words", Arc::new(DictionaryArray::<Int32Type>::from_iter([Some("u"), None, Some("w")]))),
+        ("runs", Arc::new(RunArray::<Int32Type>::from_iter([Some("u"), Some("u"), Some("w")]))),
+    ];
+    let batch = |columns: Vec<(&str, ArrayRef)>| {
+        RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, column)| (name, column, true)))
+            .expect("columns of one length")
+    };
+    let mut all: Vec<RecordBatch> = columns.iter().map(|(name, column)| batch(vec![(name, column.clone())])).collect();
+    all.push(batch(columns));
+    all
 }

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 NESTED = ("array", "map", "object")
 
-#: Note on a column of text for a Python model: what the caller's frame holds where text is missing.
+#: Note on a column of text, or of nothing but missing values: what the caller's frame holds where a value is missing.
 MISSING = b"mlflight.missing"
 #: The same on a column of lists of lists: how many dimensions the arrays in its cells have.
 DIMENSIONS = b"mlflight.dimensions"
@@ -68,7 +68,9 @@ def _noted(field: pa.Field, column: pa.ChunkedArray | pa.Array, series: pd.Serie
 
     if pa.types.is_list(field.type) and pa.types.is_list(field.type.value_type):
         return field.with_metadata({DIMENSIONS: str(_dimensions(series)).encode()})
-    if not column.null_count or not (pa.types.is_string(field.type) or pa.types.is_large_string(field.type)):
+    is_text = pa.types.is_string(field.type) or pa.types.is_large_string(field.type)
+    is_empty = pa.types.is_null(field.type) and series.dtype == object
+    if not column.null_count or not (is_text or is_empty):
         return field
     if isinstance(series.dtype, pd.StringDtype):
         note = b"str"

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{interrupt, model_args::ModelArgs};
+use super::{batch_threads, interrupt, limits, model_args::ModelArgs};
 use crate::{
     batch::{self, Bar, Format, Job, Output},
     error::Result,
@@ -60,6 +60,7 @@ pub struct Args {
 
 /// Runs the subcommand.
 pub fn run(args: Args) -> Result<()> {
+    limits::require(batch_threads())?;
     let cancel = interrupt::cancel_flag()?;
     let job = Job {
         format: args.format,

@@ -38,8 +38,9 @@ fn report(uri: &str) -> Result<(Value, Option<Error>)> {
     let directory = store::resolve(uri)?.directory;
     store::check(&directory)?;
     let mlmodel = MlModel::load(&directory)?;
+    // Files that are refused are not hashed first.
+    let (engine, reason, failure) = engine(&mlmodel, &directory)?;
     let (digest, size, files) = store::measure(&directory)?;
-    let (engine, reason, failure) = engine(&mlmodel, &directory);
     let report = serde_json::json!({
         "model": directory.display().to_string(),
         "flavors": mlmodel.flavor_names().collect::<Vec<_>>(),
@@ -62,13 +63,15 @@ fn report(uri: &str) -> Result<(Value, Option<Error>)> {
     Ok((report, failure))
 }
 
-/// Who would score, and why.
-fn engine(mlmodel: &MlModel, directory: &Path) -> (&'static str, String, Option<Error>) {
-    match flavors::explain(mlmodel, directory) {
+/// Who would score, and why. A model that cannot be scored is still shown: that is when one inspects it.
+fn engine(mlmodel: &MlModel, directory: &Path) -> Result<(&'static str, String, Option<Error>)> {
+    Ok(match flavors::explain(mlmodel, directory) {
         Ok((Engine::Native, reason)) => ("native", reason, None),
         Ok((_, reason)) => ("python", reason, None),
+        // What no command reads.
+        Err(error) if matches!(error.code(), "NOT_A_REGULAR_FILE" | "MODEL_TOO_LARGE") => return Err(error),
         Err(error) => ("none", error.to_string(), Some(error)),
-    }
+    })
 }
 
 fn environment(mlmodel: &MlModel, directory: &Path) -> Result<Value> {

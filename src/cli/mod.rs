@@ -5,6 +5,8 @@ mod batch_score;
 mod inspect;
 #[cfg(feature = "batch")]
 mod interrupt;
+#[cfg(any(feature = "batch", feature = "flight"))]
+mod limits;
 #[cfg(feature = "batch")]
 mod model_args;
 #[cfg(feature = "batch")]
@@ -103,6 +105,12 @@ fn run(cli: Cli) -> Result<()> {
         #[cfg(feature = "batch")]
         Command::Predict(args) => predict::run(args),
     }
+}
+
+/// Threads that scoring files takes: some a core, and those that read, write, and follow signals and workers.
+#[cfg(feature = "batch")]
+fn batch_threads() -> usize {
+    2 * std::thread::available_parallelism().map_or(1, usize::from) + 8
 }
 
 /// Writes a line to stderr; nobody is left to be told that it is closed.

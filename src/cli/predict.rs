@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use super::{interrupt, model_args::ModelArgs};
+use super::{batch_threads, interrupt, limits, model_args::ModelArgs};
 use crate::{
     batch::{self, Format, Job, Output, Quiet},
     error::{Error, Kind, Result},
@@ -29,6 +29,7 @@ pub struct Args {
 
 /// Runs the subcommand.
 pub fn run(args: Args) -> Result<()> {
+    limits::require(batch_threads())?;
     let cancel = interrupt::cancel_flag()?;
     let subject = args.model.load()?;
     // Types may have to be inferred before the first row is scored: standard input is read twice, so it is kept on disk.

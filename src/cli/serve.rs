@@ -107,6 +107,8 @@ pub fn run(args: Args) -> Result<()> {
     let models = Arc::new(Models::new(ModelsOptions { memory_limit: args.model_memory_limit, ..ModelsOptions::default() }));
     let options = options(&args)?;
     let (has_token, io_threads) = (options.token.is_some(), options.threads.max(2));
+    // Those that do I/O, those that score, and those that load models and follow signals, stdin and workers.
+    super::limits::require(io_threads + options.threads + 8)?;
     let service = Service::new(models, options);
     for model in &args.model {
         let (name, uri) = named(model)?;
@@ -118,7 +120,9 @@ pub fn run(args: Args) -> Result<()> {
         .thread_name("mlflight-io")
         .enable_all()
         .build()
-        .map_err(|error| Error::new(Kind::Internal, "RUNTIME", format!("cannot start the runtime: {error}")).source(error))?;
+        .map_err(|error| {
+            Error::new(Kind::FailedPrecondition, "RUNTIME", format!("cannot start the runtime: {error}")).source(error)
+        })?;
     runtime.block_on(async {
         let listener = Listener::bind(&address, has_token).await?;
         watch_signals(&service)?;

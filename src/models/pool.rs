@@ -6,6 +6,8 @@ use std::{
     time::Duration,
 };
 
+use crate::error::{Error, Kind, Result};
+
 type Job = Box<dyn FnOnce() + Send>;
 
 /// How long an idle thread stays.
@@ -53,8 +55,8 @@ impl Pool {
         Self { shared: Arc::new(shared) }
     }
 
-    /// Queues a job. A job must not panic: wrap what may.
-    pub fn run(&self, job: impl FnOnce() + Send + 'static) {
+    /// Queues a job. A job must not panic: wrap what may. Fails where the system gives the pool not one thread.
+    pub fn run(&self, job: impl FnOnce() + Send + 'static) -> Result<()> {
         let mut state = self.shared.lock();
         state.jobs.push_back(Box::new(job));
         if state.idle < state.jobs.len() && state.threads < self.shared.limit {
@@ -62,10 +64,20 @@ impl Pool {
             let spawned = std::thread::Builder::new().name(self.shared.name.clone()).spawn(move || shared.work());
             match spawned {
                 Ok(_) => state.threads += 1,
-                Err(error) => tracing::warn!("no thread for pool '{}': {error}", self.shared.name),
+                // The threads there are will come to it.
+                Err(error) if state.threads > 0 => tracing::warn!("no thread for pool '{}': {error}", self.shared.name),
+                Err(error) => {
+                    state.jobs.pop_back();
+                    let message = format!("the system gives no thread to score with: {error}");
+                    let error = Error::new(Kind::ResourceExhausted, "THREADS", message).source(error);
+                    return Err(
+                        error.remedy("raise the limits on processes and memory (ulimit -u, ulimit -v, the container's pids)")
+                    );
+                }
             }
         }
         self.shared.changed.notify_one();
+        Ok(())
     }
 
     /// A place for a job that the caller runs itself; `None` when there is none beside those of the jobs that run and wait.
@@ -146,7 +158,8 @@ mod tests {
                 std::thread::yield_now();
                 running.fetch_sub(1, Ordering::SeqCst);
                 sender.send(job).unwrap();
-            });
+            })
+            .unwrap();
         }
         let mut done: Vec<i32> = receiver.iter().take(50).collect();
         done.sort_unstable();
@@ -160,7 +173,7 @@ mod tests {
         let (sender, receiver) = mpsc::channel();
         let guest = pool.enter().unwrap();
         assert!(pool.enter().is_none());
-        pool.run(move || sender.send(std::thread::current().name().map(str::to_owned)).unwrap());
+        pool.run(move || sender.send(std::thread::current().name().map(str::to_owned)).unwrap()).unwrap();
         // The job waits for the guest: whoever waits in line goes before a new one.
         assert_eq!((pool.queued(), receiver.try_recv().is_err()), (1, true));
         drop(guest);
@@ -170,9 +183,9 @@ mod tests {
     #[test]
     fn survives_a_panic() {
         let pool = Pool::new("test", 1);
-        pool.run(|| panic!("on purpose"));
+        pool.run(|| panic!("on purpose")).unwrap();
         let (sender, receiver) = mpsc::channel();
-        pool.run(move || sender.send(7).unwrap());
+        pool.run(move || sender.send(7).unwrap()).unwrap();
         assert_eq!(receiver.recv(), Ok(7));
     }
 }

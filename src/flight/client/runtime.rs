@@ -70,5 +70,5 @@ impl Driver {
 }
 
 fn failed(error: std::io::Error) -> Error {
-    Error::new(Kind::Internal, "RUNTIME", format!("cannot start a runtime: {error}")).source(error)
+    Error::new(Kind::FailedPrecondition, "RUNTIME", format!("cannot start a runtime: {error}")).source(error)
 }

@@ -406,7 +406,9 @@ enum Scored {
 }
 
 /// A batch of a native model that is expected to take no longer is scored by the thread that received it: its values are in that
-/// core's cache, and handing it to another thread and back costs as much as it does.
+/// core's cache, and handing it to another thread and back costs as much as it does (measured on two busy cores, a batch's round trip
+/// from pyarrow, median and 90th percentile: 310 and 401 microseconds so, 368 and 508 by way of the pool). It counts as one of the
+/// pool's jobs, so that no more batches are scored at once than the pool has threads.
 const SHORT: Duration = Duration::from_millis(2);
 /// How long such a batch may hold that thread, when it turns out otherwise: models look at their deadline between blocks of rows.
 const PATIENCE: Duration = Duration::from_millis(10);
@@ -478,7 +480,7 @@ async fn on<T: Send + 'static>(pool: &Pool, work: impl FnOnce() -> Result<T> + S
     let (done, result) = oneshot::channel();
     pool.run(move || {
         let _ = done.send(caught(work));
-    });
+    })?;
     result.await.map_err(|_| panicked())
 }
 

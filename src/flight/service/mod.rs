@@ -30,6 +30,8 @@ use crate::{
 
 use budget::Budget;
 pub use budget::Usage;
+#[cfg(fuzzing)]
+pub use exchange::spec_of;
 pub use server::{Address, Listener, serve};
 pub use tls::TlsIdentity;
 
@@ -101,6 +103,16 @@ pub struct Trust {
 #[derive(Clone)]
 pub struct Service {
     shared: Arc<Shared>,
+}
+
+/// An upload as it comes, for the targets of fuzz/.
+#[cfg(fuzzing)]
+pub fn fuzz_upload(service: &Service, command: Vec<u8>, messages: Vec<arrow_flight::FlightData>) -> bool {
+    let descriptor = arrow_flight::FlightDescriptor::new_cmd(command);
+    let first = arrow_flight::FlightData { flight_descriptor: Some(descriptor), ..Default::default() };
+    let sent = futures::stream::iter(std::iter::once(first).chain(messages).map(Ok));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.is_ok_and(|runtime| runtime.block_on(upload::receive(service.shared.clone(), sent)).is_ok())
 }
 
 struct Shared {

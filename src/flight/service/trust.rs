@@ -13,6 +13,7 @@ use crate::{
     error::{Error, Kind, Result},
     flavors::{Engine, EnvManager, LoadOptions},
     flight::{proto::ScoreSpec, spec},
+    mlmodel::MlModel,
     models::{LoadedModel, Origin},
     score::ScoreOptions,
     store,
@@ -117,6 +118,8 @@ impl Shared {
     }
 
     fn load_directory(&self, directory: &Path, uri: &str, digest: &str, options: &LoadOptions) -> Result<Arc<LoadedModel>> {
+        // A file that is refused anyway is not hashed first.
+        MlModel::load(directory)?;
         let found = store::digest(directory)?.to_string();
         if !digest.is_empty() && digest != found {
             return Err(changed(uri).expected(digest).found(found));

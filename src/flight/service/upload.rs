@@ -12,10 +12,10 @@ use arrow::{
     datatypes::DataType,
 };
 use arrow_flight::FlightData;
-use futures::StreamExt;
+use futures::{Stream, StreamExt};
 use prost::Message;
 use tempfile::TempDir;
-use tonic::Streaming;
+use tonic::Status;
 
 use super::{Shared, exchange::lost};
 use crate::{
@@ -41,8 +41,13 @@ fn wrong(message: impl Into<String>) -> Error {
     Error::new(Kind::InvalidArgument, "UPLOAD", message)
 }
 
+/// What a client sends.
+pub trait Messages: Stream<Item = Result<FlightData, Status>> + Send + Unpin {}
+
+impl<S: Stream<Item = Result<FlightData, Status>> + Send + Unpin> Messages for S {}
+
 /// Takes an upload to its end and serves the model.
-pub async fn receive(shared: Arc<Shared>, mut input: Streaming<FlightData>) -> Result<Arc<LoadedModel>> {
+pub async fn receive(shared: Arc<Shared>, mut input: impl Messages) -> Result<Arc<LoadedModel>> {
     let Some(root) = shared.options.trust.upload.clone() else {
         return Err(Error::new(Kind::PermissionDenied, "NOT_ALLOWED", "a request may not upload a model")
             .remedy("start the service with --allow-upload and a token to allow it"));
@@ -137,7 +142,7 @@ fn taken(name: &str) -> Error {
         .remedy("upload it under another name, or unload that one first")
 }
 
-async fn next(input: &mut Streaming<FlightData>) -> Result<Option<FlightData>> {
+async fn next(input: &mut impl Messages) -> Result<Option<FlightData>> {
     input.next().await.transpose().map_err(|status| lost(&status))
 }
 
