@@ -347,6 +347,7 @@ mod inspect {
         fs::copy(source, root.join("MLmodel")).unwrap();
         fs::write(root.join("conda.yaml"), "name: x\n").unwrap();
         fs::write(root.join("requirements.txt"), "mlflow==3.17.2\n").unwrap();
+        fs::write(root.join("python_model.pkl"), "").unwrap();
         root.to_str().unwrap().to_owned()
     }
 
@@ -361,7 +362,7 @@ mod inspect {
             "engine       python: ",
             "mlflow       3.17.2\n",
             "environment  Python 3.12.1; conda.yaml, requirements.txt\n",
-            "bytes in 3 files\n",
+            "bytes in 4 files\n",
             "  thing: object<a?: double, b: array<string>>\n",
             "  things: map<object<a?: double, b: array<string>>> (optional)\n",
             "  limits: float[] = [1.0,\"NaN\",\"Infinity\"]\n",

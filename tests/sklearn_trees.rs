@@ -109,9 +109,13 @@ fn trees_of_every_age_give_their_own_answers() {
             }
         }
     }
-    println!("{python:#?}");
     assert!(wrong.is_empty(), "{} wrong: {wrong:#?}", wrong.len());
-    println!("{seen:?}");
+    // Since 1.0 hardly any goes to Python.
+    let known = ["algorithm 'SAMME.R'", "IsolationForest has no attribute", "has no attribute 'coef_'"];
+    for (reason, cases) in &python {
+        let new = cases.iter().find(|case| !case.starts_with("0."));
+        assert!(new.is_none() || known.iter().any(|known| reason.contains(known)), "{reason}: {cases:?}");
+    }
     for version in VERSIONS {
         assert!(seen.get(version).is_some_and(|&answers| answers > 150), "{version}: {seen:?}");
     }

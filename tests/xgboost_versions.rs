@@ -42,7 +42,7 @@ fn mixed(plain: &RecordBatch) -> RecordBatch {
 
 /// The rows with a category by name among them.
 fn words(plain: &RecordBatch) -> RecordBatch {
-    let names = ["amber", "blue", "öl", "日本"];
+    let names = ["amber", "blue", "oil", "rust"];
     let names: StringArray =
         (0..plain.num_rows()).map(|row| if row % 9 == 0 { None } else { Some(names[row * 7 % 4]) }).collect();
     with_column(plain, "f4", Arc::new(names))
@@ -98,9 +98,11 @@ fn files_of_every_version_give_what_their_xgboost_gave() {
             _ => &plain,
         };
         let model = load(&file, &version, expected["class"].as_str());
-        if version == "0.90" {
+        let cut = file.file_stem().is_some_and(|name| name == "words_cut");
+        if version == "0.90" || cut {
+            let reason = if cut { "cuts short" } else { "before 1.0" };
             let error = model.err().unwrap();
-            assert!(error.code() == "NEEDS_PYTHON" && error.message().contains("before 1.0"), "{error}");
+            assert!(error.code() == "NEEDS_PYTHON" && error.message().contains(reason), "{error}");
             continue;
         }
         let model = model.unwrap_or_else(|error| panic!("{}: {error}", file.display()));

@@ -122,8 +122,7 @@ fn gradient(view: View<'_>, link: Link, inverse: Inverse, labels: Vec<Labels>) -
         (Some("zero"), _) => Start::Constant(vec![0.0; outputs]),
         (Some(_), _) => return init.wrong("where the sums begin"),
         (None, _) => {
-            let new = view.version() >= (1, 4);
-            let epsilon = if new { f64::EPSILON } else { f64::from(f32::EPSILON) };
+            let epsilon = if view.version() >= (1, 8) { f64::EPSILON } else { f64::from(f32::EPSILON) };
             let part = build(init)?;
             let method = if labels.is_empty() { Method::Predict } else { Method::Proba };
             if !part.has(method) {

@@ -143,7 +143,8 @@ struct Average {
 pub(super) fn average(view: View<'_>) -> Made<Shared> {
     let members = members(view, "estimators_")?;
     let weights = weights(view, members.len())?;
-    averaged(view, members, Vec::new(), Mean::Weighted(weights))
+    let frame = frame_of(view, &members);
+    averaged(view, members, Vec::new(), Mean::Weighted(weights), frame)
 }
 
 /// `BaggingRegressor`
@@ -151,7 +152,8 @@ pub(super) fn bagged_regressor(view: View<'_>) -> Made<Shared> {
     let members = members(view, "estimators_")?;
     let columns = bagged_columns(view, members.len())?;
     let weights = vec![1.0; members.len()];
-    averaged(view, members, columns, Mean::Weighted(weights))
+    // Its members see some of the columns only.
+    averaged(view, members, columns, Mean::Weighted(weights), frame(view))
 }
 
 /// `AdaBoostRegressor`
@@ -159,10 +161,11 @@ pub(super) fn boosted_regressor(view: View<'_>) -> Made<Shared> {
     let members = members(view, "estimators_")?;
     let mut weights = view.floats_of("estimator_weights_")?;
     weights.truncate(members.len());
-    averaged(view, members, Vec::new(), Mean::Median(weights))
+    let frame = frame_of(view, &members);
+    averaged(view, members, Vec::new(), Mean::Median(weights), frame)
 }
 
-fn averaged(view: View<'_>, members: Vec<Shared>, columns: Vec<Vec<usize>>, mean: Mean) -> Made<Shared> {
+fn averaged(view: View<'_>, members: Vec<Shared>, columns: Vec<Vec<usize>>, mean: Mean, frame: Frame) -> Made<Shared> {
     let count = match &mean {
         Mean::Weighted(weights) | Mean::Median(weights) => weights.len(),
     };
@@ -170,7 +173,6 @@ fn averaged(view: View<'_>, members: Vec<Shared>, columns: Vec<Vec<usize>>, mean
     if members.is_empty() || count != members.len() || !regress {
         return python(format!("{}: its estimators are no regressors here", view.name()));
     }
-    let frame = frame_of(view, &members);
     Ok(Arc::new(Average { members, columns, mean, frame }))
 }
 

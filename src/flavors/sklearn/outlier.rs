@@ -100,7 +100,8 @@ pub(super) fn isolation(view: View<'_>) -> Made<Shared> {
     }
     let trees = trees.ensemble(columns)?;
     let expected = estimators.len() as f64 * mean_depth(view.float_of("_max_samples")?);
-    detector(view, Allow::All, Decision::Depth { trees, expected }, 8)
+    let allow = if view.version() >= (1, 6) { Allow::All } else { Allow::Finite };
+    detector(view, allow, Decision::Depth { trees, expected }, 8)
 }
 
 impl Detector {

@@ -14,6 +14,7 @@ use crate::{
         Path as KernelPath,
         block::{Block, Kind},
         dense::argmax,
+        sum,
         trees::{Builder, Ensemble, Missing, Node, Scratch, Test, Tree, Value},
     },
 };
@@ -140,11 +141,17 @@ pub(super) fn allow(view: View<'_>, forest: bool) -> Allow {
         (_, true) => (1, 4),
         _ => (1, 3),
     };
+    // Since 1.9 every criterion takes them, and constraints do no harm.
+    let any = version >= (1, 9);
     let criterion =
         matches!(view.word("criterion"), "gini" | "log_loss" | "entropy" | "squared_error" | "friedman_mse" | "poisson");
-    let splits = matches!(view.word("splitter"), "" | "best") || (view.word("splitter") == "random" && version >= (1, 6));
+    let splits = match view.word("splitter") {
+        "" => true,
+        "best" => !extra,
+        splitter => splitter == "random" && version >= (1, 6),
+    };
     let monotonic = view.find("monotonic_cst").is_some();
-    if version >= since && criterion && splits && !monotonic { Allow::Missing } else { Allow::Finite }
+    if version >= since && splits && (any || (criterion && !monotonic)) { Allow::Missing } else { Allow::Finite }
 }
 
 /// One tree, or the mean of many.
@@ -174,6 +181,9 @@ fn classes(view: View<'_>) -> Made<Vec<Labels>> {
 
 fn model(view: View<'_>, trees: &[View<'_>], classifier: bool, many: bool) -> Made<Shared> {
     let labels = if classifier { classes(view)? } else { Vec::new() };
+    if labels.len() > 1 && view.version() < (0, 21) {
+        return python(format!("{}: before 0.21 the classes of several outputs were made floats", view.name()));
+    }
     let columns = width(view)?;
     let mut read = Trees::of(trees);
     let sizes: Vec<usize> = labels.iter().map(Labels::len).collect();
@@ -188,7 +198,7 @@ fn model(view: View<'_>, trees: &[View<'_>], classifier: bool, many: bool) -> Ma
             }
             for (output, &size) in sizes.iter().enumerate() {
                 let Some(counts) = numbers.get(output * widest..output * widest + size) else { continue };
-                let sum: f64 = counts.iter().sum();
+                let sum = sum::pairwise(counts);
                 let divide = divide && sum != 0.0;
                 leaf.extend(counts.iter().map(|count| if divide { count / sum } else { *count }));
             }

@@ -98,7 +98,7 @@ impl XgbModel {
         let (engine, rounds) = match model.booster {
             Booster::Linear(weights) => (Engine::Linear { weights, base }, 0),
             Booster::Trees(trees) => {
-                named = self::named(&trees.categories)?;
+                named = self::named(&trees.categories, model.version)?;
                 let ways = Ways::new(&trees, version, inplace);
                 let kernel = ways.trees(&trees, &base)?;
                 let ensemble = Ensemble::new(&kernel, trees.width, KernelPath::choose()?)?;
@@ -182,8 +182,12 @@ fn link(model: &format::Model, version: [i64; 3]) -> Result<Link, NeedsPython> {
 ///
 /// XGBoost goes by names where a column is a pandas category, which here is a dictionary. In any other column its Booster takes codes,
 /// and its estimators refuse.
-fn named(categories: &[Categories]) -> Result<Vec<bool>, Obstacle> {
+fn named(categories: &[Categories], version: [i64; 3]) -> Result<Vec<bool>, Obstacle> {
+    let cut = |name: &String| (version < [3, 4, 0] && !name.is_ascii()) || name.contains(char::REPLACEMENT_CHARACTER);
     let named = |categories: &Categories| match categories {
+        Categories::Texts(names) if names.iter().any(cut) => {
+            Err("the names of its categories are not ASCII, which XGBoost before 3.4 cuts short".to_owned().into())
+        }
         Categories::Others => Err("its categories are no whole numbers".to_owned().into()),
         Categories::Ints(names) if names.iter().any(|name| name.unsigned_abs() > 1 << 53) => {
             Err("its categories are known by numbers that no double holds".to_owned().into())

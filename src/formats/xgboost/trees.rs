@@ -119,8 +119,9 @@ fn categories(value: &Value) -> Result<Vec<Categories>> {
             let text = |pair: &[i64]| {
                 let range = usize::try_from(pair[0]).ok().zip(usize::try_from(pair[1]).ok());
                 let name = range.and_then(|(start, end)| bytes.get(start..end));
-                let name = name.ok_or_else(|| invalid("an offset outside the names"))?;
-                String::from_utf8(name.to_vec()).map_err(|_| invalid("a name that is no UTF-8"))
+                let name = name.ok_or_else(|| invalid("an offset outside the names"));
+                // XGBoost 3.1 to 3.3 counts characters where it means bytes, and cuts names.
+                name.map(|name| String::from_utf8_lossy(name).into_owned())
             };
             let names: Vec<String> = offsets.windows(2).map(text).collect::<Result<_>>()?;
             Ok(if names.is_empty() { Categories::None } else { Categories::Texts(names) })
