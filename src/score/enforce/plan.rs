@@ -134,7 +134,9 @@ fn list(item: &ColumnType, required: bool, kind: &ColumnType, from: &DataType, r
     let (rule, to) =
         plan(item, required, inner.data_type(), rules, Place::Item).map_err(|refusal| refusal.inside("[]", |row| row))?;
     let rule = match item {
-        ColumnType::Integer | ColumnType::Long if rules.compat == Compat::Exact && to != DataType::Null => whole(item, inner, rule),
+        ColumnType::Integer | ColumnType::Long if rules.compat == Compat::Exact && to != DataType::Null => {
+            whole(item, inner, rule)
+        }
         _ => rule,
     };
     let field: FieldRef = if to == *inner.data_type() { inner.clone() } else { Arc::new(Field::new(inner.name(), to, true)) };
