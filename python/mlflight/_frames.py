@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from mlflight import errors
 from mlflight.errors import invalid
 
 if TYPE_CHECKING:
@@ -28,7 +29,11 @@ def to_table(frame: pd.DataFrame, inputs: list[dict[str, Any]] | None) -> pa.Tab
     import pyarrow as pa
 
     kinds = _by_column(frame, inputs or [])
-    ours = {at: kind for at, kind in kinds.items() if _needs_structure(frame.iloc[:, at], kind)}
+    ours: dict[int, dict[str, Any] | None] = {}
+    for at in range(frame.shape[1]):
+        kind = kinds.get(at)
+        if _needs_structure(frame.iloc[:, at], kind):
+            ours[at] = kind
     rest = frame if not ours else frame.iloc[:, [at for at in range(frame.shape[1]) if at not in ours]]
     try:
         table = pa.Table.from_pandas(rest, preserve_index=False)
@@ -57,8 +62,20 @@ def _by_column(frame: pd.DataFrame, inputs: list[dict[str, Any]]) -> dict[int, d
     return {at: named[name] for at, name in enumerate(map(str, frame.columns)) if name in named}
 
 
-def _needs_structure(series: pd.Series, kind: dict[str, Any]) -> bool:
-    return series.dtype == object and kind["type"] in (*NESTED, "tensor", "datetime")
+def _needs_structure(series: pd.Series, kind: dict[str, Any] | None) -> bool:
+    if series.dtype != object:
+        return False
+    if kind is None or kind["type"] == "any":
+        return _are_maps(series)
+    return kind["type"] in (*NESTED, "tensor", "datetime")
+
+
+def _are_maps(series: pd.Series) -> bool:
+    """Whether the cells are dicts with keys of their own, which a record would fill up with nulls."""
+    first = next((value for value in series if not _is_missing(value)), None)
+    if not isinstance(first, dict):
+        return False
+    return any(isinstance(value, dict) and value.keys() != first.keys() for value in series)
 
 
 def _noted(field: pa.Field, column: pa.ChunkedArray | pa.Array, series: pd.Series) -> pa.Field:
@@ -94,6 +111,12 @@ def _column(name: str, series: pd.Series, kind: dict[str, Any] | None) -> pa.Arr
             series = series.astype("datetime64[ns]")
         except (TypeError, ValueError) as error:
             raise invalid(f"column '{name}' cannot be read as datetime: {error}", "VALUE_MISMATCH") from error
+    if (kind is None or kind["type"] == "any") and _are_maps(series):
+        try:
+            return _build(list(series), {"type": "map", "values": {"type": "any"}}, name)
+        except errors.MlflightError:
+            # Keys that are no text, values without a common type: a record.
+            pass
     depth = _dimensions(series)
     if depth > 1:
         kind = {"type": "any"}

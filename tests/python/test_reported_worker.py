@@ -134,7 +134,7 @@ def test_a_frame_reaches_the_model_as_the_signature_says(declared, name, values,
 REFUSED = [
     ("map", [{1: 2}], "column 'map'", "the keys of a map are text"),
     ("map", [{"a": 1}, 5], "column 'map'", "expected a dict, found int"),
-    ("map", [{"a": 0.5}], "column 'map{}'", "long"),
+    ("map", [{"a": 0.5}], "column 'map{}'", "the value would change"),
     ("record", [{"b": True, "z": 1}], "column 'record'", "['z']"),
     ("record", [{"b": True}, {"k": 1}], "column 'record'", "has no ['b']"),
     ("words", ["abc"], "column 'words'", "expected a list"),
@@ -158,6 +158,9 @@ def test_columns_without_a_signature_keep_what_they_hold(undeclared):
     matrix = ["f(2, 2) [\"f(2,) ['float64 1.5', 'float64 2.5']\", \"f(2,) ['float64 3.5', 'float64 4.5']\"]"]
     made = undeclared.predict(frame("a", [SQUARE]))
     assert list(made) == matrix
+    assert list(undeclared.predict(frame("a", [{"p": BIG}, {"q": 2}, {}]))) == [f"{{'p': 'int {BIG}'}}", "{'q': 'int 2'}", "{}"]
+    mixed = frame("a", [{"p": 1, "q": "x"}, {"p": 2}]).assign(b=1.5)
+    assert list(undeclared.predict(mixed)) == ["{'p': 'int 1', 'q': 'str x'}", "{'p': 'int 2', 'q': 'NoneType None'}"]
     text = pd.DataFrame({"a": ["x", None]})
     held = "float nan" if int(pd.__version__.split(".")[0]) >= 3 else "NoneType None"
     assert list(undeclared.predict(text)) == ["str x", held]

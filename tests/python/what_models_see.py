@@ -204,8 +204,9 @@ def as_table(cases: list[Case]) -> pa.Table:
 
 def signature(cases: list[Case]) -> ModelSignature:
     """Return what declares them."""
-    columns = [s.ColSpec(case.declared, f"c{at}", case.required) for at, case in enumerate(cases)]
-    inputs = None if cases[0].declared is None else s.Schema(columns)
+    inputs = None
+    if cases[0].declared is not None:
+        inputs = s.Schema([s.ColSpec(case.declared, f"c{at}", case.required) for at, case in enumerate(cases)])
     return ModelSignature(inputs=inputs, outputs=s.Schema([s.ColSpec("string")]))
 
 
@@ -328,7 +329,7 @@ def document(plain: list[Row], declared: list[Row]) -> str:
             "",
             f"## {title}",
             "",
-            "| column | MLflow, Spark | MLflow, frame | mlflight | | mlflight, frame |",
+            "| column | MLflow, Spark | MLflow, frame | mlflight | why | mlflight, frame |",
             "|---|---|---|---|---|---|",
         ]
         for case, row in zip(cases, rows, strict=True):
