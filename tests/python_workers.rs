@@ -96,7 +96,7 @@ def _load_pyfunc(path):
         ("exit", ["SystemExit", "SystemExit", "in predict"]),
     ] {
         let params = serde_json::Map::from_iter([("do".to_owned(), what.into())]);
-        let mut session = model.session(&SessionOptions { params, result: None }).unwrap();
+        let mut session = model.session(&SessionOptions { params, ..SessionOptions::default() }).unwrap();
         let error = score(&mut *session).unwrap_err();
         failed_with(&error, Kind::ModelFailed, &words);
         assert_eq!(error.code(), "PYTHON_EXCEPTION");
@@ -119,7 +119,7 @@ def _load_pyfunc(path):
     );
     let loaded = model.load(&PyModel::options());
     let params = serde_json::Map::from_iter([("give".to_owned(), "uneven".into())]);
-    let error = score(&mut *loaded.session(&SessionOptions { params, result: None }).unwrap()).unwrap_err();
+    let error = score(&mut *loaded.session(&SessionOptions { params, ..SessionOptions::default() }).unwrap()).unwrap_err();
     failed_with(&error, Kind::ModelFailed, &["ANSWER_CONVERSION", "the model answered, and its answer (a dict)"]);
     // A column that the signature does not declare so: the worker cannot make the model's input of it.
     let columns = serde_json::json!([{"type": "object", "properties": {}, "name": "a"}]);
