@@ -330,7 +330,7 @@ class TestSklearn:
         )
         assert scored(mlflight.spark_udf(spark, saved["boolean"])) == [bool(value) for value in theirs(saved["boolean"], self.x)]
         for name, remedy in [("ints", "double"), ("array of ints", "array<double>")]:
-            for engine in ("native", "python"):
+            for engine in ("native", "python") if name == "ints" else ("native",):
                 with pytest.raises(Exception, match=f'result_type="{remedy}"'):
                     scored(mlflight.spark_udf(spark, saved[name], engine=engine))
             held = [value[0] if remedy != "double" else value for value in scored(mlflight.spark_udf(spark, saved[name], remedy))]

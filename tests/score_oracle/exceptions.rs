@@ -88,6 +88,10 @@ pub fn output(compat: Compat) -> Vec<Exception> {
     if compat == Compat::Exact {
         all.extend([
             Exception {
+                covers: |cell| source(cell, &["bool_null", "str_null", "none"]) && declared(cell, &["string"]),
+                reason: "a null would become the text 'None' or 'nan': it stays null",
+            },
+            Exception {
                 covers: |cell| declared(cell, &[":boolean>"]),
                 reason: "a number other than 0 and 1, or a null, would become a truth value: refused, or kept null",
             },
