@@ -95,7 +95,8 @@ fn no_call_ends_the_service() {
     let spec = named("sum").encode_to_vec();
     tokio::runtime::Runtime::new().unwrap().block_on(async {
         let address = running.address.to_string().replace("grpc://", "http://");
-        let mut client = FlightServiceClient::connect(address).await.unwrap();
+        let endpoint = tonic::transport::Endpoint::from_shared(address).unwrap();
+        let mut client = FlightServiceClient::new(endpoint.connect().await.unwrap());
         let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
         let scored = encoded(batch(0, 50), FlightDescriptor::new_cmd(spec.clone())).await;
         assert_eq!(exchange(&mut client, scored.clone()).await.unwrap(), 2);

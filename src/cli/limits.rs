@@ -20,29 +20,23 @@ pub(super) fn require(threads: usize) -> Result<()> {
     if let Some(files) = getrlimit(Resource::Nofile).current.filter(|files| *files < FILES) {
         return Err(too_low("open files", "ulimit -n", files).expected(format!("at least {FILES}")));
     }
-    let mut started = 0;
-    let mut room = Vec::<u8>::new();
+    // They wait until nobody is left to send.
+    let (sender, receiver) = mpsc::channel::<()>();
+    let receiver = Mutex::new(receiver);
+    let wait = || drop(receiver.lock().map(|receiver| receiver.recv()));
     // All at once: one that has ended makes place for the next.
-    let failure = thread::scope(|scope| {
-        // They wait until nobody is left to send.
-        let (sender, receiver) = mpsc::channel::<()>();
-        let receiver = &Mutex::new(receiver);
-        let wait = move || drop(receiver.lock().map(|receiver| receiver.recv()));
-        let mut failure = None;
-        while started < threads && failure.is_none() {
-            failure = thread::Builder::new().spawn_scoped(scope, wait).err();
-            started += usize::from(failure.is_none());
-        }
-        let room = room.try_reserve_exact(ROOM).is_err();
+    let (threads_fail, room_fails) = thread::scope(|scope| {
+        let failure = (0..threads).find_map(|_| thread::Builder::new().spawn_scoped(scope, wait).err());
+        let mut room = Vec::<u8>::new();
+        let room_fails = room.try_reserve_exact(ROOM).is_err();
+        // Memory that nobody uses could be left out by the compiler.
+        std::hint::black_box(&room);
         drop(sender);
-        match failure {
-            None if room => Some(None),
-            other => other.map(Some),
-        }
+        (failure, room_fails)
     });
-    match failure {
-        None => Ok(()),
-        Some(cause) => Err(named(threads, cause)),
+    match threads_fail {
+        None if !room_fails => Ok(()),
+        cause => Err(named(threads, cause)),
     }
 }
 
