@@ -121,7 +121,7 @@ def score(binary: Path, *arguments: str | Path) -> Callable[[], object]:
 
 def cases(size: int, binary: Path, rounds: int) -> Iterator[tuple[str, float]]:
     """Measure each case at one size."""
-    paths, signed, bare, two = files(size), linear(size, True), linear(size, False), linear(2, False)
+    paths, signed, bare, two = files(size), linear(size, True), linear(size, False), linear(2, True)
     parquet = ["-i", paths["parquet"], "-o", HOME / "out.parquet"]
     for kind, path in paths.items():
         yield f"columns, {kind}", least(score(binary, "-m", bare, "-i", path, "-o", HOME / f"out.{kind}"), rounds)

@@ -9,7 +9,7 @@ use arrow::{
 
 use super::{
     budget::Budget,
-    hive::{self, Partitions},
+    hive::{self, Key, Partitions},
     inputs::InputFile,
     select::{Selection, Subject},
     tables::Table,
@@ -195,10 +195,9 @@ impl Wants<'_> {
     pub(super) fn extra(&self, files: &[InputFile], partitions: &Partitions) -> Vec<usize> {
         let told = |column: &usize| {
             let name = partitions.schema.field(*column).name();
-            let key = |file: &InputFile| {
-                hive::keys(&file.relative, usize::MAX).is_ok_and(|keys| keys.iter().any(|key| key.name == *name))
-            };
-            self.by_file && files.iter().all(key)
+            let named = |keys: &[Key]| keys.iter().any(|key| key.name == *name);
+            let by_output = |file: &InputFile| hive::keys(&file.relative, usize::MAX).is_ok_and(|keys| named(&keys));
+            self.by_file && files.iter().all(|file| !named(&file.keys) || by_output(file))
         };
         (0..partitions.len()).filter(|column| !told(column)).collect()
     }

@@ -154,9 +154,11 @@ fn infrequent(view: View<'_>, columns: usize) -> Made<Vec<Vec<usize>>> {
 /// Codes after those that were seen too seldom have become one, the last.
 fn grouped(count: usize, infrequent: &[usize]) -> (Vec<usize>, usize) {
     let mut next = 0;
-    let frequent = count - infrequent.iter().filter(|&&code| code < count).count();
-    let code = |code| {
-        if infrequent.contains(&code) {
+    let mut seldom = vec![false; count];
+    infrequent.iter().filter(|&&code| code < count).for_each(|&code| seldom[code] = true);
+    let frequent = seldom.iter().filter(|seldom| !**seldom).count();
+    let code = |code: usize| {
+        if seldom[code] {
             return frequent;
         }
         next += 1;

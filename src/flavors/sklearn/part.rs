@@ -1,6 +1,6 @@
 //! What an estimator is to this flavor: blocks in, blocks out.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use arrow::{
     array::{
@@ -256,12 +256,21 @@ impl Labels {
 
     /// Which of another classifier's classes each one is, when all of them are.
     pub(super) fn places_in(&self, other: &Self) -> Option<Vec<usize>> {
-        let place = |at: usize| match (self, other) {
-            (Self::Texts(own), Self::Texts(theirs)) => theirs.iter().position(|text| *text == own[at]),
+        // Backwards, so that the first of equal classes is the one that is found.
+        let places = (0..other.len()).rev();
+        match (self, other) {
+            (Self::Texts(own), Self::Texts(theirs)) => {
+                let places: HashMap<&str, usize> = places.map(|place| (theirs[place].as_str(), place)).collect();
+                own.iter().map(|text| places.get(text.as_str()).copied()).collect()
+            }
             (Self::Texts(_), _) | (_, Self::Texts(_)) => None,
-            _ => (0..other.len()).find(|&place| other.number(place) == self.number(at)),
-        };
-        (0..self.len()).map(place).collect()
+            _ => {
+                // Zero has one sign here.
+                let bits = |labels: &Self, at: usize| (labels.number(at) + 0.0).to_bits();
+                let places: HashMap<u64, usize> = places.map(|place| (bits(other, place), place)).collect();
+                (0..self.len()).map(|at| places.get(&bits(self, at)).copied()).collect()
+            }
+        }
     }
 
     pub(in crate::flavors) fn data_type(&self) -> DataType {
