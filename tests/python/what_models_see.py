@@ -85,7 +85,6 @@ ITEM = "numpy's text and booleans have no missing value: an array of objects hol
 NULLABLE = "nulls pass where whole numbers stay exact; beside numbers over 2^53 they are refused"
 VALUE = "a null is no reason to refuse a record or a map"
 RAGGED = "numpy has no ragged arrays; MLflow fails, and takes lists of lists in a frame"
-OBJECT = "Spark hands MLflow a lone struct as the frame's own columns"
 
 #: A type without and with a null, not declared.
 PLAIN = [
@@ -163,7 +162,6 @@ DECLARED = [
             s.Property("k", s.DataType.long, required=False),
             s.Property("t", s.DataType.string),
         ]),
-        why=OBJECT,
     ),
     Case("Map(long)", pa.map_(pa.string(), pa.int64()), [[("a", BIG)], [("b", 2)]], s.Map(s.DataType.long)),
     Case(
