@@ -103,8 +103,10 @@ fn a_stopped_run_leaves_nothing_under_the_name() {
     for signal in ["TERM", "INT", "HUP", "KILL"] {
         let root = tempfile::tempdir().unwrap();
         let output = root.path().join("out.parquet");
-        let mut child = batch_score(&model, &model.input(), &output).stderr(Stdio::piped()).spawn().unwrap();
-        // The output's temporary file shows that the run has begun; a Python worker takes longer to start than a signal.
+        let mut score = batch_score(&model, &model.input(), &output);
+        // With a type that is known, the output's temporary file is made before the first batch is scored: it shows that the run has
+        // begun, and a Python worker takes longer to start than a signal.
+        let mut child = score.args(["--result-type", "double"]).stderr(Stdio::piped()).spawn().unwrap();
         while names(root.path()).is_empty() {
             assert!(child.try_wait().unwrap().is_none(), "the run ended before it began");
             std::thread::yield_now();

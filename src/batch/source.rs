@@ -58,6 +58,9 @@ impl Block {
     }
 }
 
+/// Where each record lies in a text: its first byte and the one after its last.
+pub(super) type Spans = Vec<(u32, u32)>;
+
 /// Decoded rows.
 pub(super) struct Rows {
     /// The columns the model reads, under the model's names.
@@ -67,9 +70,9 @@ pub(super) struct Rows {
     /// Columns of the files' directories that are written beside the rest.
     pub(super) extra: Option<RecordBatch>,
     /// The records' own text, and where each record lies in it.
-    pub(super) text: Option<(Block, Vec<(u32, u32)>)>,
+    pub(super) text: Option<(Block, Spans)>,
     /// The text to write instead, where its cells go in another order.
-    pub(super) reordered: Option<(Vec<u8>, Vec<(u32, u32)>)>,
+    pub(super) reordered: Option<(Vec<u8>, Spans)>,
     /// Number of the first row in its file, where the reader knows it.
     pub(super) first_row: u64,
 }

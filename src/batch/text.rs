@@ -28,6 +28,9 @@ use crate::error::{Error, Kind, Result};
 
 const SCAN_BLOCK: usize = 1 << 20;
 
+/// The type of each of a file's columns, `None` where it is not wanted.
+type Kinds = Arc<Vec<Option<DataType>>>;
+
 /// One text file: where its records start, and which columns they have.
 struct TextFile {
     path: PathBuf,
@@ -35,8 +38,7 @@ struct TextFile {
     line: u64,
     bytes: u64,
     names: Arc<Vec<String>>,
-    /// The type of each, `None` where it is not wanted.
-    kinds: Arc<Vec<Option<DataType>>>,
+    kinds: Kinds,
     /// Where the table's columns are among them.
     places: Places,
 }
@@ -130,7 +132,7 @@ impl TextSource {
         let schema = Arc::new(Schema::new(outside));
         let model = selection.schema(&schema);
         let carried = wants.carry.then(|| Arc::new(Schema::new(inside)));
-        let mut shared: Option<(Arc<Fields>, Arc<Vec<String>>, Arc<Vec<Option<DataType>>>)> = None;
+        let mut shared: Option<(Arc<Fields>, Arc<Vec<String>>, Kinds)> = None;
         let mut made = Vec::with_capacity(read.len());
         for ((head, fields), places) in read.into_iter().zip(heads).zip(&table.places) {
             let (names, types) = match shared.take() {

@@ -146,7 +146,7 @@ fn decimal(kind: &DataType) -> Option<(u8, i8)> {
 }
 
 fn text(a: &DataType, b: &DataType) -> Option<DataType> {
-    (a.is_string() && b.is_string()).then(|| match (a, b) {
+    (a.is_string() && b.is_string()).then_some(match (a, b) {
         (DataType::LargeUtf8, _) | (_, DataType::LargeUtf8) => DataType::LargeUtf8,
         _ => DataType::Utf8,
     })
@@ -154,7 +154,7 @@ fn text(a: &DataType, b: &DataType) -> Option<DataType> {
 
 fn bytes(a: &DataType, b: &DataType) -> Option<DataType> {
     let bytes = |kind: &DataType| kind.is_binary() || matches!(kind, DataType::FixedSizeBinary(_));
-    (bytes(a) && bytes(b)).then(|| match (a, b) {
+    (bytes(a) && bytes(b)).then_some(match (a, b) {
         (DataType::LargeBinary, _) | (_, DataType::LargeBinary) => DataType::LargeBinary,
         _ => DataType::Binary,
     })
