@@ -393,9 +393,11 @@ def knows_none(model: Any) -> bool:
 
 
 def is_text(kind: Any) -> bool:
-    """Whether an Arrow type is text in any layout."""
+    """Whether a type is there and is text in any layout."""
     import pyarrow as pa
 
+    if kind is None:
+        return False
     view = getattr(pa.types, "is_string_view", None)
     return pa.types.is_string(kind) or pa.types.is_large_string(kind) or (view is not None and view(kind))
 
@@ -739,13 +741,6 @@ def nested(values: Any) -> Any:
         count = len(array) // size if size else int(np.prod(values.shape[: values.ndim - 1]))
         array = pa.ListArray.from_arrays(pa.array(np.arange(count + 1, dtype=np.int32) * size), array)
     return array
-
-
-def is_text(target: Any) -> bool:
-    """Whether the type is a text."""
-    import pyarrow as pa
-
-    return target is not None and (pa.types.is_string(target) or pa.types.is_large_string(target))
 
 
 def texts(items: list[Any]) -> Any:
