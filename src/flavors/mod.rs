@@ -135,7 +135,7 @@ pub fn explain(mlmodel: &MlModel, directory: &Path) -> Result<(Engine, String)> 
         Ok(loaded) => return Ok((Engine::Native, loaded.reason)),
         Err(reason) => reason,
     };
-    python_function::flavor(mlmodel, &reason)?;
+    python_function::flavor(mlmodel, directory, &reason)?;
     python_function::check(mlmodel, directory)?;
     Ok((Engine::Python, reason))
 }
@@ -199,7 +199,7 @@ fn lacking(mlmodel: &MlModel, model: &dyn Model, options: &LoadOptions) -> Resul
 
 /// The fallback: Python workers. Here alone a model's own code begins to run, so here alone it is asked whether it may.
 fn load_python(mlmodel: &MlModel, directory: &Path, options: &LoadOptions, reason: NeedsPython) -> Result<Loaded> {
-    python_function::flavor(mlmodel, &reason)?;
+    python_function::flavor(mlmodel, directory, &reason)?;
     if options.forbid_code || !config::model_code_allowed()? {
         return Err(Error::new(
             Kind::PermissionDenied,

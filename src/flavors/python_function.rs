@@ -23,9 +23,11 @@ pub const NAME: &str = "python_function";
 pub(super) const ADD: &str = "save it again with an MLflow flavor that adds python_function, as save_model and log_model do";
 
 /// The flavor's keys, or an error that says for what `reason` they are missed.
-pub(super) fn flavor<'a>(mlmodel: &'a MlModel, reason: &str) -> Result<&'a Mapping> {
+pub(super) fn flavor<'a>(mlmodel: &'a MlModel, directory: &Path, reason: &str) -> Result<&'a Mapping> {
     mlmodel.flavor(NAME).ok_or_else(|| {
-        let message = format!("the model has no flavor python_function, which says how Python loads it ({reason})");
+        let directory = directory.display();
+        let message =
+            format!("the model in '{directory}' has no flavor python_function, which says how Python loads it ({reason})");
         let flavors: Vec<&str> = mlmodel.flavor_names().collect();
         Error::new(Kind::InvalidModel, "NO_USABLE_FLAVOR", message)
             .expected("python_function, or a flavor that is scored natively")
@@ -58,7 +60,7 @@ pub struct PythonFunction {
 impl PythonFunction {
     /// Reads the flavor's keys. No Python runs before the first batch, or [`Model::warm`].
     pub fn load(mlmodel: &MlModel, directory: &Path, options: &LoadOptions) -> Result<Self> {
-        let flavor = flavor(mlmodel, "Python was asked for")?;
+        let flavor = flavor(mlmodel, directory, "Python was asked for")?;
         check(mlmodel, directory)?;
         let environment = environment(flavor, directory, options);
         if let Environment::Local(_) = environment {
