@@ -5,12 +5,11 @@ use std::{fs, path::Path, sync::Arc};
 use arrow::{
     array::{
         Array, ArrayRef, AsArray, BooleanArray, DictionaryArray, Float32Array, Float64Array, Int32Array, Int64Array, NullArray,
-        RecordBatch, StringArray,
+        RecordBatch, StringArray, StructArray,
     },
     datatypes::{DataType, Int32Type, Schema},
 };
 use mlflight::batch::Job;
-use parquet::arrow::ArrowWriter;
 
 use crate::batch::{Desk, doubles, job, read, run, subject, write};
 
@@ -283,14 +282,17 @@ fn separators_and_byte_order_marks() {
 #[test]
 fn names_that_are_there_twice_are_refused() {
     let desk = Desk::new();
-    let schema = Schema::new(["x", "y", "x"].map(|name| arrow::datatypes::Field::new(name, DataType::Float64, true)).to_vec());
-    let twice = RecordBatch::try_new(Arc::new(schema), vec![double(&[1.0]); 3]).unwrap();
-    let mut writer = ArrowWriter::try_new(fs::File::create(desk.at("in.parquet")).unwrap(), twice.schema(), None).unwrap();
-    writer.write(&twice).unwrap();
-    writer.close().unwrap();
+    let field = |name: &str| arrow::datatypes::Field::new(name, DataType::Float64, true);
+    let schema = Schema::new(["x", "y", "x"].map(field).to_vec());
+    write(&desk.at("in.parquet"), &RecordBatch::try_new(Arc::new(schema), vec![double(&[1.0]); 3]).unwrap(), 100);
+    let inner = StructArray::new(vec![field("x"), field("x")].into(), vec![double(&[1.0]); 2], None);
+    let record = arrow::datatypes::Field::new("z", inner.data_type().clone(), true);
+    let schema = Arc::new(Schema::new(vec![field("x"), field("y"), record]));
+    let deep = RecordBatch::try_new(schema, vec![double(&[1.0]), double(&[1.0]), Arc::new(inner)]).unwrap();
+    write(&desk.at("deep.parquet"), &deep, 100);
     desk.put("in.json", "{\"x\":1,\"y\":1}\n{\"x\":1,\"y\":1,\"x\":2}\n");
     desk.put("deep.json", "{\"x\":1,\"y\":1,\"z\":[{\"x\":1,\"x\":2}]}\n");
-    for input in ["in.parquet", "in.json", "deep.json"] {
+    for input in ["in.parquet", "deep.parquet", "in.json", "deep.json"] {
         for sql in [None, Some("SELECT * FROM input".to_owned())] {
             for job in jobs(&desk, input, "out.csv") {
                 let error = run(&Job { sql: sql.clone(), ..job }).unwrap_err();

@@ -302,7 +302,7 @@ pub(super) fn open_metadata(path: &Path) -> Result<ArrowReaderMetadata> {
     let file = File::open(path).map_err(|error| Error::io(path, error))?;
     let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Optional);
     let metadata = ArrowReaderMetadata::load(&file, options).map_err(|error| unreadable(path, error))?;
-    tables::distinct(path, metadata.schema().fields().iter().map(|field| field.name().as_str()))?;
+    tables::distinct_fields(path, metadata.schema().fields())?;
     Ok(metadata)
 }
 

@@ -163,6 +163,27 @@ pub(super) fn distinct<'a>(file: &Path, names: impl Iterator<Item = &'a str>) ->
     Ok(())
 }
 
+/// Refuses a file that has two columns of one name, or a column with two fields of one name.
+pub(super) fn distinct_fields(file: &Path, fields: &Fields) -> Result<()> {
+    distinct(file, fields.iter().map(|field| field.name().as_str()))?;
+    fields.iter().try_for_each(|field| {
+        inner_fields(field.data_type()).map_or(Ok(()), |inner| {
+            distinct_fields(file, inner).map_err(|error| error.context(format_args!("in column '{}'", field.name())))
+        })
+    })
+}
+
+/// The fields of a record, or of the records in a list or map.
+fn inner_fields(kind: &DataType) -> Option<&Fields> {
+    match kind {
+        DataType::Struct(fields) => Some(fields),
+        DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) | DataType::Map(item, _) => {
+            inner_fields(item.data_type())
+        }
+        _ => None,
+    }
+}
+
 /// The declared type of each name.
 pub(super) fn by_name(declared: Option<&SchemaRef>) -> HashMap<&str, &DataType> {
     let fields = declared.map(|schema| schema.fields().iter()).into_iter().flatten();

@@ -244,6 +244,8 @@ class Model:
 
         names, arrays = own(result, self.declared) if self.target is None else answer(result, self.target, self.exact)
         del result
+        if not arrays:
+            raise Refused("MODEL_FAILED", "NO_ANSWER", "the model's predict returned no columns")
         sink = pa.BufferOutputStream()
         out = pa.RecordBatch.from_arrays(arrays, names=names)
         with pa.ipc.new_stream(sink, out.schema) as writer:
@@ -551,9 +553,15 @@ def plain(value: Any) -> Any:
 
 
 def simple(result: Any) -> Any:
-    """Return what predict gave without forms that few models answer in: sparse matrices, pydantic models."""
+    """Return what predict gave without forms that few models answer in: matrices, sparse ones too, and pydantic models."""
+    import numpy as np
+
     if result is None:
         raise Refused("MODEL_FAILED", "NO_ANSWER", "the model's predict returned None")
+    if isinstance(result, (set, frozenset)):
+        raise Refused("MODEL_FAILED", "NO_ORDER", "the model's predict returned a set, which has no order of rows")
+    if isinstance(result, np.matrix):
+        return np.asarray(result)
     if hasattr(result, "toarray") and hasattr(result, "nnz"):
         return result.toarray()
     if isinstance(result, list) and result and hasattr(result[0], "model_dump"):
@@ -701,6 +709,12 @@ def answer(result: Any, target: Any, exact: bool = True) -> tuple[list[str], lis
         return [str(i) for i in range(matrix.shape[1])], [
             column(matrix[:, i], leaf(target, None), exact=exact) for i in range(matrix.shape[1])
         ]
+    lists = columns_of(result) if exact else None
+    if lists is not None:
+        wanted = {name: leaf(target, name) for name in lists}
+        return list(lists), [
+            texts(items) if is_text(wanted[name]) else from_objects(items, wanted[name]) for name, items in lists.items()
+        ]
     if isinstance(result, pd.Series):
         result = result.to_frame("0" if result.name is None else result.name)
     elif isinstance(result, dict):
@@ -710,6 +724,34 @@ def answer(result: Any, target: Any, exact: bool = True) -> tuple[list[str], lis
     names = [str(name) for name in result.columns]
     struct = isinstance(target, pa.StructType)
     return names, [column(result.iloc[:, i], leaf(target, name), struct, exact) for i, name in enumerate(names)]
+
+
+def columns_of(result: Any) -> dict[str, list[Any]] | None:
+    """Return the columns of an answer in lists, named as in a data frame; ``None`` of other answers.
+
+    A data frame would make doubles of whole numbers beside missing ones, and NaN of a key that a dict lacks.
+    """
+    if isinstance(result, dict):
+        lists = all(isinstance(items, (list, tuple)) for items in result.values())
+        return {str(key): list(items) for key, items in result.items()} if lists and result else None
+    if not isinstance(result, (list, tuple)) or not result:
+        return None
+    if all(isinstance(item, dict) for item in result):
+        return {str(key): [item.get(key) for item in result] for key in dict.fromkeys(key for item in result for key in item)}
+    if all(isinstance(item, (list, tuple)) and not hasattr(item, "_fields") for item in result):
+        width = max(map(len, result))
+        return {str(i): [item[i] if i < len(item) else None for item in result] for i in range(width)}
+    if any(isinstance(item, COLLECTIONS) or (hasattr(item, "__array__") and item.ndim > 0) for item in result):
+        return None
+    return None if any(hasattr(item, "__dataclass_fields__") for item in result) else {"0": list(result)}
+
+
+def from_objects(items: list[Any], target: Any) -> Any:
+    """Return Python objects as Arrow in the type they have in common, else in the one wanted."""
+    try:
+        return objects(items, None)
+    except Refused:
+        return cells(items, target)
 
 
 def depth(kind: Any) -> int:
@@ -749,7 +791,19 @@ def texts(items: list[Any]) -> Any:
     import pyarrow as pa
 
     gone = pd.isna(pd.Series(items, dtype=object))
-    return pa.array([None if missing else str(item) for item, missing in zip(items, gone)], pa.string())
+    made = [None if missing else str(item) for item, missing in zip(items, gone)]
+    try:
+        return pa.array(made, pa.string())
+    except UnicodeEncodeError:
+        refuse_surrogate(made)
+        raise
+
+
+def refuse_surrogate(items: list[Any]) -> None:
+    """Refuse an answer that has a text with half of a surrogate pair, which cannot be encoded."""
+    for row, item in enumerate(items):
+        if isinstance(item, str) and any("\ud800" <= character <= "\udfff" for character in item):
+            raise Refused("MODEL_FAILED", "INVALID_TEXT", f"the model's answer to row {row} is a text with a lone surrogate")
 
 
 def column(values: Any, target: Any, field: bool = False, exact: bool = True, hint: Any = None) -> Any:
@@ -796,6 +850,7 @@ def cells(values: list[Any], target: Any) -> Any:
                 return pa.array([plain(value) for value in values] if items is None else items, kind, from_pandas=True)
             except (pa.ArrowException, TypeError, ValueError, OverflowError):
                 continue
+    refuse_surrogate(values)
     kinds = sorted({type(value).__name__ for value in values if value is not None})[:5]
     message = f"the model's answers ({', '.join(kinds)}) have no common Arrow type; ask for the result type string"
     raise Refused("MODEL_FAILED", "MIXED_ANSWER", message)

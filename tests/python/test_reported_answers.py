@@ -178,6 +178,44 @@ def test_a_result_type_binds(forms: Path) -> None:
         mlflight.load_model(forms, result_type=3)
 
 
+BIG = 2**60 + 1
+#: What models answer in lists, the result type asked for, and the predictions: values as they are, a missing one is null.
+LISTS = {
+    "dicts": ([{"a": BIG}, {"a": None}, {"a": 3}], "string", [str(BIG), None, "3"]),
+    "dicts of whole numbers": ([{"a": BIG}, {"b": 1}, {"a": 3}], "long", [BIG, None, 3]),
+    "whole numbers": ([BIG, None, 3], "long", [BIG, None, 3]),
+    "numbers and NaN": ([1.5, float("nan"), None], "double", [1.5, "nan", None]),
+    "rows": ([(BIG, None), (1, 2), (None, 3)], "array<long>", [[BIG, None], [1, 2], [None, 3]]),
+    "columns": ({"a": [BIG, None, 3], "b": ["x", None, "z"]}, "a long, b string", [(BIG, "x"), (None, None), (3, "z")]),
+    "a matrix": (np.matrix([[1], [2], [3]]), "long", [1, 2, 3]),
+    "a set": ({"zeta", "alpha", "beta"}, "string", "a set, which has no order of rows"),
+    "no columns": (np.zeros((3, 0)), "double", "returned no columns"),
+    "half a surrogate pair": (["a", "\ud800", "c"], "string", "row 1 is a text with a lone surrogate"),
+}
+
+
+def test_lists_keep_their_values_under_a_result_type(tmp_path: Path) -> None:
+    class Answers(mlflow.pyfunc.PythonModel):
+        def __init__(self, answers):
+            self.answers = answers
+
+        def predict(self, context, model_input, params=None):
+            return self.answers[model_input["which"].iloc[0]]
+
+    answers = Answers({name: answer for name, (answer, _, _) in LISTS.items()})
+    mlflow.pyfunc.save_model(tmp_path / "model", python_model=answers, pip_requirements=["mlflow"])
+    for asked in dict.fromkeys(asked for _, asked, _ in LISTS.values()):
+        model = mlflight.load_model(tmp_path / "model", result_type=asked)
+        for name, (_, _, expected) in {name: case for name, case in LISTS.items() if case[1] == asked}.items():
+            table = pa.table({"which": [name] * 3})
+            if isinstance(expected, str):
+                with pytest.raises(mlflight.MlflightError, match=expected):
+                    model.predict(table)
+                continue
+            values = [tuple(item.values()) if isinstance(item, dict) else item for item in model.predict(table).to_pylist()]
+            assert ["nan" if item != item else item for item in values] == expected, name
+
+
 def test_slices_of_a_table_have_one_type_and_files_that_of_the_first_answer(binary: Path, tmp_path: Path) -> None:
     class Echo(mlflow.pyfunc.PythonModel):
         def predict(self, context, model_input, params=None):

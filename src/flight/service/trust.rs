@@ -107,7 +107,14 @@ impl Shared {
         let names: Vec<String> = self.models.list().into_iter().map(|(name, _)| name).collect();
         let serves = if names.is_empty() { "no model".to_owned() } else { names.join(", ") };
         if uri.contains(['/', ':']) {
-            return denied("a request may not load a model by its URI", "--allow-load").found(uri);
+            let error = match self.options.trust.load_prefixes.is_empty() {
+                true => denied("a request may not load a model by its URI", "--allow-load"),
+                false => denied(
+                    "a request may not load a model by its URI outside of the directories of --allow-load",
+                    "--allow-load for it",
+                ),
+            };
+            return error.found(uri);
         }
         Error::new(Kind::NotFound, "MODEL_NOT_FOUND", format!("the service has no model '{uri}'; it serves {serves}"))
     }
