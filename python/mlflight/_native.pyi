@@ -10,7 +10,8 @@ class Model:
     reason: str
     flavor: str
     input_schema: pa.Schema | None
-    output_schema: pa.Schema
+    inputs: str | None
+    output_schema: pa.Schema | None
     def predict(self, data: pa.Table, params: str | None = None) -> pa.RecordBatchReader: ...
     def stream(self, schema: pa.Schema, spec: bytes | None = None) -> Stream: ...
 
@@ -21,8 +22,8 @@ class Spec:
     input_names: list[str] | None
     required_count: int | None
     input_schema: pa.Schema | None
-    output_schema: pa.Schema
-    output_source: str
+    output_schema: pa.Schema | None
+    plain_type: str | None
     unnamed: bool
     optional_inputs: bool
     digest: str
@@ -39,6 +40,8 @@ def load_model(
     compat: str | None = None,
     model_config: str | None = None,
     env_manager: str | None = None,
+    result_type: str | None = None,
+    result_schema: bytes | None = None,
     python: str | None = None,
 ) -> Model: ...
 def load_spec(

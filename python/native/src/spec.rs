@@ -28,8 +28,6 @@ pub struct Spec {
     inputs: Inputs,
     input: Option<SchemaRef>,
     output: Option<SchemaRef>,
-    #[pyo3(get)]
-    output_source: &'static str,
     /// Set where the signature declares one number, or text, a row as an array, which is how MLflow reads a shape of (-1,).
     #[pyo3(get)]
     plain_type: Option<String>,
@@ -65,7 +63,6 @@ impl Spec {
             inputs: self.inputs.clone(),
             input: self.input.clone(),
             output: self.output.clone(),
-            output_source: self.output_source,
             plain_type: self.plain_type.clone(),
             digest: self.digest.clone(),
             model_dir: self.model_dir.clone(),
@@ -200,12 +197,6 @@ fn plan(request: &Request, result_schema: Vec<u8>, python: PythonRuntime) -> Res
     spec.signature = signature.to_json();
     spec.input_names = inputs.names.clone().unwrap_or_default();
     Ok(Spec {
-        output_source: match (asked, &signature.outputs, &output) {
-            (true, ..) => "asked",
-            (_, Some(_), _) => "signature",
-            (_, _, Some(_)) => "model",
-            _ => "default",
-        },
         plain_type: convert::plain_type(signature).filter(|_| !asked).map(|kind| ddl::holding(&kind)),
         output: output.map(|kind| Arc::new(Schema::new(vec![Field::new(PREDICTION, kind, true)]))),
         digest: spec.digest.clone(),
