@@ -128,21 +128,22 @@ impl Decoder {
 /// For each node of a column's record, in its order, whether it is an item of a list and takes less than a byte.
 fn mark_small(data_type: &DataType, nested: bool, small: &mut Vec<bool>) {
     small.push(nested && matches!(data_type, DataType::Null | DataType::Boolean));
-    let mut child = |field: &Field| mark_small(field.data_type(), true, small);
+    children(data_type).into_iter().for_each(|field| mark_small(field.data_type(), true, small));
+}
+
+/// The fields of the columns inside a column of a type, in the order of a message's nodes.
+pub(super) fn children(data_type: &DataType) -> Vec<&Field> {
     match data_type {
         DataType::List(field)
         | DataType::LargeList(field)
         | DataType::ListView(field)
         | DataType::LargeListView(field)
         | DataType::FixedSizeList(field, _)
-        | DataType::Map(field, _) => child(field),
-        DataType::Struct(fields) => fields.iter().for_each(|field| child(field)),
-        DataType::Union(fields, _) => fields.iter().for_each(|(_, field)| child(field)),
-        DataType::RunEndEncoded(ends, values) => {
-            child(ends);
-            child(values);
-        }
-        _ => {}
+        | DataType::Map(field, _) => vec![field.as_ref()],
+        DataType::Struct(fields) => fields.iter().map(AsRef::as_ref).collect(),
+        DataType::Union(fields, _) => fields.iter().map(|(_, field)| field.as_ref()).collect(),
+        DataType::RunEndEncoded(ends, values) => vec![ends.as_ref(), values.as_ref()],
+        _ => Vec::new(),
     }
 }
 
@@ -228,15 +229,6 @@ fn check_type(field: &Field) -> Result<()> {
         DataType::FixedSizeBinary(size) | DataType::FixedSizeList(_, size) if *size <= 0 => {
             Err(malformed("a fixed size of zero or less").column(field.name()))
         }
-        DataType::List(child)
-        | DataType::LargeList(child)
-        | DataType::ListView(child)
-        | DataType::LargeListView(child)
-        | DataType::FixedSizeList(child, _)
-        | DataType::Map(child, _) => check_type(child),
-        DataType::Struct(children) => children.iter().try_for_each(|child| check_type(child)),
-        DataType::Union(children, _) => children.iter().try_for_each(|(_, child)| check_type(child)),
-        DataType::RunEndEncoded(ends, values) => check_type(ends).and_then(|()| check_type(values)),
-        _ => Ok(()),
+        nested => children(nested).into_iter().try_for_each(check_type),
     }
 }

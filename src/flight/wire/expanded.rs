@@ -6,6 +6,8 @@ use arrow::{
     datatypes::{ArrowNativeType, DataType, Int16Type, Int32Type, Int64Type, RunEndIndexType},
 };
 
+use super::decode::children;
+
 /// Whether values of the type may share the bytes they are made of.
 pub fn shares(data_type: &DataType) -> bool {
     match data_type {
@@ -15,12 +17,7 @@ pub fn shares(data_type: &DataType) -> bool {
         | DataType::BinaryView
         | DataType::ListView(_)
         | DataType::LargeListView(_) => true,
-        DataType::List(child) | DataType::LargeList(child) | DataType::FixedSizeList(child, _) | DataType::Map(child, _) => {
-            shares(child.data_type())
-        }
-        DataType::Struct(fields) => fields.iter().any(|field| shares(field.data_type())),
-        DataType::Union(fields, _) => fields.iter().any(|(_, field)| shares(field.data_type())),
-        _ => false,
+        nested => children(nested).into_iter().any(|field| shares(field.data_type())),
     }
 }
 
