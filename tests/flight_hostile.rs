@@ -20,21 +20,14 @@ use prost::Message;
 use std::sync::Arc;
 use tonic::{Request, transport::Channel};
 
-use crate::flight::{Running, assert_sums, batch, named};
+use crate::{
+    flight::{Running, assert_sums, batch, named},
+    support::dice::Dice,
+};
 
 const TOKEN: &str = "0123456789abcdef";
 
-/// The same numbers in every run.
-struct Dice(u64);
-
 impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % sides.max(1) as u64) as usize
-    }
-
     fn mutate(&mut self, bytes: &[u8]) -> Bytes {
         let mut bytes = bytes.to_vec();
         for _ in 0..=self.roll(3) {

@@ -1,5 +1,6 @@
 //! What the suites share: the Python that tests use, and real models made by it.
 
+pub mod dice;
 pub mod native;
 pub mod python;
 

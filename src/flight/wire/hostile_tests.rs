@@ -17,6 +17,10 @@ use arrow_flight::FlightData;
 use bytes::Bytes;
 use flatbuffers::FlatBufferBuilder;
 
+#[path = "../../../tests/support/dice.rs"]
+mod dice;
+
+use self::dice::Dice;
 use super::{Decoder, Encoder, decode::record_of};
 use crate::{error::Kind, flight::spec::read_schema, score::Context};
 
@@ -318,17 +322,7 @@ fn a_name_that_stands_once_is_not_read_a_thousand_times() {
     assert!(Decoder::new(&FlightData { data_header: bytes.into(), ..Default::default() }, usize::MAX).is_err());
 }
 
-/// A generator of the same numbers in every run.
-struct Dice(u64);
-
 impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % sides.max(1) as u64) as usize
-    }
-
     fn mutate(&mut self, bytes: &Bytes) -> Bytes {
         let mut bytes = bytes.to_vec();
         for _ in 0..=self.roll(4) {
