@@ -26,6 +26,49 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// Gives the values of an option the names that users write, in one place for every front end: `ALL`, `name`, [`fmt::Display`], and a
+/// [`FromStr`](std::str::FromStr) that refuses any other name with an error that lists these.
+macro_rules! named_values {
+    ($option:ident, $key:literal, { $($value:ident => $name:literal),+ $(,)? }) => {
+        impl $option {
+            /// Every value.
+            pub const ALL: &[Self] = &[$(Self::$value),+];
+
+            /// The name of this value.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Self::$value => $name),+
+                }
+            }
+        }
+
+        impl std::fmt::Display for $option {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.name())
+            }
+        }
+
+        impl std::str::FromStr for $option {
+            type Err = $crate::error::Error;
+
+            fn from_str(name: &str) -> $crate::error::Result<Self> {
+                let found = Self::ALL.iter().find(|value| value.name() == name);
+                found.copied().ok_or_else(|| $crate::config::unknown_name($key, name, &Self::ALL.iter().map(|value| value.name()).collect::<Vec<_>>()))
+            }
+        }
+    };
+}
+pub(crate) use named_values;
+
+/// The error for a name that an option does not have.
+pub(crate) fn unknown_name(key: &str, found: &str, names: &[&str]) -> Error {
+    let expected = match names {
+        [others @ .., last] if !others.is_empty() => format!("{} or {last}", others.join(", ")),
+        names => names.join(", "),
+    };
+    Error::new(Kind::InvalidArgument, "UNKNOWN_VALUE", format!("{key} '{found}' is not known")).expected(expected)
+}
+
 /// Whether models may run code of their own: what `MLFLOW_ALLOW_MODEL_CODE_EXECUTION` and its older name
 /// `MLFLOW_ALLOW_PICKLE_DESERIALIZATION` say, true where neither is set.
 pub fn model_code_allowed() -> Result<bool> {

@@ -9,6 +9,8 @@ pub mod error;
 pub mod flavors;
 pub mod mlmodel;
 pub mod models;
+#[cfg(feature = "request")]
+pub mod request;
 pub mod score;
 pub mod store;
 
@@ -24,6 +26,7 @@ pub mod python;
 
 #[cfg(feature = "batch")]
 pub mod batch;
+#[cfg(feature = "cli")]
 pub mod cli;
 #[cfg(feature = "flight")]
 pub mod flight;

@@ -21,10 +21,10 @@ use mlflight::{
     flight::{
         client::{Endpoint, ScoreStream},
         service::{Address, Listener, Service, ServiceOptions, Trust, serve},
-        spec,
     },
     mlmodel::MlModel,
     models::{LoadedModel, Models, Origin},
+    request::{Request, proto::ScoreSpec},
     score::{CancelFlag, Context, Model, Session, SessionOptions},
 };
 
@@ -175,8 +175,8 @@ impl Drop for Running {
     }
 }
 
-pub fn named(name: &str) -> spec::ScoreSpec {
-    spec::from_request(&spec::Request { uri: name.into(), ..Default::default() }).unwrap()
+pub fn named(name: &str) -> ScoreSpec {
+    Request { uri: name.into(), ..Default::default() }.to_spec().unwrap()
 }
 
 pub fn batch(first: usize, rows: usize) -> RecordBatch {
@@ -363,22 +363,22 @@ fn draining_finishes_what_runs_and_takes_nothing_new() {
 #[test]
 fn wrong_requests_are_refused_by_kind() {
     let running = Running::tcp();
-    let refused = |spec: &spec::ScoreSpec| {
+    let refused = |spec: &ScoreSpec| {
         ScoreStream::open(&running.endpoint(), spec, single(0.0).schema(), CancelFlag::default()).err().unwrap()
     };
     let error = refused(&named("other"));
     assert_eq!(error.kind(), Kind::NotFound);
     assert!(error.message().contains("it serves sum"), "{error}");
     assert_eq!(refused(&named("/models/other")).kind(), Kind::PermissionDenied);
-    assert_eq!(refused(&spec::ScoreSpec { protocol: 9, ..named("sum") }).code(), "PROTOCOL_VERSION");
-    assert_eq!(refused(&spec::ScoreSpec { digest: "cd".repeat(32), ..named("sum") }).code(), "DIGEST_MISMATCH");
-    assert_eq!(refused(&spec::ScoreSpec { engine: "python".into(), ..named("sum") }).kind(), Kind::PermissionDenied);
+    assert_eq!(refused(&ScoreSpec { protocol: 9, ..named("sum") }).code(), "PROTOCOL_VERSION");
+    assert_eq!(refused(&ScoreSpec { digest: "cd".repeat(32), ..named("sum") }).code(), "DIGEST_MISMATCH");
+    assert_eq!(refused(&ScoreSpec { engine: "python".into(), ..named("sum") }).kind(), Kind::PermissionDenied);
     let extra_env = [("A".to_owned(), "1".to_owned())].into();
-    assert_eq!(refused(&spec::ScoreSpec { extra_env, ..named("sum") }).kind(), Kind::PermissionDenied);
+    assert_eq!(refused(&ScoreSpec { extra_env, ..named("sum") }).kind(), Kind::PermissionDenied);
     let model_config = "{\"a\": 1}".to_owned();
-    assert_eq!(refused(&spec::ScoreSpec { model_config, ..named("sum") }).kind(), Kind::PermissionDenied);
+    assert_eq!(refused(&ScoreSpec { model_config, ..named("sum") }).kind(), Kind::PermissionDenied);
     // The model is also found by what it is, and by where it came from.
-    for spec in [spec::ScoreSpec { digest: "ab".repeat(32), ..named("/anywhere") }, named("models:/sum/1")] {
+    for spec in [ScoreSpec { digest: "ab".repeat(32), ..named("/anywhere") }, named("models:/sum/1")] {
         ScoreStream::open(&running.endpoint(), &spec, single(0.0).schema(), CancelFlag::default()).unwrap();
     }
     let mut stream = running.open(single(0.0).schema()).unwrap();

@@ -11,10 +11,8 @@ use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
 use mlflight::{
     config::Secret,
-    flight::{
-        proto::UploadSpec,
-        service::{ServiceOptions, Trust},
-    },
+    flight::service::{ServiceOptions, Trust},
+    request::proto::UploadSpec,
 };
 use prost::Message;
 use std::sync::Arc;

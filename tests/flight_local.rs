@@ -13,8 +13,8 @@ use mlflight::{
     flight::{
         client::{Endpoint, ScoreStream},
         local::{LocalOptions, LocalService},
-        spec,
     },
+    request::{Request, proto::ScoreSpec},
     score::CancelFlag,
 };
 
@@ -24,10 +24,10 @@ fn binary() -> PathBuf {
     PathBuf::from(env!("CARGO_BIN_EXE_mlflight"))
 }
 
-fn model_spec(uri: &str) -> spec::ScoreSpec {
-    let mut request = spec::Request { uri: uri.into(), ..Default::default() };
+fn model_spec(uri: &str) -> ScoreSpec {
+    let mut request = Request { uri: uri.into(), ..Default::default() };
     request.load.python.executable = Some(support::python());
-    spec::from_request(&request).unwrap()
+    request.to_spec().unwrap()
 }
 
 fn input() -> (String, RecordBatch) {
@@ -112,7 +112,7 @@ fn sigterm_drains_and_exits_with_zero() {
     let model = format!("lin={uri}");
     let mut served = Served::start(&["--model", &model, "--flight", "127.0.0.1:0", "--python", python.to_str().unwrap()]);
     let endpoint = Endpoint::parse(&served.address).unwrap();
-    let spec = spec::from_request(&spec::Request { uri: "lin".into(), ..Default::default() }).unwrap();
+    let spec = Request { uri: "lin".into(), ..Default::default() }.to_spec().unwrap();
     let mut stream = ScoreStream::open(&endpoint, &spec, batch.schema(), CancelFlag::default()).unwrap();
     assert_eq!(stream.score(&batch).unwrap().num_rows(), batch.num_rows());
     served.terminate();
@@ -133,7 +133,7 @@ fn a_second_signal_ends_at_once() {
     let python = support::python();
     let mut served = Served::start(&["--model", &uri, "--flight", "127.0.0.1:0", "--python", python.to_str().unwrap()]);
     // The model's directory is called "model": the name comes from the one above.
-    let spec = spec::from_request(&spec::Request { uri: "linreg20".into(), ..Default::default() }).unwrap();
+    let spec = Request { uri: "linreg20".into(), ..Default::default() }.to_spec().unwrap();
     let endpoint = Endpoint::parse(&served.address).unwrap();
     let _stream = ScoreStream::open(&endpoint, &spec, batch.schema(), CancelFlag::default()).unwrap();
     served.terminate();

@@ -15,11 +15,11 @@ fn generated_messages_match_their_sources() {
         file.source_code_info = None;
     }
     let generated = [
-        ("mlflight.v1.rs", fs::read(out.path().join("mlflight.v1.rs")).unwrap()),
-        ("descriptors.bin", prost::Message::encode_to_vec(&descriptors)),
+        ("request/mlflight.v1.rs", fs::read(out.path().join("mlflight.v1.rs")).unwrap()),
+        ("flight/descriptors.bin", prost::Message::encode_to_vec(&descriptors)),
     ];
     for (name, bytes) in generated {
-        let committed = root.join("src/flight/proto").join(name);
+        let committed = root.join("src").join(name);
         if std::env::var_os("MLFLIGHT_UPDATE_PROTO").is_some() {
             fs::write(&committed, &bytes).unwrap();
         }

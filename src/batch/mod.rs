@@ -53,7 +53,8 @@ pub use select::Subject;
 pub use stage::abandon;
 
 /// A file format that rows are read from and written to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum Format {
     /// Apache Parquet.
     Parquet,

@@ -13,6 +13,8 @@ mod model_args;
 mod predict;
 #[cfg(feature = "flight")]
 mod serve;
+#[cfg(any(feature = "batch", feature = "flight"))]
+mod values;
 
 use std::{io::Write, process::ExitCode};
 

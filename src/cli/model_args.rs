@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
+use super::values::named;
 use crate::{
     batch::Subject,
     error::Result,
@@ -21,12 +22,12 @@ pub(super) struct ModelArgs {
     pub(super) model: String,
 
     /// Who scores: auto takes native kernels where they agree with the model's library, else Python
-    #[arg(long, value_enum, default_value = "auto", help_heading = "Model")]
-    engine: EngineArg,
+    #[arg(long, value_parser = named::<Engine>(Engine::ALL.iter().map(|value| value.name())), default_value = "auto", help_heading = "Model")]
+    engine: Engine,
 
     /// Conversion rules: exact converts whenever no value changes, mlflow is MLflow's own matrix
-    #[arg(long, value_enum, default_value = "exact", help_heading = "Model")]
-    compat: CompatArg,
+    #[arg(long, value_parser = named::<Compat>(Compat::ALL.iter().map(|value| value.name())), default_value = "exact", help_heading = "Model")]
+    compat: Compat,
 
     /// Inference params, a JSON object
     #[arg(long, value_name = "JSON", help_heading = "Model")]
@@ -37,8 +38,8 @@ pub(super) struct ModelArgs {
     model_config: Option<String>,
 
     /// Where a Python model's packages come from
-    #[arg(long, value_enum, default_value = "local", help_heading = "Model")]
-    env_manager: EnvArg,
+    #[arg(long, value_parser = named::<EnvManager>(EnvManager::ALL.iter().map(|value| value.name())), default_value = "local", help_heading = "Model")]
+    env_manager: EnvManager,
 
     /// The interpreter of a local environment [default: that of VIRTUAL_ENV, else python3]
     #[arg(long, value_name = "PATH", help_heading = "Model")]
@@ -53,44 +54,14 @@ pub(super) struct ModelArgs {
     no_code_execution: bool,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum EngineArg {
-    Auto,
-    Native,
-    Python,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum CompatArg {
-    Exact,
-    Mlflow,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum EnvArg {
-    Local,
-    Virtualenv,
-    Uv,
-    Conda,
-}
-
 impl ModelArgs {
     /// Loads the model and binds its options.
     pub(super) fn load(&self) -> Result<Subject> {
         let params = self.params.as_deref().map(|text| json::object("--params", text)).transpose()?.unwrap_or_default();
         let load = LoadOptions {
             params: params.clone(),
-            engine: match self.engine {
-                EngineArg::Auto => Engine::Auto,
-                EngineArg::Native => Engine::Native,
-                EngineArg::Python => Engine::Python,
-            },
-            env_manager: match self.env_manager {
-                EnvArg::Local => EnvManager::Local,
-                EnvArg::Virtualenv => EnvManager::Virtualenv,
-                EnvArg::Uv => EnvManager::Uv,
-                EnvArg::Conda => EnvManager::Conda,
-            },
+            engine: self.engine,
+            env_manager: self.env_manager,
             model_config: self.model_config.as_deref().map(|text| json::object("--model-config", text)).transpose()?,
             python: PythonRuntime { executable: self.python.clone(), ..PythonRuntime::default() },
             forbid_code: self.no_code_execution,
@@ -98,10 +69,7 @@ impl ModelArgs {
         };
         let score = ScoreOptions {
             result: self.result_type.as_deref().map(ddl::parse).transpose()?,
-            compat: match self.compat {
-                CompatArg::Exact => Compat::Exact,
-                CompatArg::Mlflow => Compat::Mlflow,
-            },
+            compat: self.compat,
             params,
             ..ScoreOptions::default()
         };

@@ -7,14 +7,14 @@ use std::{
     time::Duration,
 };
 
+use super::values::{bytes, duration, named};
 use crate::{
-    config::{Secret, parse_bytes, parse_duration},
+    config::Secret,
     error::{Error, Kind, Result},
-    flavors::{LoadOptions, PythonRuntime},
+    flavors::{Engine, EnvManager, LoadOptions, PythonRuntime},
     flight::{
         local::READY,
         service::{Address, Listener, Service, ServiceOptions, TlsIdentity, Trust, serve},
-        spec::{parse_engine, parse_env_manager},
     },
     models::{Models, ModelsOptions},
 };
@@ -58,12 +58,12 @@ pub struct Args {
     /// Threads that score native models, and Python workers; the number of cores where not given.
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
-    /// Who scores: auto, native or python.
-    #[arg(long, default_value = "auto")]
-    engine: String,
-    /// Where Python models' packages come from: local, virtualenv, uv or conda.
-    #[arg(long, default_value = "local")]
-    env_manager: String,
+    /// Who scores: auto takes native kernels where they agree with the model's library, else Python.
+    #[arg(long, value_parser = named::<Engine>(Engine::ALL.iter().map(|value| value.name())), default_value = "auto")]
+    engine: Engine,
+    /// Where Python models' packages come from.
+    #[arg(long, value_parser = named::<EnvManager>(EnvManager::ALL.iter().map(|value| value.name())), default_value = "local")]
+    env_manager: EnvManager,
     /// The interpreter that `--env-manager local` means.
     #[arg(long, value_name = "PATH")]
     python: Option<PathBuf>,
@@ -87,14 +87,6 @@ pub struct Args {
     local: bool,
 }
 
-fn bytes(text: &str) -> Result<usize, String> {
-    parse_bytes(text).map_err(|error| error.to_string())
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    parse_duration(text).map_err(|error| error.to_string())
-}
-
 /// Serves until told to end.
 pub fn run(args: Args) -> Result<()> {
     let address: Address = args.flight.parse()?;
@@ -111,7 +103,7 @@ pub fn run(args: Args) -> Result<()> {
     super::limits::require(io_threads + options.threads + 8)?;
     let service = Service::new(models, options);
     for model in &args.model {
-        let (name, uri) = named(model)?;
+        let (name, uri) = name_and_uri(model)?;
         service.load(name, uri).map_err(|error| error.context(format!("model '{name}'")))?;
     }
     // These score short batches too.
@@ -175,8 +167,8 @@ fn options(args: &Args) -> Result<ServiceOptions> {
         drain_timeout: args.drain_timeout,
         threads,
         load: LoadOptions {
-            engine: parse_engine(&args.engine)?,
-            env_manager: parse_env_manager(&args.env_manager)?,
+            engine: args.engine,
+            env_manager: args.env_manager,
             python: PythonRuntime { executable: args.python.clone(), workers: args.threads, ..PythonRuntime::default() },
             forbid_code: args.no_code_execution,
             ..LoadOptions::default()
@@ -193,7 +185,7 @@ fn options(args: &Args) -> Result<ServiceOptions> {
 }
 
 /// `NAME=URI`, or a URI whose last part is the name.
-fn named(model: &str) -> Result<(&str, &str)> {
+fn name_and_uri(model: &str) -> Result<(&str, &str)> {
     let (name, uri) = match model.split_once('=') {
         Some((name, uri)) if !name.contains(['/', ':']) => (name, uri),
         _ => {

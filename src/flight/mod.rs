@@ -1,13 +1,11 @@
-//! Arrow Flight: the service, its client, and the messages between them.
+//! Arrow Flight: the service and its client.
 //!
-//! A stream is a `DoExchange` whose descriptor is a [`proto::ScoreSpec`]: input columns go in, the prediction column comes back,
+//! A stream is a `DoExchange` whose descriptor is a [`ScoreSpec`](crate::request::proto::ScoreSpec): input columns go in, the prediction column comes back,
 //! one answer a batch. [`client::ScoreStream`] is the other end, [`local::LocalService`] a service that a process starts for itself.
 
 pub mod client;
 pub mod local;
-pub mod proto;
 pub mod service;
-pub mod spec;
 pub mod status;
 
 // The targets of fuzz/ call the parsers themselves.

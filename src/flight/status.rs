@@ -5,8 +5,10 @@ use bytes::Bytes;
 use prost::Message;
 use tonic::{Code, Status};
 
-use super::proto;
-use crate::error::{Error, Kind};
+use crate::{
+    error::{Error, Kind},
+    request::proto,
+};
 
 /// Longer texts break HTTP/2 header limits of some clients (8 KiB, after base64).
 const MESSAGE: usize = 512;

@@ -19,7 +19,7 @@ use serde_json::{Map, Value};
 pub use context::{CancelFlag, Context};
 pub use scorer::{ScoreOptions, Scorer, ScorerSession};
 
-use crate::error::Result;
+use crate::{config::named_values, error::Result};
 
 /// Name of the one column that a [`Scorer`] returns.
 pub const PREDICTION: &str = "prediction";
@@ -91,3 +91,5 @@ pub enum Compat {
     /// MLflow's own matrix, quirks included.
     Mlflow,
 }
+
+named_values!(Compat, "compat", { Exact => "exact", Mlflow => "mlflow" });

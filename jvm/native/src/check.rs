@@ -3,24 +3,24 @@
 
 use mlflight::{
     error::Result,
-    flight::{client::Endpoint, spec},
     mlmodel::Signature,
+    request::{self, ServiceAddress},
     score::enforce::Enforcement,
 };
 
 /// Checks arguments of the schema `input`. A model without a signature is checked when it is loaded.
 pub fn check(spec: &[u8], input: &[u8]) -> Result<()> {
-    let spec = spec::decode(spec)?;
-    let (_, options) = spec::options(&spec)?;
+    let spec = request::decode(spec)?;
+    let (_, options) = request::options(&spec)?;
     if spec.signature.is_empty() {
         return Ok(());
     }
     let signature = Signature::from_json(&spec.signature)?;
-    Enforcement::plan(&signature, None, &spec::read_schema(input)?, &options).map(|_| ())
+    Enforcement::plan(&signature, None, &request::read_schema(input)?, &options).map(|_| ())
 }
 
 /// Checks the address of a service that the session names.
 pub fn check_server(uri: &[u8]) -> Result<()> {
     let uri = String::from_utf8_lossy(uri);
-    Endpoint::parse(&uri).map(|_| ()).map_err(|error| error.context("spark.mlflight.server"))
+    ServiceAddress::parse(&uri).map(|_| ()).map_err(|error| error.context("spark.mlflight.server"))
 }

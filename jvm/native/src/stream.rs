@@ -15,10 +15,12 @@ use mlflight::{
     flight::{
         client::{Endpoint, ScoreStream},
         local::{LocalOptions, LocalService},
-        proto::{PythonRuntime, ScoreSpec},
-        spec,
     },
     models::{LoadedModel, Models},
+    request::{
+        self,
+        proto::{PythonRuntime, ScoreSpec},
+    },
     score::{CancelFlag, Context, ScorerSession},
     store::{self, Digest},
 };
@@ -61,9 +63,9 @@ impl Stream {
     /// Brings the model to this machine, starts the local service if there is none, and opens the stream.
     pub fn open(&self, spec: &[u8], input: &[u8], output: &[u8], options: &[u8]) -> Result<()> {
         let options = Options::parse(options)?;
-        let mut spec = spec::decode(spec)?;
-        let input = Arc::new(spec::read_schema(input)?);
-        let output = spec::read_schema(output)?.field(0).data_type().clone();
+        let mut spec = request::decode(spec)?;
+        let input = Arc::new(request::read_schema(input)?);
+        let output = request::read_schema(output)?.field(0).data_type().clone();
         spec.labels.extend(options.labels.clone());
         let backend = match (options.mode.as_str(), &options.server) {
             ("service", Some(server)) => {
@@ -76,7 +78,7 @@ impl Stream {
             }
             ("embedded", _) => {
                 localize(&mut spec, &options)?;
-                let (load, score) = spec::options(&spec)?;
+                let (load, score) = request::options(&spec)?;
                 let key = format!("{}\0{}\0{load:?}", spec.uri, options.digest);
                 let model = models().get_or_load(&key, || LoadedModel::load(&spec.uri, &load))?;
                 Backend::Embedded(Box::new(model.scorer(score)?.open(&input)?))

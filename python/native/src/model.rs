@@ -10,12 +10,12 @@ use arrow::{
 use arrow_pyarrow::{FromPyArrow, IntoPyArrow, PyArrowType, ToPyArrow};
 use mlflight::{
     error::{Error, Kind, Result},
-    flight::{
-        proto,
-        spec::{self, ScoreSpec},
-    },
     mlmodel::json,
     models::LoadedModel,
+    request::{
+        self,
+        proto::{self, ScoreSpec},
+    },
     score::{Context, ScoreOptions, ScorerSession, convert, ddl},
 };
 use pyo3::prelude::*;
@@ -46,7 +46,7 @@ struct State {
 
 impl State {
     fn load(spec: &ScoreSpec, directory: &str) -> Result<Self> {
-        let (mut load, options) = spec::options(spec)?;
+        let (mut load, options) = request::options(spec)?;
         load.params = options.params.clone();
         let loaded = LoadedModel::load(directory, &load)?;
         // A result type or params that cannot be are refused here rather than at the first batch.
@@ -83,7 +83,7 @@ impl Model {
 
     #[getter]
     fn engine(&self, py: Python<'_>) -> PyResult<&'static str> {
-        Ok(spec::engine_name(self.state(py)?.loaded.loaded.engine))
+        Ok(self.state(py)?.loaded.loaded.engine.name())
     }
 
     #[getter]
@@ -148,7 +148,7 @@ impl Model {
     fn stream(&self, py: Python<'_>, schema: PyArrowType<Schema>, spec: Option<&[u8]>) -> PyResult<Stream> {
         let mut state = self.state(py)?;
         if let Some(bytes) = spec {
-            (_, state.options) = spec::decode(bytes).and_then(|spec| spec::options(&spec)).or_raise()?;
+            (_, state.options) = request::decode(bytes).and_then(|spec| request::options(&spec)).or_raise()?;
         }
         let session = py.detach(|| state.loaded.scorer(state.options)?.open(&schema.0)).or_raise()?;
         Ok(Stream { pid: std::process::id(), session: Mutex::new(session) })
@@ -233,9 +233,9 @@ pub fn load_model(py: Python<'_>, uri: String, options: Option<Keywords<'_>>) ->
     request.load.python = python;
     request.score.result = match result_type {
         Some(text) => Some(ddl::parse(&text).or_raise()?),
-        None => (!result_schema.is_empty()).then(|| spec::result_type(&result_schema)).transpose().or_raise()?,
+        None => (!result_schema.is_empty()).then(|| request::result_type(&result_schema)).transpose().or_raise()?,
     };
-    Model::new(py, spec::from_request(&request).or_raise()?, None)
+    Model::new(py, request.to_spec().or_raise()?, None)
 }
 
 /// Loads the model of a ScoreSpec, from `directory` where that is given; `python` and `path` are the workers' interpreter and
@@ -249,7 +249,7 @@ pub fn load_spec(
     python: Option<String>,
     path: Option<Vec<String>>,
 ) -> PyResult<Model> {
-    let mut spec = spec::decode(spec).or_raise()?;
+    let mut spec = request::decode(spec).or_raise()?;
     spec.python = Some(proto::PythonRuntime {
         executable: python.unwrap_or_default(),
         path: path.unwrap_or_default(),

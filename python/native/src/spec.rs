@@ -1,18 +1,15 @@
 //! Planning: what the driver learns of a model and sends to the executors.
 
-use std::{collections::HashMap, path::PathBuf, sync::Arc};
+use std::{collections::HashMap, path::PathBuf, str::FromStr, sync::Arc};
 
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use arrow_pyarrow::ToPyArrow;
 use mlflight::{
-    error::Result,
+    error::{Error, Result},
     flavors::{Engine, LoadOptions, PythonRuntime},
-    flight::{
-        client::Endpoint,
-        spec::{self, Request, ScoreSpec},
-    },
     mlmodel::{SchemaSpec, json},
     models::LoadedModel,
+    request::{self, Request, ServiceAddress, proto::ScoreSpec},
     score::{PREDICTION, ScoreOptions, convert, ddl},
     store,
 };
@@ -119,15 +116,15 @@ pub fn make_spec(py: Python<'_>, uri: String, options: Option<Keywords<'_>>) -> 
 /// What makes two specs need two loaded models; params and the result type do not.
 #[pyfunction]
 pub fn load_key(spec: &[u8]) -> PyResult<String> {
-    let spec = spec::decode(spec).or_raise()?;
-    let (load, _) = spec::options(&spec).or_raise()?;
+    let spec = request::decode(spec).or_raise()?;
+    let (load, _) = request::options(&spec).or_raise()?;
     Ok(format!("{}\0{}\0{load:?}", spec.uri, spec.digest))
 }
 
 /// Checks the address of a service; `what` is where it was given.
 #[pyfunction]
 pub fn check_server(uri: &str, what: &str) -> PyResult<()> {
-    Endpoint::parse(uri).map(|_| ()).map_err(|error| error.context(what)).or_raise()
+    ServiceAddress::parse(uri).map(|_| ()).map_err(|error| error.context(what)).or_raise()
 }
 
 /// Keyword arguments.
@@ -157,14 +154,14 @@ pub fn asked(uri: String, mut keywords: Keywords<'_>) -> PyResult<(Request, Pyth
     }
     let request = || {
         let load = LoadOptions {
-            engine: spec::parse_engine(engine.as_deref().unwrap_or_default())?,
-            env_manager: spec::parse_env_manager(env_manager.as_deref().unwrap_or_default())?,
+            engine: named(engine)?,
+            env_manager: named(env_manager)?,
             model_config: model_config.map(|text| json::object("model_config", &text)).transpose()?,
             predict_fn,
             ..LoadOptions::default()
         };
         let score = ScoreOptions {
-            compat: spec::parse_compat(compat.as_deref().unwrap_or_default())?,
+            compat: named(compat)?,
             params: params.map(|text| json::object("params", &text)).transpose()?.unwrap_or_default(),
             time_zone,
             ..ScoreOptions::default()
@@ -174,16 +171,21 @@ pub fn asked(uri: String, mut keywords: Keywords<'_>) -> PyResult<(Request, Pyth
     Ok((request().or_raise()?, python))
 }
 
+/// The value of an option by its name; the default where none is given.
+fn named<T: Default + FromStr<Err = Error>>(name: Option<String>) -> Result<T> {
+    name.map_or_else(|| Ok(T::default()), |name| name.parse())
+}
+
 fn plan(request: &Request, result_schema: Vec<u8>, python: PythonRuntime) -> Result<Spec> {
     let asked = !result_schema.is_empty();
-    let mut spec = ScoreSpec { result_schema, ..spec::from_request(request)? };
-    let here = LoadOptions { python, params: request.score.params.clone(), ..spec::options(&spec)?.0 };
+    let mut spec = ScoreSpec { result_schema, ..request.to_spec()? };
+    let here = LoadOptions { python, params: request.score.params.clone(), ..request::options(&spec)?.0 };
     let loaded = LoadedModel::load(&spec.uri, &here)?;
     if !here.params.is_empty() && loaded.loaded.engine == Engine::Python {
         // Executors share loaded models among streams of all params: they are told which engine these need.
-        spec.engine = spec::engine_name(Engine::Python).into();
+        spec.engine = Engine::Python.name().into();
     }
-    let options = spec::options(&spec)?.1;
+    let options = request::options(&spec)?.1;
     let result = options.result.clone();
     let scorer = loaded.scorer(options)?;
     let signature = &loaded.mlmodel.signature;
@@ -201,7 +203,7 @@ fn plan(request: &Request, result_schema: Vec<u8>, python: PythonRuntime) -> Res
         output: output.map(|kind| Arc::new(Schema::new(vec![Field::new(PREDICTION, kind, true)]))),
         digest: spec.digest.clone(),
         model_dir: loaded.directory.clone(),
-        engine: spec::engine_name(loaded.loaded.engine),
+        engine: loaded.loaded.engine.name(),
         reason: loaded.loaded.reason.clone(),
         spec,
         inputs,

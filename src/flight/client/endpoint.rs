@@ -10,6 +10,7 @@ use crate::{
     config::Secret,
     error::{Error, Kind, Result},
     flight::{CONNECTION_WINDOW, DEFAULT_MESSAGE_BYTES, FRAME, KEEP_ALIVE, STREAM_WINDOW, cause, local::LocalService},
+    request::{ServiceAddress, Transport},
 };
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -17,8 +18,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The address of a service with what it takes to be let in.
 #[derive(Debug, Clone)]
 pub struct Endpoint {
-    uri: String,
-    place: Place,
+    address: ServiceAddress,
     token: Option<Secret>,
     authority: Option<Vec<u8>>,
     message_bytes: usize,
@@ -26,41 +26,11 @@ pub struct Endpoint {
     local: Option<(Arc<LocalService>, u64)>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
-    Unix,
-    Tcp,
-    Tls,
-}
-
 impl Endpoint {
     /// Reads `unix:/path`, `grpc://host:port` or `grpc+tls://host:port`.
     pub fn parse(uri: &str) -> Result<Self> {
-        let wrong = || {
-            Error::new(Kind::InvalidArgument, "ENDPOINT", format!("'{uri}' is no address of a service"))
-                .expected("grpc://host:port, grpc+tls://host:port or unix:/path")
-        };
-        let (place, dial) = if let Some(path) =
-            uri.strip_prefix("grpc+unix://").or_else(|| uri.strip_prefix("unix://")).or_else(|| uri.strip_prefix("unix:"))
-        {
-            (Place::Unix, format!("unix:{path}"))
-        } else if let Some(rest) = uri.strip_prefix("grpc+tls://") {
-            (Place::Tls, format!("https://{rest}"))
-        } else if let Some(rest) = uri.strip_prefix("grpc+tcp://").or_else(|| uri.strip_prefix("grpc://")) {
-            (Place::Tcp, format!("http://{rest}"))
-        } else {
-            return Err(wrong());
-        };
-        if place != Place::Unix {
-            let parsed = url::Url::parse(&dial).map_err(|_| wrong())?;
-            let bare = parsed.path() == "/" && parsed.query().is_none() && parsed.username().is_empty();
-            if !bare || parsed.port_or_known_default().is_none() || parsed.host_str().is_none_or(str::is_empty) {
-                return Err(wrong());
-            }
-        } else if dial.len() <= "unix:".len() {
-            return Err(wrong());
-        }
-        Ok(Self { uri: dial, place, token: None, authority: None, message_bytes: DEFAULT_MESSAGE_BYTES, local: None })
+        let address = ServiceAddress::parse(uri)?;
+        Ok(Self { address, token: None, authority: None, message_bytes: DEFAULT_MESSAGE_BYTES, local: None })
     }
 
     /// The token the service wants.
@@ -86,13 +56,14 @@ impl Endpoint {
         self
     }
 
-    /// The address as users write it.
-    fn shown(&self) -> String {
-        match self.uri.split_once("://") {
-            Some(("https", rest)) => format!("grpc+tls://{rest}"),
-            Some((_, rest)) => format!("grpc://{rest}"),
-            None => self.uri.clone(),
-        }
+    /// The address as tonic dials it.
+    fn dialled(&self) -> String {
+        let scheme = match self.address.transport() {
+            Transport::Unix => "unix:",
+            Transport::Tcp => "http://",
+            Transport::Tls => "https://",
+        };
+        format!("{scheme}{}", self.address.target())
     }
 
     pub(super) fn message_limit(&self) -> usize {
@@ -113,32 +84,33 @@ impl Endpoint {
 
     /// A Unix socket is driven by the thread that waits; TCP needs someone who answers pings in between.
     pub(super) fn driver(&self) -> Result<Driver> {
-        match self.place {
-            Place::Unix => Driver::own(),
-            Place::Tcp | Place::Tls => Driver::shared(),
+        match self.address.transport() {
+            Transport::Unix => Driver::own(),
+            Transport::Tcp | Transport::Tls => Driver::shared(),
         }
     }
 
     pub(super) async fn connect(&self) -> Result<FlightServiceClient<Channel>> {
+        let transport = self.address.transport();
         let failed = |error: tonic::transport::Error| {
-            let message = format!("cannot reach the service at {}: {}", self.shown(), cause(&error));
+            let message = format!("cannot reach the service at {}: {}", self.address, cause(&error));
             let failure = Error::new(Kind::Unavailable, "CONNECT", message).source(error);
-            match (self.place, &self.authority) {
-                (Place::Tls, None) => failure.remedy("name the authority that signed the service's certificate"),
+            match (transport, &self.authority) {
+                (Transport::Tls, None) => failure.remedy("name the authority that signed the service's certificate"),
                 _ => failure,
             }
         };
-        let mut endpoint = tonic::transport::Endpoint::from_shared(self.uri.clone())
+        let mut endpoint = tonic::transport::Endpoint::from_shared(self.dialled())
             .map_err(failed)?
             .connect_timeout(CONNECT_TIMEOUT)
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
             .max_frame_size(FRAME)
             .tcp_nodelay(true);
-        if self.place != Place::Unix {
+        if transport != Transport::Unix {
             endpoint = endpoint.http2_keep_alive_interval(KEEP_ALIVE).keep_alive_timeout(KEEP_ALIVE).keep_alive_while_idle(true);
         }
-        if self.place == Place::Tls {
+        if transport == Transport::Tls {
             let mut tls = ClientTlsConfig::new();
             if let Some(pem) = &self.authority {
                 tls = tls.ca_certificate(Certificate::from_pem(pem));
@@ -154,23 +126,6 @@ impl Endpoint {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn addresses_are_read_and_others_refused() {
-        for (uri, place) in [
-            ("unix:/run/m.sock", Place::Unix),
-            ("unix:///run/m.sock", Place::Unix),
-            ("grpc://localhost:8815", Place::Tcp),
-            ("grpc+tcp://[::1]:8815", Place::Tcp),
-            ("grpc+tls://scores.example:443", Place::Tls),
-        ] {
-            assert_eq!(Endpoint::parse(uri).unwrap().place, place, "{uri}");
-        }
-        for uri in ["", "localhost:8815", "http://localhost:1", "grpc://", "grpc://host:port", "grpc://host:1/path", "unix:"] {
-            let error = Endpoint::parse(uri).unwrap_err();
-            assert_eq!(error.kind(), Kind::InvalidArgument, "{uri}");
-        }
-    }
 
     #[test]
     fn a_token_does_not_show() {

@@ -13,10 +13,10 @@ use super::Endpoint;
 use crate::{
     error::{Error, Kind, Result},
     flight::{
-        proto::{ScoreBatchInfo, ScoreSpec},
         status,
         wire::{Decoder, Encoder},
     },
+    request::proto::{ScoreBatchInfo, ScoreSpec},
     score::Context,
 };
 

@@ -2,10 +2,10 @@
 //!
 //! ```no_run
 //! # fn main() -> mlflight::error::Result<()> {
-//! use mlflight::{flight::{client::{Endpoint, ScoreStream}, spec}, score::CancelFlag};
+//! use mlflight::{flight::client::{Endpoint, ScoreStream}, request::{self, Request}, score::CancelFlag};
 //! # let batch: arrow::array::RecordBatch = unimplemented!();
 //! let endpoint = Endpoint::parse("grpc://127.0.0.1:8815")?;
-//! let spec = spec::from_request(&spec::Request { uri: "iris".into(), ..Default::default() })?;
+//! let spec = Request { uri: "iris".into(), ..Default::default() }.to_spec()?;
 //! let mut stream = ScoreStream::open(&endpoint, &spec, batch.schema(), CancelFlag::default())?;
 //! let predictions = stream.score(&batch)?;
 //! # Ok(())

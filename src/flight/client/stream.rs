@@ -13,7 +13,8 @@ use super::{
 };
 use crate::{
     error::{Error, Kind, Result},
-    flight::{MESSAGE_OVERHEAD, proto::ScoreSpec},
+    flight::MESSAGE_OVERHEAD,
+    request::proto::ScoreSpec,
     score::CancelFlag,
 };
 

@@ -20,12 +20,14 @@ use crate::{
     error::{Error, Kind, Result},
     flavors::Engine,
     flight::{
-        MESSAGE_OVERHEAD,
-        proto::{ScoreBatchInfo, ScoreSpec},
-        spec, status,
+        MESSAGE_OVERHEAD, status,
         wire::{Decoder, Encoder, too_large},
     },
     models::Pool,
+    request::{
+        self,
+        proto::{ScoreBatchInfo, ScoreSpec},
+    },
     score::{CancelFlag, Context, ScorerSession},
 };
 
@@ -85,9 +87,9 @@ pub fn spec_of(descriptor: Option<&FlightDescriptor>) -> Result<ScoreSpec> {
     };
     let descriptor = descriptor.ok_or_else(|| wrong("the first message has no descriptor"))?;
     match DescriptorType::try_from(descriptor.r#type) {
-        Ok(DescriptorType::Cmd) => spec::decode(&descriptor.cmd),
+        Ok(DescriptorType::Cmd) => request::decode(&descriptor.cmd),
         Ok(DescriptorType::Path) => match descriptor.path.as_slice() {
-            [name] => Ok(ScoreSpec { protocol: spec::PROTOCOL, uri: name.clone(), ..ScoreSpec::default() }),
+            [name] => Ok(ScoreSpec { protocol: request::PROTOCOL, uri: name.clone(), ..ScoreSpec::default() }),
             _ => Err(wrong("the descriptor's path must be one name")),
         },
         _ => Err(wrong("the descriptor has neither path nor command")),

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use super::{Shared, exchange::spec_of};
 use crate::{
     error::{Error, Kind, Result},
-    flight::{proto::ModelInfo, spec},
     models::LoadedModel,
+    request::{proto::ModelInfo, schema_bytes},
     score::{Context, PREDICTION, ScoreOptions},
 };
 
@@ -47,11 +47,11 @@ impl Described {
             name: name.clone(),
             uri: model.origin.uri.clone(),
             digest: model.origin.digest.clone(),
-            engine: spec::engine_name(model.loaded.engine).into(),
+            engine: model.loaded.engine.name().into(),
             flavor: model.loaded.flavor.clone(),
             reason: model.loaded.reason.clone(),
-            input_schema: self.input.as_ref().map(spec::schema_bytes).transpose()?.unwrap_or_default(),
-            output_schema: self.output.as_ref().map(spec::schema_bytes).transpose()?.unwrap_or_default(),
+            input_schema: self.input.as_ref().map(schema_bytes).transpose()?.unwrap_or_default(),
+            output_schema: self.output.as_ref().map(schema_bytes).transpose()?.unwrap_or_default(),
             memory: model.loaded.model.memory() as u64,
         };
         // An endpoint without a location is the service that was asked.
@@ -73,7 +73,7 @@ impl Described {
             "name": name,
             "uri": model.origin.uri,
             "digest": model.origin.digest,
-            "engine": spec::engine_name(model.loaded.engine),
+            "engine": model.loaded.engine.name(),
             "flavor": model.loaded.flavor,
             "reason": model.loaded.reason,
             "input": self.input.as_ref().map(columns),

@@ -10,8 +10,11 @@ use tonic::transport::server::{Router, TcpIncoming};
 use super::{Service, door::Door};
 use crate::{
     error::{Error, Kind, Result},
-    flight::{CONNECTION_WINDOW, FRAME, KEEP_ALIVE, STREAM_WINDOW, cause, proto},
+    flight::{CONNECTION_WINDOW, FRAME, KEEP_ALIVE, STREAM_WINDOW, cause},
 };
+
+/// Descriptors of our messages and of Arrow Flight, for gRPC reflection; made by `tests/flight_proto.rs`.
+const DESCRIPTORS: &[u8] = include_bytes!("../descriptors.bin");
 
 /// Where a service listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -143,7 +146,7 @@ pub async fn serve(service: Service, listener: Listener) -> Result<()> {
         None => builder,
     };
     let reflection = tonic_reflection::server::Builder::configure()
-        .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
+        .register_encoded_file_descriptor_set(DESCRIPTORS)
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         .build_v1()
         .map_err(|error| Error::new(Kind::Internal, "REFLECTION", format!("broken descriptors: {error}")).source(error))?;

@@ -12,9 +12,9 @@ use super::{Shared, Trust, environment};
 use crate::{
     error::{Error, Kind, Result},
     flavors::{Engine, EnvManager, LoadOptions},
-    flight::{proto::ScoreSpec, spec},
     mlmodel::MlModel,
     models::{LoadedModel, Origin},
+    request::{self, proto::ScoreSpec},
     score::ScoreOptions,
     store,
 };
@@ -34,7 +34,7 @@ impl Shared {
 
     /// The model a spec names and how to score with it, under the rules of [`Trust`]. Blocks while a model is loaded.
     pub fn resolve(&self, asked: &ScoreSpec) -> Result<(Arc<LoadedModel>, ScoreOptions)> {
-        let (mut load, score) = spec::options(asked)?;
+        let (mut load, score) = request::options(asked)?;
         let Self { options, .. } = self;
         load.forbid_code |= options.load.forbid_code;
         load.python.workers = options.load.python.workers;

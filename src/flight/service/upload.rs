@@ -20,8 +20,9 @@ use tonic::Status;
 use super::{Shared, exchange::lost};
 use crate::{
     error::{Error, Kind, Result},
-    flight::{proto::UploadSpec, wire::Decoder},
+    flight::wire::Decoder,
     models::{LoadedModel, Origin},
+    request::proto::UploadSpec,
     score::Context,
     store,
 };

@@ -12,7 +12,8 @@ use arrow::ipc::{
 use flatbuffers::FlatBufferBuilder;
 use lz4_flex::frame::FrameDecoder;
 
-use super::decode::{malformed, record_of};
+use super::decode::record_of;
+use crate::request::malformed;
 use crate::{
     error::{Error, Kind, Result},
     score::Context,

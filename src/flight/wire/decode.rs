@@ -11,14 +11,14 @@ use arrow::{
     array::{Array, ArrayRef, RecordBatch},
     buffer::Buffer,
     datatypes::{DataType, Field, SchemaRef},
-    ipc::{self, Message, MessageHeader, reader, root_as_message_with_opts},
+    ipc::{self, Message, MessageHeader, reader},
 };
 use arrow_flight::FlightData;
-use flatbuffers::VerifierOptions;
 
 use super::{compressed, expanded};
 use crate::{
     error::{Error, Kind, Result},
+    request::{malformed, message as ipc_message, read_schema},
     score::Context,
 };
 
@@ -39,11 +39,11 @@ pub struct Decoder {
 impl Decoder {
     /// A decoder for the stream that this schema message opens; its dictionaries may hold `dictionary_limit` bytes together.
     pub fn new(message: &FlightData, dictionary_limit: usize) -> Result<Self> {
-        let header = parse(&message.data_header)?;
+        let header = ipc_message(&message.data_header)?;
         if header.header_type() != MessageHeader::Schema {
             return Err(malformed("the stream does not begin with a schema").found(format!("{:?}", header.header_type())));
         }
-        let schema = crate::flight::spec::read_schema(&message.data_header)?;
+        let schema = read_schema(&message.data_header)?;
         for field in schema.fields() {
             check_type(field)?;
         }
@@ -61,7 +61,7 @@ impl Decoder {
     /// Bytes that the columns of a message may take beside the message, as it says itself: what compressed buffers decode to, and
     /// eight bytes for each value of a type that takes fewer. Nothing is decoded for it.
     pub fn claim(&self, message: &FlightData) -> Result<usize> {
-        let (header, body) = (parse(&message.data_header)?, &message.data_body);
+        let (header, body) = (ipc_message(&message.data_header)?, &message.data_body);
         let record = record_of(&header)?;
         check_record(&record, body.len())?;
         let rows = usize::try_from(record.length()).unwrap_or_default();
@@ -92,7 +92,7 @@ impl Decoder {
     /// The batch a message holds; `None` for a dictionary, which later batches refer to. Takes no more memory than
     /// [`Decoder::claim`] said.
     pub fn message(&mut self, message: FlightData, context: &Context) -> Result<Option<RecordBatch>> {
-        let header = parse(&message.data_header)?;
+        let header = ipc_message(&message.data_header)?;
         let record = record_of(&header)?;
         check_record(&record, message.data_body.len())?;
         if record.compression().is_none() {
@@ -100,7 +100,7 @@ impl Decoder {
         }
         let (plain, body) = compressed::decoded(&header, &message.data_body, context)?;
         drop(message.data_body);
-        self.plain(&parse(&plain)?, &Buffer::from_vec(body))
+        self.plain(&ipc_message(&plain)?, &Buffer::from_vec(body))
     }
 
     fn plain(&mut self, header: &Message<'_>, body: &Buffer) -> Result<Option<RecordBatch>> {
@@ -159,17 +159,6 @@ pub(super) fn record_of<'a>(header: &Message<'a>) -> Result<ipc::RecordBatch<'a>
         }
         other => Err(malformed("not a record batch").found(format!("{other:?}"))),
     }
-}
-
-pub(super) fn malformed(what: impl std::fmt::Display) -> Error {
-    Error::new(Kind::InvalidArgument, "MALFORMED_ARROW", format!("malformed Arrow data: {what}"))
-}
-
-/// Reads a message's header. What it seems to hold is bounded by what it is: its parts may refer to the same bytes, and a name that
-/// stands once for a million fields would become a million names.
-pub(in crate::flight) fn parse(header: &[u8]) -> Result<Message<'_>> {
-    let honest = VerifierOptions { max_apparent_size: 8 * header.len() + 4096, ..VerifierOptions::default() };
-    root_as_message_with_opts(&honest, header).map_err(malformed)
 }
 
 /// arrow-ipc answers some broken messages with a panic.

@@ -22,7 +22,7 @@ mod dice;
 
 use self::dice::Dice;
 use super::{Decoder, Encoder, decode::record_of};
-use crate::{error::Kind, flight::spec::read_schema, score::Context};
+use crate::{error::Kind, request::read_schema, score::Context};
 
 fn batch(columns: Vec<(&str, ArrayRef)>) -> RecordBatch {
     RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, column)| (name, column, true))).unwrap()
@@ -410,15 +410,15 @@ fn mutated_schemas_and_specs_are_read_or_refused() {
             let _ = Decoder::new(&FlightData { data_header, ..Default::default() }, 1 << 20);
         }
     }
-    let request = crate::flight::spec::Request { uri: "models:/a/1".into(), ..Default::default() };
-    let mut spec = crate::flight::spec::from_request(&request).unwrap();
-    spec.result_schema = crate::flight::spec::schema_bytes(&Schema::new(vec![Field::new("p", DataType::Float64, true)])).unwrap();
+    let request = crate::request::Request { uri: "models:/a/1".into(), ..Default::default() };
+    let mut spec = request.to_spec().unwrap();
+    spec.result_schema = crate::request::schema_bytes(&Schema::new(vec![Field::new("p", DataType::Float64, true)])).unwrap();
     spec.params = r#"{"a": [1, {"b": null}]}"#.into();
     spec.extra_env = [("A".to_owned(), "b".to_owned())].into();
     let bytes = Bytes::from(prost::Message::encode_to_vec(&spec));
     for _ in 0..3_000 {
-        if let Ok(spec) = crate::flight::spec::decode(&dice.mutate(&bytes)) {
-            let _ = crate::flight::spec::options(&spec);
+        if let Ok(spec) = crate::request::decode(&dice.mutate(&bytes)) {
+            let _ = crate::request::options(&spec);
         }
     }
 }

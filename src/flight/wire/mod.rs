@@ -7,7 +7,6 @@ mod expanded;
 mod gather;
 
 pub use decode::Decoder;
-pub(super) use decode::parse;
 pub use encode::Encoder;
 pub use gather::Gather;
 pub(super) use gather::too_large;

@@ -1,6 +1,10 @@
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field};
 use serde_json::json;
 
 use super::*;
+use crate::flavors::Engine;
 
 fn map(value: Value) -> Map<String, Value> {
     value.as_object().unwrap().clone()
@@ -34,7 +38,7 @@ fn options_survive_the_wire() {
         input_names: vec!["x".into(), "y".into()],
         ..Request::default()
     };
-    let spec = decode(&from_request(&request).unwrap().encode_to_vec()).unwrap();
+    let spec = decode(&request.to_spec().unwrap().encode_to_vec()).unwrap();
     assert_eq!((spec.uri.as_str(), spec.digest.as_str()), ("models:/churn/3", "ab"));
     assert_eq!(spec.input_names, ["x", "y"]);
     let (load, score) = options(&spec).unwrap();
@@ -44,7 +48,7 @@ fn options_survive_the_wire() {
 
 #[test]
 fn the_defaults_survive_too() {
-    let spec = from_request(&Request::default()).unwrap();
+    let spec = Request::default().to_spec().unwrap();
     let (load, score) = options(&decode(&spec.encode_to_vec()).unwrap()).unwrap();
     assert_eq!(load, LoadOptions::default());
     assert_eq!(format!("{score:?}"), format!("{:?}", ScoreOptions::default()));
@@ -87,28 +91,4 @@ fn wrong_values_are_named() {
     refuse(ScoreSpec { model_config: "{".into(), ..Default::default() }, "model_config is not a JSON object");
     refuse(ScoreSpec { result_schema: vec![1, 2, 3], ..Default::default() }, "result_schema");
     assert_eq!(decode(&[0xff; 3]).unwrap_err().code(), "BAD_SPEC");
-}
-
-#[test]
-fn a_schema_is_read_with_and_without_its_length() {
-    let schema = Schema::new(vec![Field::new("a", DataType::Int64, false)]);
-    let plain = schema_bytes(&schema).unwrap();
-    assert_eq!(read_schema(&plain).unwrap(), schema);
-    let mut framed = vec![0xff; 4];
-    framed.extend_from_slice(&u32::try_from(plain.len()).unwrap().to_le_bytes());
-    framed.extend_from_slice(&plain);
-    assert_eq!(read_schema(&framed).unwrap(), schema);
-}
-
-#[test]
-fn a_schema_without_its_parts_is_refused() {
-    // Found by fuzzing: a message whose schema has no list of fields.
-    let bytes = [
-        0x08, 0x00, 0x00, 0x00, 0x8b, 0x08, 0x00, 0x00, 0xf0, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f, 0x01, 0x01, 0x10, 0xff, 0x9b,
-        0x80, 0x00, 0x00, 0x12, 0x12, 0x00, 0x00, 0x00, 0x00, 0x00, 0x08, 0x00, 0x1c, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
-        0x30, 0x00, 0x42,
-    ];
-    let error = read_schema(&bytes).unwrap_err();
-    assert_eq!((error.kind(), error.code()), (Kind::InvalidArgument, "BAD_SCHEMA"));
-    assert!(error.message().contains("missing"), "{error}");
 }

@@ -2,6 +2,3 @@
 #![allow(clippy::all, missing_docs, unused_qualifications)]
 
 include!("mlflight.v1.rs");
-
-/// Descriptors of our messages and of Arrow Flight, for gRPC reflection.
-pub(crate) const DESCRIPTORS: &[u8] = include_bytes!("descriptors.bin");
