@@ -181,7 +181,7 @@ fn plan(request: &Request, result_schema: Vec<u8>, python: PythonRuntime) -> Res
     let mut spec = ScoreSpec { result_schema, ..request.to_spec()? };
     let here = LoadOptions { python, params: request.score.params.clone(), ..request::options(&spec)?.0 };
     let loaded = LoadedModel::load(&spec.uri, &here)?;
-    if !here.params.is_empty() && loaded.loaded.engine == Engine::Python {
+    if !here.params.is_empty() && loaded.engine == Engine::Python {
         // Executors share loaded models among streams of all params: they are told which engine these need.
         spec.engine = Engine::Python.name().into();
     }
@@ -191,7 +191,7 @@ fn plan(request: &Request, result_schema: Vec<u8>, python: PythonRuntime) -> Res
     let signature = &loaded.mlmodel.signature;
     let output = match result {
         Some(asked) => Some(asked),
-        None => convert::planned(signature, loaded.loaded.model.output().as_ref())?,
+        None => convert::planned(signature, loaded.model.output().as_ref())?,
     };
     let input = scorer.input();
     let inputs = inputs(&loaded, input.as_ref());
@@ -203,8 +203,8 @@ fn plan(request: &Request, result_schema: Vec<u8>, python: PythonRuntime) -> Res
         output: output.map(|kind| Arc::new(Schema::new(vec![Field::new(PREDICTION, kind, true)]))),
         digest: spec.digest.clone(),
         model_dir: loaded.directory.clone(),
-        engine: loaded.loaded.engine.name(),
-        reason: loaded.loaded.reason.clone(),
+        engine: loaded.engine.name(),
+        reason: loaded.reason.clone(),
         spec,
         inputs,
         input,
