@@ -18,6 +18,12 @@ impl Secret {
     pub fn expose(&self) -> &str {
         &self.0
     }
+
+    /// Whether these bytes are the text, compared in a time that does not depend on where they differ.
+    pub fn matches(&self, shown: &[u8]) -> bool {
+        let text = self.0.as_bytes();
+        text.len() == shown.len() && text.iter().zip(shown).fold(0, |differs, (a, b)| differs | (a ^ b)) == 0
+    }
 }
 
 impl fmt::Debug for Secret {
@@ -179,5 +185,11 @@ mod tests {
     #[test]
     fn a_secret_does_not_show() {
         assert_eq!(format!("{:?}", Secret::new("hunter2")), "Secret(***)");
+    }
+
+    #[test]
+    fn a_secret_is_compared_whole() {
+        let secret = Secret::new("abc");
+        assert!(secret.matches(b"abc") && ![&b"abd"[..], b"ab", b"abcd", b""].iter().any(|shown| secret.matches(shown)));
     }
 }

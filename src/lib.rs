@@ -9,6 +9,8 @@ pub mod error;
 pub mod flavors;
 pub mod mlmodel;
 pub mod models;
+#[cfg(feature = "ops")]
+pub mod ops;
 #[cfg(feature = "request")]
 pub mod request;
 pub mod score;

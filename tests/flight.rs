@@ -20,10 +20,11 @@ use mlflight::{
     flavors::Engine,
     flight::{
         client::{Endpoint, ScoreStream},
-        service::{Address, Listener, Service, ServiceOptions, Trust, serve},
+        service::{Service, ServiceOptions, serve},
     },
     mlmodel::MlModel,
-    models::{LoadedModel, Models, Origin},
+    models::{LoadedModel, Models, Origin, RightsOptions},
+    ops::{Address, Host, HostOptions, Listener},
     request::{Request, proto::ScoreSpec},
     score::{CancelFlag, Context, Model, Session, SessionOptions},
 };
@@ -104,14 +105,18 @@ impl Session for SummingSession {
 }
 
 pub struct Running {
-    pub service: Service,
+    pub host: Arc<Host>,
     pub address: Address,
     pub gate: Arc<Gate>,
     thread: Option<std::thread::JoinHandle<Result<()>>>,
 }
 
 impl Running {
-    pub fn start(options: ServiceOptions, address: &str) -> Self {
+    pub fn start(options: HostOptions, address: &str) -> Self {
+        Self::with(options, ServiceOptions::default(), address)
+    }
+
+    pub fn with(host: HostOptions, options: ServiceOptions, address: &str) -> Self {
         let gate = Arc::new(Gate::default());
         let models = Arc::new(Models::default());
         let loaded = LoadedModel {
@@ -124,19 +129,20 @@ impl Running {
             origin: Origin { uri: "models:/sum/1".into(), digest: "ab".repeat(32) },
         };
         models.insert("sum", Arc::new(loaded));
-        let has_token = options.token.is_some();
-        let service = Service::new(models, options);
+        let has_token = host.token.is_some();
+        let host = Arc::new(Host::new(models, host));
+        let service = Service::new(host.clone(), options);
         let (sender, receiver) = std::sync::mpsc::channel();
-        let (serving, address): (_, Address) = (service.clone(), address.parse().unwrap());
+        let address: Address = address.parse().unwrap();
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Runtime::new().unwrap();
             runtime.block_on(async {
                 let listener = Listener::bind(&address, has_token).await?;
                 sender.send(listener.address().clone()).unwrap();
-                serve(serving, listener).await
+                serve(service, listener).await
             })
         });
-        Self { service, address: receiver.recv().unwrap(), gate, thread: Some(thread) }
+        Self { host, address: receiver.recv().unwrap(), gate, thread: Some(thread) }
     }
 
     fn tcp() -> Self {
@@ -155,7 +161,7 @@ impl Running {
     pub fn wait_until_idle(&self) {
         let patience = Instant::now() + Duration::from_secs(10);
         loop {
-            let usage = self.service.usage();
+            let usage = self.host.usage();
             if usage.streams == 0 && usage.bytes == 0 {
                 return;
             }
@@ -168,7 +174,7 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         self.gate.open();
-        self.service.drain();
+        self.host.lifecycle().drain();
         let ended = self.thread.take().unwrap().join();
         if !std::thread::panicking() {
             ended.unwrap().unwrap();
@@ -200,7 +206,7 @@ pub fn assert_sums(answer: &RecordBatch, first: usize, rows: usize) {
 #[test]
 fn batches_of_every_size_are_answered_in_order() {
     for address in ["127.0.0.1:0".to_owned(), format!("unix:{}", tempfile::tempdir().unwrap().keep().join("s").display())] {
-        let running = Running::start(ServiceOptions::default(), &address);
+        let running = Running::start(HostOptions::default(), &address);
         let mut stream = running.open(batch(0, 1).schema()).unwrap();
         let mut first = 0;
         for rows in [1, 0, 3, 10_000, 0, 1, 65_536, 7] {
@@ -214,19 +220,23 @@ fn batches_of_every_size_are_answered_in_order() {
 
 #[test]
 fn a_batch_beyond_the_message_cap_is_sliced_and_joined() {
-    let options = ServiceOptions { max_message_bytes: 64 << 10, ..Default::default() };
-    let running = Running::start(options, "127.0.0.1:0");
+    let options = ServiceOptions { max_message_bytes: 64 << 10, ..ServiceOptions::default() };
+    let running = Running::with(HostOptions::default(), options, "127.0.0.1:0");
     let endpoint = running.endpoint().max_message_bytes(64 << 10);
     let mut stream = ScoreStream::open(&endpoint, &named("sum"), batch(0, 1).schema(), CancelFlag::default()).unwrap();
     assert_sums(&stream.score(&batch(5, 50_000)).unwrap(), 5, 50_000);
     assert_sums(&stream.score(&batch(0, 2)).unwrap(), 0, 2);
     // The service itself never held more than the slice it scored and the one behind it, beside an answer.
-    assert!(running.service.usage().peak_bytes <= 3 * (64 << 10), "{:?}", running.service.usage());
+    assert!(running.host.usage().peak_bytes <= 3 * (64 << 10), "{:?}", running.host.usage());
 }
 
 #[test]
 fn a_message_beyond_the_services_cap_is_refused() {
-    let running = Running::start(ServiceOptions { max_message_bytes: 64 << 10, ..Default::default() }, "127.0.0.1:0");
+    let running = Running::with(
+        HostOptions::default(),
+        ServiceOptions { max_message_bytes: 64 << 10, ..ServiceOptions::default() },
+        "127.0.0.1:0",
+    );
     let mut stream = running.open(batch(0, 1).schema()).unwrap();
     assert_eq!(stream.score(&batch(0, 50_000)).unwrap_err().code(), "MESSAGE_SIZE");
     running.wait_until_idle();
@@ -271,9 +281,9 @@ fn cancel_ends_a_waiting_call_and_frees_what_it_held() {
     let cancel = CancelFlag::default();
     let mut stream = ScoreStream::open(&running.endpoint(), &named("sum"), single(0.0).schema(), cancel.clone()).unwrap();
     let killer = std::thread::spawn({
-        let service = running.service.clone();
+        let host = running.host.clone();
         move || {
-            while service.usage().bytes == 0 {
+            while host.usage().bytes == 0 {
                 std::thread::yield_now();
             }
             cancel.cancel();
@@ -288,8 +298,7 @@ fn cancel_ends_a_waiting_call_and_frees_what_it_held() {
 
 #[test]
 fn a_batch_past_its_deadline_fails() {
-    let running =
-        Running::start(ServiceOptions { batch_timeout: Duration::from_millis(500), ..Default::default() }, "127.0.0.1:0");
+    let running = Running::start(HostOptions { batch_timeout: Duration::from_millis(500), ..Default::default() }, "127.0.0.1:0");
     for quick in [0, 10_000] {
         let mut stream = running.open(single(0.0).schema()).unwrap();
         assert_sums(&stream.score(&batch(0, quick)).unwrap(), 0, quick);
@@ -306,7 +315,7 @@ fn batches_that_turn_out_slow_hold_up_nobody_and_end_with_their_clients() {
     // More than the runtime has threads: if they held on to them nobody else would be answered.
     let slow = std::thread::available_parallelism().unwrap().get() + 1;
     let batch_timeout = Duration::from_secs(60);
-    let running = Running::start(ServiceOptions { threads: slow + 1, batch_timeout, ..Default::default() }, "127.0.0.1:0");
+    let running = Running::start(HostOptions { threads: slow + 1, batch_timeout, ..Default::default() }, "127.0.0.1:0");
     let cancel = CancelFlag::default();
     std::thread::scope(|scope| {
         let wait = || {
@@ -334,7 +343,7 @@ fn batches_that_turn_out_slow_hold_up_nobody_and_end_with_their_clients() {
 
 #[test]
 fn a_batch_that_finds_no_memory_is_refused() {
-    let options = ServiceOptions { memory_limit: 1 << 20, memory_timeout: Duration::from_millis(50), ..Default::default() };
+    let options = HostOptions { memory_limit: 1 << 20, memory_timeout: Duration::from_millis(50), ..Default::default() };
     let running = Running::start(options, "127.0.0.1:0");
     let mut stream = running.open(batch(0, 1).schema()).unwrap();
     let error = stream.score(&batch(0, 100_000)).unwrap_err();
@@ -349,10 +358,10 @@ fn draining_finishes_what_runs_and_takes_nothing_new() {
     let late = running.endpoint();
     std::thread::scope(|scope| {
         let scoring = scope.spawn(|| stream.score(&single(WAIT)));
-        while running.service.usage().bytes == 0 {
+        while running.host.usage().bytes == 0 {
             std::thread::yield_now();
         }
-        running.service.drain();
+        running.host.lifecycle().drain();
         let refused = ScoreStream::open(&late, &named("sum"), single(0.0).schema(), CancelFlag::default());
         assert_eq!(refused.err().unwrap().kind(), Kind::Unavailable);
         running.gate.open();
@@ -391,7 +400,7 @@ fn wrong_requests_are_refused_by_kind() {
 #[test]
 fn a_service_with_a_token_wants_it() {
     let token = Secret::new("0123456789abcdef");
-    let running = Running::start(ServiceOptions { token: Some(token), ..Default::default() }, "127.0.0.1:0");
+    let running = Running::start(HostOptions { token: Some(token), ..Default::default() }, "127.0.0.1:0");
     let open = |endpoint: Endpoint| ScoreStream::open(&endpoint, &named("sum"), single(0.0).schema(), CancelFlag::default());
     assert_eq!(open(running.endpoint()).err().unwrap().kind(), Kind::Unauthenticated);
     assert_eq!(open(running.endpoint().token("0123456789abcdeF")).err().unwrap().kind(), Kind::Unauthenticated);
@@ -434,8 +443,8 @@ fn prefixes_do_not_let_links_lead_out() {
     let (allowed, secret) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     std::os::unix::fs::symlink(secret.path(), allowed.path().join("link")).unwrap();
     std::fs::write(secret.path().join("MLmodel"), "flavors: {}").unwrap();
-    let trust = Trust { load_prefixes: vec![allowed.path().to_str().unwrap().into()], ..Trust::default() };
-    let running = Running::start(ServiceOptions { trust, ..Default::default() }, "127.0.0.1:0");
+    let rights = RightsOptions { load_prefixes: vec![allowed.path().to_str().unwrap().into()], ..RightsOptions::default() };
+    let running = Running::start(HostOptions { rights, ..Default::default() }, "127.0.0.1:0");
     let spec = named(allowed.path().join("link").to_str().unwrap());
     let error = ScoreStream::open(&running.endpoint(), &spec, single(0.0).schema(), CancelFlag::default()).err().unwrap();
     assert_eq!(error.kind(), Kind::PermissionDenied, "{error:?}");

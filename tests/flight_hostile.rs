@@ -9,11 +9,7 @@ use arrow_flight::{
 };
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
-use mlflight::{
-    config::Secret,
-    flight::service::{ServiceOptions, Trust},
-    request::proto::UploadSpec,
-};
+use mlflight::{config::Secret, models::RightsOptions, ops::HostOptions, request::proto::UploadSpec};
 use prost::Message;
 use std::sync::Arc;
 use tonic::{Request, transport::Channel};
@@ -80,9 +76,10 @@ async fn exchange(client: &mut FlightServiceClient<Channel>, messages: Vec<Fligh
 #[test]
 fn no_call_ends_the_service() {
     let kept = tempfile::tempdir().unwrap();
-    let trust = Trust { upload: Some(kept.path().into()), load_prefixes: vec!["/models".into()], ..Trust::default() };
+    let rights =
+        RightsOptions { upload: Some(kept.path().into()), load_prefixes: vec!["/models".into()], ..RightsOptions::default() };
     let token = Some(Secret::new(TOKEN));
-    let running = Running::start(ServiceOptions { token, trust, memory_limit: 8 << 20, ..Default::default() }, "127.0.0.1:0");
+    let running = Running::start(HostOptions { token, rights, memory_limit: 8 << 20, ..Default::default() }, "127.0.0.1:0");
     let spec = named("sum").encode_to_vec();
     tokio::runtime::Runtime::new().unwrap().block_on(async {
         let address = running.address.to_string().replace("grpc://", "http://");
@@ -117,7 +114,7 @@ fn no_call_ends_the_service() {
     });
     assert_eq!(std::fs::read_dir(kept.path()).unwrap().count(), 0, "what was refused leaves nothing");
     running.wait_until_idle();
-    let peak = running.service.usage().peak_bytes;
+    let peak = running.host.usage().peak_bytes;
     assert!(peak <= 9 << 20, "{peak}");
     let endpoint = mlflight::flight::client::Endpoint::parse(&running.address.to_string()).unwrap().token(TOKEN);
     let mut stream =

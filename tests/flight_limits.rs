@@ -10,8 +10,9 @@ use mlflight::{
     error::Kind,
     flight::{
         client::{Endpoint, ScoreStream},
-        service::{ServiceOptions, TlsIdentity},
+        service::ServiceOptions,
     },
+    ops::{HostOptions, TlsIdentity},
     score::CancelFlag,
 };
 
@@ -43,7 +44,7 @@ async fn connect(running: &Running) -> FlightServiceClient<tonic::transport::Cha
 fn all_streams_together_hold_the_limit_and_a_message_each() {
     const STREAMS: usize = 4;
     let limit = 3 * MESSAGE / 2;
-    let options = ServiceOptions { memory_limit: limit, memory_timeout: Duration::from_secs(120), ..Default::default() };
+    let options = HostOptions { memory_limit: limit, memory_timeout: Duration::from_secs(120), ..Default::default() };
     let running = Running::start(options, "127.0.0.1:0");
     tokio::runtime::Runtime::new().unwrap().block_on(async {
         let stream = |_| async {
@@ -55,7 +56,7 @@ fn all_streams_together_hold_the_limit_and_a_message_each() {
         let answered = futures::future::join_all((0..STREAMS).map(stream)).await;
         assert_eq!(answered, [1 + 12; STREAMS], "the schema, and an answer a batch");
     });
-    let peak = running.service.usage().peak_bytes;
+    let peak = running.host.usage().peak_bytes;
     // Two batches do not fit at once: that more was held shows that streams did read ahead of their turn.
     assert!(peak > limit, "{peak}");
     assert!(peak <= limit + STREAMS * (MESSAGE + 1024), "{peak}");
@@ -65,7 +66,7 @@ fn all_streams_together_hold_the_limit_and_a_message_each() {
 #[test]
 fn a_client_that_does_not_read_fills_three_messages_and_no_more() {
     let options = ServiceOptions { stall_timeout: Duration::from_millis(200), ..Default::default() };
-    let running = Running::start(options, "127.0.0.1:0");
+    let running = Running::with(HostOptions::default(), options, "127.0.0.1:0");
     tokio::runtime::Runtime::new().unwrap().block_on(async {
         // A window of 64 KiB is less than one answer.
         let address = running.address.to_string().replace("grpc://", "http://");
@@ -78,7 +79,7 @@ fn a_client_that_does_not_read_fills_three_messages_and_no_more() {
         let answers = client.do_exchange(sent).await.unwrap().into_inner();
         gave_up.await.unwrap();
         // Nothing was read yet, and the client is still there.
-        while running.service.usage().bytes > 0 {
+        while running.host.usage().bytes > 0 {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
         // It is told so when it reads at last.
@@ -87,14 +88,14 @@ fn a_client_that_does_not_read_fills_three_messages_and_no_more() {
         assert!(error.to_string().contains("read answers while writing"), "{error}");
     });
     // One answer waits for the reader, one behind it, and one batch was read ahead.
-    let peak = running.service.usage().peak_bytes;
+    let peak = running.host.usage().peak_bytes;
     assert!(peak <= 3 * (MESSAGE + 1024), "{peak}");
     running.wait_until_idle();
 }
 
 #[test]
 fn a_client_that_vanishes_leaves_nothing_held() {
-    let running = Running::start(ServiceOptions::default(), "127.0.0.1:0");
+    let running = Running::start(HostOptions::default(), "127.0.0.1:0");
     tokio::runtime::Runtime::new().unwrap().block_on(async {
         let mut client = connect(&running).await;
         let waiting = batch(0, ROWS).slice(0, 1);
@@ -102,15 +103,15 @@ fn a_client_that_vanishes_leaves_nothing_held() {
         let endless = RecordBatch::try_new(waiting.schema(), vec![column(), column()]).unwrap();
         // The first batch is never scored to its end; those behind it wait.
         let answers = client.do_exchange(messages(std::iter::repeat_n(endless, 20))).await.unwrap();
-        while running.service.usage().bytes < 2 * MESSAGE {
+        while running.host.usage().bytes < 2 * MESSAGE {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
-        assert_eq!(running.service.usage().streams, 1);
+        assert_eq!(running.host.usage().streams, 1);
         drop((answers, client));
     });
     // The gate was never opened: the job ended because its client had gone.
     running.wait_until_idle();
-    let peak = running.service.usage().peak_bytes;
+    let peak = running.host.usage().peak_bytes;
     assert!(peak <= 2 * (MESSAGE + 1024), "one in scoring, one read ahead: {peak}");
 }
 
@@ -122,7 +123,7 @@ fn pem(name: &str) -> String {
 fn a_client_that_trusts_the_authority_scores_over_tls() {
     let identity = TlsIdentity::new(pem("server.pem"), Secret::new(pem("server.key"))).unwrap();
     let token = Some(Secret::new("0123456789abcdef"));
-    let running = Running::start(ServiceOptions { tls: Some(identity), token, ..Default::default() }, "127.0.0.1:0");
+    let running = Running::start(HostOptions { tls: Some(identity), token, ..Default::default() }, "127.0.0.1:0");
     let address = running.address.to_string().replace("grpc://", "grpc+tls://");
     let open = |endpoint: Endpoint| {
         ScoreStream::open(&endpoint.token("0123456789abcdef"), &named("sum"), single(0.0).schema(), CancelFlag::default())

@@ -6,8 +6,9 @@ use std::sync::{Arc, LazyLock};
 use arrow_flight::{Action, FlightDescriptor, Ticket, flight_service_server::FlightService};
 use libfuzzer_sys::fuzz_target;
 use mlflight::{
-    flight::service::{Service, ServiceOptions, Trust, fuzz_upload},
-    models::Models,
+    flight::service::{Service, ServiceOptions, fuzz_upload},
+    models::{Models, RightsOptions},
+    ops::{Host, HostOptions},
 };
 use mlflight_fuzz::flight_data;
 use tokio::runtime::Runtime;
@@ -16,8 +17,10 @@ use tonic::Request;
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a runtime"));
 static KEPT: LazyLock<tempfile::TempDir> = LazyLock::new(|| tempfile::tempdir().expect("a directory"));
 static SERVICE: LazyLock<Service> = LazyLock::new(|| {
-    let trust = Trust { upload: Some(KEPT.path().into()), load_prefixes: vec![KEPT.path().display().to_string()], ..Trust::default() };
-    Service::new(Arc::new(Models::default()), ServiceOptions { trust, ..ServiceOptions::default() })
+    let (upload, load_prefixes) = (Some(KEPT.path().into()), vec![KEPT.path().display().to_string()]);
+    let rights = RightsOptions { upload, load_prefixes, ..RightsOptions::default() };
+    let host = Host::new(Arc::new(Models::default()), HostOptions { rights, ..HostOptions::default() });
+    Service::new(Arc::new(host), ServiceOptions::default())
 });
 const ACTIONS: [&str; 5] = ["describe", "load", "unload", "drain", "other"];
 

@@ -1,9 +1,7 @@
 //! `mlflight serve`: models over Arrow Flight.
 
 use std::{
-    io::{BufRead, Read},
     path::{Path, PathBuf},
-    sync::Arc,
     time::Duration,
 };
 
@@ -12,11 +10,9 @@ use crate::{
     config::Secret,
     error::{Error, Kind, Result},
     flavors::{Engine, EnvManager, LoadOptions, PythonRuntime},
-    flight::{
-        local::READY,
-        service::{Address, Listener, Service, ServiceOptions, TlsIdentity, Trust, serve},
-    },
-    models::{Models, ModelsOptions},
+    flight::service::{Service, ServiceOptions, serve},
+    models::{ModelsOptions, RightsOptions},
+    ops::{self, Address, HostOptions, NamedModel, ServerOptions, TlsIdentity, token_from_file, token_from_stdin},
 };
 
 /// Serve models over Arrow Flight.
@@ -89,6 +85,13 @@ pub struct Args {
 
 /// Serves until told to end.
 pub fn run(args: Args) -> Result<()> {
+    let service = ServiceOptions { max_message_bytes: args.max_message_bytes, stall_timeout: args.stall_timeout };
+    let options = options(args)?;
+    super::limits::require(options.threads())?;
+    ops::run(&options, |host, listener| serve(Service::new(host, service), listener))
+}
+
+fn options(args: Args) -> Result<ServerOptions> {
     let address: Address = args.flight.parse()?;
     if args.local && !matches!(address, Address::Unix(_)) {
         return Err(Error::new(Kind::InvalidArgument, "LOCAL_ADDRESS", "--local listens on a Unix socket alone").found(address));
@@ -96,48 +99,9 @@ pub fn run(args: Args) -> Result<()> {
     if args.tls_cert.is_some() && matches!(address, Address::Unix(_)) {
         return Err(Error::new(Kind::InvalidArgument, "TLS_ADDRESS", "--tls-cert goes with host:port").found(address));
     }
-    let models = Arc::new(Models::new(ModelsOptions { memory_limit: args.model_memory_limit, ..ModelsOptions::default() }));
-    let options = options(&args)?;
-    let (has_token, io_threads) = (options.token.is_some(), options.threads.max(2));
-    // Those that do I/O, those that score, and those that load models and follow signals, stdin and workers.
-    super::limits::require(io_threads + options.threads + 8)?;
-    let service = Service::new(models, options);
-    for model in &args.model {
-        let (name, uri) = name_and_uri(model)?;
-        service.load(name, uri).map_err(|error| error.context(format!("model '{name}'")))?;
-    }
-    // These score short batches too.
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(io_threads)
-        .thread_name("mlflight-io")
-        .enable_all()
-        .build()
-        .map_err(|error| {
-            Error::new(Kind::FailedPrecondition, "RUNTIME", format!("cannot start the runtime: {error}")).source(error)
-        })?;
-    runtime.block_on(async {
-        let listener = Listener::bind(&address, has_token).await?;
-        watch_signals(&service)?;
-        if args.local {
-            follow_stdin(&address)?;
-        }
-        let address = match args.tls_cert {
-            Some(_) => listener.address().to_string().replacen("grpc://", "grpc+tls://", 1),
-            None => listener.address().to_string(),
-        };
-        let ready = format!("{READY} {address} mlflight {}\n", env!("CARGO_PKG_VERSION"));
-        super::print(&ready)?;
-        serve(service, listener).await
-    })?;
-    // Jobs that would not stop must not hold the process.
-    runtime.shutdown_background();
-    Ok(())
-}
-
-fn options(args: &Args) -> Result<ServiceOptions> {
     let token = match (&args.token_file, args.local) {
-        (Some(path), _) => Some(read_token(path)?),
-        (None, true) => Some(stdin_token()?),
+        (Some(path), _) => Some(token_from_file(path)?),
+        (None, true) => Some(token_from_stdin()?),
         (None, false) => None,
     };
     let rights = [
@@ -150,42 +114,48 @@ fn options(args: &Args) -> Result<ServiceOptions> {
         return Err(Error::new(Kind::InvalidArgument, "RIGHT_WITHOUT_TOKEN", format!("{flag} needs --token-file"))
             .remedy("anyone who can connect would have that right"));
     }
-    let defaults = ServiceOptions::default();
+    let defaults = HostOptions::default();
     let threads = args.threads.unwrap_or(defaults.threads).max(1);
     let read = |path: &Path| std::fs::read_to_string(path).map_err(|error| Error::io(path, error));
     let tls = match (&args.tls_cert, &args.tls_key) {
         (Some(certificate), Some(key)) => Some(TlsIdentity::new(read(certificate)?, Secret::new(read(key)?))?),
         _ => None,
     };
-    Ok(ServiceOptions {
+    let load = LoadOptions {
+        engine: args.engine,
+        env_manager: args.env_manager,
+        python: PythonRuntime { executable: args.python, workers: args.threads, ..PythonRuntime::default() },
+        forbid_code: args.no_code_execution,
+        ..LoadOptions::default()
+    };
+    let rights = RightsOptions {
+        local: args.local,
+        load_prefixes: args.allow_load,
+        upload: args.allow_upload,
+        extra_env: args.allow_extra_env,
+        uploaded_code: args.allow_uploaded_code,
+    };
+    let host = HostOptions {
         tls,
         token,
-        max_message_bytes: args.max_message_bytes,
         memory_limit: args.memory_limit,
         batch_timeout: args.batch_timeout,
-        stall_timeout: args.stall_timeout,
         drain_timeout: args.drain_timeout,
         threads,
-        load: LoadOptions {
-            engine: args.engine,
-            env_manager: args.env_manager,
-            python: PythonRuntime { executable: args.python.clone(), workers: args.threads, ..PythonRuntime::default() },
-            forbid_code: args.no_code_execution,
-            ..LoadOptions::default()
-        },
-        trust: Trust {
-            local: args.local,
-            load_prefixes: args.allow_load.clone(),
-            upload: args.allow_upload.clone(),
-            extra_env: args.allow_extra_env,
-            uploaded_code: args.allow_uploaded_code,
-        },
+        load,
+        rights,
         ..defaults
+    };
+    Ok(ServerOptions {
+        models: args.model.iter().map(|model| named_model(model)).collect::<Result<_>>()?,
+        bounds: ModelsOptions { memory_limit: args.model_memory_limit, ..ModelsOptions::default() },
+        address,
+        host,
     })
 }
 
 /// `NAME=URI`, or a URI whose last part is the name.
-fn name_and_uri(model: &str) -> Result<(&str, &str)> {
+fn named_model(model: &str) -> Result<NamedModel> {
     let (name, uri) = match model.split_once('=') {
         Some((name, uri)) if !name.contains(['/', ':']) => (name, uri),
         _ => {
@@ -204,72 +174,5 @@ fn name_and_uri(model: &str) -> Result<(&str, &str)> {
             Error::new(Kind::InvalidArgument, "MODEL_NAME", format!("--model '{model}' names no model")).expected("[NAME=]URI")
         );
     }
-    Ok((name, uri))
-}
-
-fn read_token(path: &Path) -> Result<Secret> {
-    let text = std::fs::read_to_string(path).map_err(|error| Error::io(path, error))?;
-    token(&text, &path.display().to_string())
-}
-
-fn stdin_token() -> Result<Secret> {
-    let mut line = String::new();
-    // No more than a line is taken: the rest of stdin is watched for its end.
-    std::io::stdin().lock().take(1024).read_line(&mut line).map_err(|error| Error::io(Path::new("stdin"), error))?;
-    token(&line, "stdin")
-}
-
-fn token(text: &str, place: &str) -> Result<Secret> {
-    let text = text.trim();
-    if text.len() < 16 || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(Error::new(Kind::InvalidArgument, "TOKEN", format!("{place} holds no token"))
-            .expected("at least 16 printable ASCII characters"));
-    }
-    Ok(Secret::new(text))
-}
-
-/// SIGTERM and SIGINT drain; a second one ends at once.
-fn watch_signals(service: &Service) -> Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let failed =
-        |error: std::io::Error| Error::new(Kind::Internal, "SIGNAL", format!("cannot watch signals: {error}")).source(error);
-    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
-    let service = service.clone();
-    tokio::spawn(async move {
-        for again in [false, true] {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
-            if again {
-                std::process::exit(Kind::Cancelled.mapping().exit.into());
-            }
-            tracing::info!("draining");
-            service.drain();
-        }
-    });
-    Ok(())
-}
-
-/// Ends this process, and removes its socket, when the process that started it is gone.
-fn follow_stdin(address: &Address) -> Result<()> {
-    let socket = match address {
-        Address::Unix(path) => Some(path.clone()),
-        Address::Tcp(_) => None,
-    };
-    let follow = move || {
-        let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
-        if let Some(path) = socket {
-            let _ = std::fs::remove_file(&path);
-            // The directory was made for the socket by who started us; another's is not empty and stays.
-            let _ = path.parent().map(std::fs::remove_dir);
-        }
-        std::process::exit(0);
-    };
-    std::thread::Builder::new()
-        .name("mlflight-lifeline".into())
-        .spawn(follow)
-        .map(|_| ())
-        .map_err(|error| Error::new(Kind::Internal, "THREAD", format!("cannot start a thread: {error}")).source(error))
+    Ok(NamedModel { name: name.to_owned(), uri: uri.to_owned() })
 }

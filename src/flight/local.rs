@@ -17,10 +17,9 @@ use super::client::Endpoint;
 use crate::{
     config::Secret,
     error::{Error, Kind, Result},
+    ops::READY,
 };
 
-/// First word of the line a service prints when it can be reached; the address and the version follow.
-pub const READY: &str = "ready";
 /// For glibc's allocator: the memory of a batch is kept for the next. By default it goes back to the system each time, and the
 /// page faults of fetching it again cost a sixth of the CPU time of a scoring stream.
 const HEAP: [(&str, &str); 2] = [("MALLOC_MMAP_THRESHOLD_", "33554432"), ("MALLOC_TRIM_THRESHOLD_", "134217728")];

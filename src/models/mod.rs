@@ -1,7 +1,7 @@
 //! What is loaded: models by digest and load options, shared by every front end.
 
 mod cache;
-mod pool;
+mod rights;
 
 use std::{
     path::{Path, PathBuf},
@@ -9,14 +9,14 @@ use std::{
 };
 
 pub use cache::{Models, ModelsOptions};
-pub use pool::Pool;
+pub use rights::{ModelRequest, Rights, RightsOptions};
 
 use crate::{
-    error::Result,
+    error::{Error, Kind, Result},
     flavors::{self, Engine, LoadOptions, Loaded},
     mlmodel::MlModel,
     score::{Model, ScoreOptions, Scorer},
-    store,
+    store::{self, Resolved},
 };
 
 /// A loaded model with its file and where it came from.
@@ -40,7 +40,7 @@ pub struct LoadedModel {
 /// Where a model came from.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Origin {
-    /// The URI it was named by; empty for one made in memory.
+    /// What [`store::resolve`] calls the place; empty for one that was uploaded or made in memory.
     pub uri: String,
     /// SHA-256 of its directory in hex; empty where nobody asked for it.
     pub digest: String,
@@ -49,8 +49,9 @@ pub struct Origin {
 impl LoadedModel {
     /// Loads the model a URI names.
     pub fn load(uri: &str, options: &LoadOptions) -> Result<Arc<Self>> {
-        let origin = Origin { uri: uri.into(), digest: String::new() };
-        Self::load_directory(&store::resolve(uri)?.directory, options, origin)
+        let found = store::resolve(uri)?;
+        let origin = Origin { uri: found.origin, digest: String::new() };
+        Self::load_directory(&found.directory, options, origin)
     }
 
     /// Loads the model of a local directory.
@@ -65,4 +66,50 @@ impl LoadedModel {
     pub fn scorer(&self, options: ScoreOptions) -> Result<Scorer> {
         Scorer::new(self.model.clone(), Arc::new(self.mlmodel.signature.clone()), options)
     }
+}
+
+/// What two loads must have in common to be one loaded model: the model, by its digest or else by its URI, and the options.
+pub fn load_key(model: &str, options: &LoadOptions) -> String {
+    format!("{model}|{options:?}")
+}
+
+impl Models {
+    /// The model of a URI, from the cache where it is there. A model whose digest is not the expected one (if any is) is refused.
+    /// Blocks while the model is loaded.
+    pub fn load(&self, uri: &str, expected: &str, options: &LoadOptions) -> Result<Arc<LoadedModel>> {
+        self.load_resolved(&store::resolve(uri)?, expected, options)
+    }
+
+    /// The same for a model that was found.
+    pub fn load_resolved(&self, found: &Resolved, expected: &str, options: &LoadOptions) -> Result<Arc<LoadedModel>> {
+        let digest = match store::remembered(&found.directory)? {
+            Some(digest) => digest,
+            None => {
+                // A file that is refused anyway is not hashed first.
+                MlModel::load(&found.directory)?;
+                found.digest()?
+            }
+        };
+        if !expected.is_empty() && expected != digest.as_str() {
+            return Err(changed(&found.origin).expected(expected).found(digest));
+        }
+        self.get_or_load(&load_key(digest.as_str(), options), || {
+            tracing::info!(model = found.origin, digest = digest.as_str(), "loading a model");
+            let origin = Origin { uri: found.origin.clone(), digest: digest.to_string() };
+            LoadedModel::load_directory(&found.directory, options, origin)
+        })
+    }
+
+    /// Drops what is cached of a model.
+    pub fn forget(&self, model: &LoadedModel) {
+        if !model.origin.digest.is_empty() {
+            self.evict(&load_key(&model.origin.digest, &LoadOptions::default())[..=model.origin.digest.len()]);
+        }
+    }
+}
+
+/// The error for a model that is another than the one that was planned with.
+fn changed(model: &str) -> Error {
+    let message = format!("the model '{model}' is not the one the request was planned with");
+    Error::new(Kind::FailedPrecondition, "DIGEST_MISMATCH", message).remedy("plan the query again")
 }

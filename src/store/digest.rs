@@ -78,6 +78,16 @@ pub fn digest(directory: &Path) -> Result<Digest> {
     measure(directory).map(|(digest, ..)| digest)
 }
 
+/// The digest of a directory whose files this process has hashed before, as far as none has changed since: nothing is read for it.
+pub fn remembered(directory: &Path) -> Result<Option<Digest>> {
+    let mut sum = Sum::new();
+    for file in walk::files(directory)? {
+        let Some(content) = known(&directory.join(&file.name), file.stamp) else { return Ok(None) };
+        sum.add(&file.name, file.size, &content);
+    }
+    Ok(Some(sum.finish()))
+}
+
 /// Checks the files of a directory as [`digest`] does, without reading them: regular files and directories alone, bounded in number, depth
 /// and size.
 pub fn check(directory: &Path) -> Result<()> {
@@ -104,10 +114,15 @@ type Known = HashMap<PathBuf, (Stamp, [u8; 32])>;
 
 static KNOWN: LazyLock<Mutex<Known>> = LazyLock::new(Mutex::default);
 
+/// The hash of a file that has not changed since it was read.
+fn known(path: &Path, stamp: Stamp) -> Option<[u8; 32]> {
+    let known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    known.get(path).filter(|(then, _)| *then == stamp).map(|(_, hash)| *hash)
+}
+
 fn content(path: &Path, stamp: Stamp) -> Result<[u8; 32]> {
-    let known = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some((_, hash)) = known().get(path).filter(|(then, _)| *then == stamp) {
-        return Ok(*hash);
+    if let Some(hash) = known(path, stamp) {
+        return Ok(hash);
     }
     let now = SystemTime::now();
     let mut file = file::open(path)?;
@@ -129,7 +144,7 @@ fn content(path: &Path, stamp: Stamp) -> Result<[u8; 32]> {
     let hash: [u8; 32] = hasher.finalize().into();
     let settled = after.modified().ok().and_then(|modified| now.duration_since(modified).ok()).is_some_and(|age| age > SETTLED);
     if settled {
-        let mut known = known();
+        let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= REMEMBERED {
             known.clear();
         }

@@ -1,14 +1,16 @@
 //! From a model URI to a local, verified directory; a directory's digest; and one file that carries it to another machine.
 
 mod digest;
+mod file;
 mod pack;
 mod resolve;
 mod walk;
 
 pub use self::{
-    digest::{Digest, check, digest, measure},
+    digest::{Digest, check, digest, measure, remembered},
+    file::{path, within},
     pack::{pack, unpack},
-    resolve::{LocalModel, path, resolve, within},
+    resolve::{Resolved, resolve},
 };
 
 #[cfg(test)]

@@ -1,81 +1,50 @@
-//! Model URIs, and paths that a model's own files name.
+//! Model URIs by their schemes.
 
-use std::path::{Component, Path, PathBuf};
+use std::path::PathBuf;
 
-use url::Url;
-
+use super::{
+    digest::{self, Digest},
+    file::{Files, scheme_of},
+};
 use crate::error::{Error, Kind, Result};
 
-/// A model's directory on this machine.
+/// A model that was found. What is loaded, allowed, cached and logged goes by this, never by the text of a URI: many texts lead to one
+/// model.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LocalModel {
-    /// The directory that holds `MLmodel`, absolute.
+pub struct Resolved {
+    /// The directory on this machine that holds `MLmodel`, absolute, its links followed.
     pub directory: PathBuf,
+    /// The one name of the place it came from: for a local model the directory.
+    pub origin: String,
 }
 
-/// Finds the model a URI names: a path or a `file:` URI. Whether its files make sense is not looked at.
-pub fn resolve(uri: &str) -> Result<LocalModel> {
-    let named = path(uri)?;
-    let missing = |what: &str| Error::new(Kind::NotFound, "MODEL_NOT_FOUND", format!("{what} at '{uri}'"));
-    let directory = match std::fs::canonicalize(&named) {
-        Ok(directory) => directory,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(missing("no model directory").source(error)),
-        Err(error) => return Err(Error::io(&named, error)),
-    };
-    if !directory.is_dir() {
-        return Err(missing("a file, not a model directory,").remedy("name the directory that MLflow saved the model to"));
+impl Resolved {
+    /// The digest of its files; those that have not changed since this process read them are not read again.
+    pub fn digest(&self) -> Result<Digest> {
+        digest::digest(&self.directory)
     }
-    Ok(LocalModel { directory })
 }
 
-/// The path that a URI stands for, decoded once; links and `..` in it are as they are.
-pub fn path(uri: &str) -> Result<PathBuf> {
-    if uri.is_empty() {
-        return Err(Error::new(Kind::InvalidArgument, "MODEL_URI_INVALID", "the model URI is empty"));
-    }
-    let scheme = match uri.split_once(':') {
-        // One letter is no scheme, and neither is a path that exists.
-        Some((scheme, _)) if is_scheme(scheme) && !Path::new(uri).exists() => scheme,
-        _ => return Ok(PathBuf::from(uri)),
-    };
-    let invalid = |why: &str| Error::new(Kind::InvalidArgument, "MODEL_URI_INVALID", format!("{why}: '{uri}'"));
-    if !scheme.eq_ignore_ascii_case("file") {
-        return Err(Error::new(
-            Kind::Unimplemented,
-            "MODEL_URI_SCHEME",
-            format!("models are not read from '{scheme}:' URIs by this version: '{uri}'"),
-        )
-        .remedy("download the model and name its directory"));
-    }
-    // `file:relative/path` is what MLflow accepts beside real URIs.
-    let rest = &uri[scheme.len() + 1..];
-    if !rest.starts_with('/') {
-        return Ok(PathBuf::from(rest));
-    }
-    let parsed = Url::parse(uri).map_err(|error| invalid("not a URI").source(error))?;
-    parsed.to_file_path().map_err(|()| invalid("a file URI that names another host"))
+/// Brings models of one kind of place to this machine.
+pub(super) trait Scheme: Sync {
+    /// Finds the model of a URI. Whether its files make sense is not looked at.
+    fn resolve(&self, uri: &str) -> Result<Resolved>;
 }
 
-fn is_scheme(text: &str) -> bool {
-    text.len() > 1
-        && text.starts_with(|c: char| c.is_ascii_alphabetic())
-        && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'))
+/// The schemes that are read. A URI without a scheme is a path.
+const SCHEMES: [(&str, &dyn Scheme); 1] = [("file", &Files)];
+
+/// Finds the model that a URI names: a path or a `file:` URI.
+pub fn resolve(uri: &str) -> Result<Resolved> {
+    let scheme = scheme_of(uri).unwrap_or("file");
+    match SCHEMES.iter().find(|(name, _)| scheme.eq_ignore_ascii_case(name)) {
+        Some((_, found)) => found.resolve(uri),
+        None => Err(unread(scheme, uri)),
+    }
 }
 
-/// A path that a model's files name, inside the model's directory: one that would leave it, or that leads over a symlink, is
-/// refused. It need not exist.
-pub fn within(directory: &Path, relative: &str) -> Result<PathBuf> {
-    let refuse = |why: &str| Error::new(Kind::InvalidModel, "PATH_OUTSIDE_MODEL", format!("path '{relative}' {why}"));
-    let mut path = directory.to_path_buf();
-    for component in Path::new(relative).components() {
-        match component {
-            Component::CurDir => continue,
-            Component::Normal(name) => path.push(name),
-            _ => return Err(refuse("leaves the model's directory")),
-        }
-        if path.symlink_metadata().is_ok_and(|metadata| metadata.is_symlink()) {
-            return Err(refuse("is a symlink"));
-        }
-    }
-    Ok(path)
+/// The error for a scheme that is not read.
+pub(super) fn unread(scheme: &str, uri: &str) -> Error {
+    let message = format!("models are not read from '{scheme}:' URIs by this version: '{uri}'");
+    Error::new(Kind::Unimplemented, "MODEL_URI_SCHEME", message).remedy("download the model and name its directory")
 }

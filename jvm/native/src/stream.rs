@@ -16,7 +16,7 @@ use mlflight::{
         client::{Endpoint, ScoreStream},
         local::{LocalOptions, LocalService},
     },
-    models::{LoadedModel, Models},
+    models::Models,
     request::{
         self,
         proto::{PythonRuntime, ScoreSpec},
@@ -79,8 +79,7 @@ impl Stream {
             ("embedded", _) => {
                 localize(&mut spec, &options)?;
                 let (load, score) = request::options(&spec)?;
-                let key = format!("{}\0{}\0{load:?}", spec.uri, options.digest);
-                let model = models().get_or_load(&key, || LoadedModel::load(&spec.uri, &load))?;
+                let model = models().load(&spec.uri, &spec.digest, &load)?;
                 Backend::Embedded(Box::new(model.scorer(score)?.open(&input)?))
             }
             (other, _) => return Err(Error::new(Kind::InvalidArgument, "INVALID_MODE", format!("there is no mode '{other}'"))),

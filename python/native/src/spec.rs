@@ -8,7 +8,7 @@ use mlflight::{
     error::{Error, Result},
     flavors::{Engine, LoadOptions, PythonRuntime},
     mlmodel::{SchemaSpec, json},
-    models::LoadedModel,
+    models::{self, LoadedModel},
     request::{self, Request, ServiceAddress, proto::ScoreSpec},
     score::{PREDICTION, ScoreOptions, convert, ddl},
     store,
@@ -118,7 +118,8 @@ pub fn make_spec(py: Python<'_>, uri: String, options: Option<Keywords<'_>>) -> 
 pub fn load_key(spec: &[u8]) -> PyResult<String> {
     let spec = request::decode(spec).or_raise()?;
     let (load, _) = request::options(&spec).or_raise()?;
-    Ok(format!("{}\0{}\0{load:?}", spec.uri, spec.digest))
+    let model = if spec.digest.is_empty() { &spec.uri } else { &spec.digest };
+    Ok(models::load_key(model, &load))
 }
 
 /// Checks the address of a service; `what` is where it was given.

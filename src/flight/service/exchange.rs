@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
-use super::{Shared, budget::Held, incoming::Incoming};
+use super::{Shared, incoming::Incoming};
 use crate::{
     error::{Error, Kind, Result},
     flavors::Engine,
@@ -23,7 +23,7 @@ use crate::{
         MESSAGE_OVERHEAD, status,
         wire::{Decoder, Encoder, too_large},
     },
-    models::Pool,
+    ops::{Held, Pool},
     request::{
         self,
         proto::{ScoreBatchInfo, ScoreSpec},
@@ -41,8 +41,8 @@ pub fn start(shared: Arc<Shared>, input: Incoming) -> Answers {
     let (fail, failure) = oneshot::channel();
     let reader = Reader::default();
     let cancel = reader.0.clone();
-    let tracker = shared.streams.clone();
-    tracker.spawn(async move {
+    let host = shared.host.clone();
+    host.lifecycle().spawn(async move {
         let mut exchange = Exchange { shared, input, answers, queued: Parcel::default(), ahead: None, ended: false, cancel };
         let Err(error) = exchange.run().await else { return };
         let kind = error.kind();
@@ -115,7 +115,7 @@ struct Ahead {
 
 impl Ahead {
     fn new(shared: &Shared, message: FlightData) -> Self {
-        let held = shared.budget.arrived(message.data_header.len() + message.data_body.len());
+        let held = shared.host.memory().arrived(message.data_header.len() + message.data_body.len());
         Self { message, arrived: Instant::now(), held }
     }
 }
@@ -169,7 +169,7 @@ impl Exchange {
                 continue;
             }
             let claimed = work.decoder.claim(&next.message)?;
-            self.shared.budget.grow(&mut next.held, claimed)?;
+            self.shared.host.memory().grow(&mut next.held, claimed)?;
             self.admit(&mut next.held).await?;
             let (back, answer) = self.score(work, next, python).await?;
             work = back;
@@ -193,11 +193,11 @@ impl Exchange {
         if self.ahead.is_some() || self.ended {
             return Ok(self.ahead.take());
         }
-        let stopped = self.shared.stopped.clone();
+        let host = self.shared.host.clone();
         tokio::select! {
             biased;
             () = self.answers.closed() => Err(vanished()),
-            () = stopped.cancelled() => Err(draining()),
+            () = host.lifecycle().stopped() => Err(draining()),
             message = self.input.next() => Ok(message?.map(|message| Ahead::new(&self.shared, message))),
         }
     }
@@ -216,7 +216,7 @@ impl Exchange {
         tokio::select! {
             biased;
             () = self.answers.closed() => Err(vanished()),
-            admitted = self.shared.budget.admit(held) => admitted,
+            admitted = self.shared.host.memory().admit(held) => admitted,
         }
     }
 
@@ -232,7 +232,7 @@ impl Exchange {
                 let session = model.scorer(options)?.open(decoder.schema())?;
                 Ok(Work { decoder, session, encoder: Encoder::new(), rows: 0, pace: None, dictionaries: None })
             };
-            Ok((on(shared.pool(python), open).await??, python))
+            Ok((on(shared.host.pool(python), open).await??, python))
         };
         tokio::select! {
             biased;
@@ -245,7 +245,7 @@ impl Exchange {
     /// ended, whoever still waits for it.
     async fn score(&mut self, work: Work, next: Ahead, python: bool) -> Result<(Work, Option<Answer>)> {
         let Ahead { message, arrived, held } = next;
-        let deadline = arrived + self.shared.options.batch_timeout;
+        let deadline = arrived + self.shared.host.options().batch_timeout;
         let mut done = self.step(work, Given::Message(message), held, deadline, python).await?;
         loop {
             match done {
@@ -255,7 +255,7 @@ impl Exchange {
                     return Ok((work, None));
                 }
                 (work, Scored::Grown(batch, bytes), mut held) => {
-                    self.shared.budget.grow(&mut held, bytes)?;
+                    self.shared.host.memory().grow(&mut held, bytes)?;
                     self.admit(&mut held).await?;
                     done = self.step(work, Given::Batch(batch), held, deadline, python).await?;
                 }
@@ -276,7 +276,7 @@ impl Exchange {
         let bytes = held.bytes();
         if !python
             && work.is_short(bytes)
-            && let Some(place) = shared.native.enter()
+            && let Some(place) = shared.host.pool(python).enter()
         {
             let patience = Instant::now() + PATIENCE;
             let brief = context.clone().with_deadline(deadline.min(patience));
@@ -286,7 +286,7 @@ impl Exchange {
                 scored => return Ok((work, scored?, held)),
             }
         }
-        let job = on(shared.pool(python), move || {
+        let job = on(shared.host.pool(python), move || {
             let scored = work.score(given, bytes, &context)?;
             Ok((work, scored, held))
         });
@@ -296,7 +296,7 @@ impl Exchange {
                 biased;
                 scored = &mut job => return scored?,
                 () = self.answers.closed() => break vanished(),
-                () = shared.stopped.cancelled() => break draining(),
+                () = shared.host.lifecycle().stopped() => break draining(),
                 () = tokio::time::sleep_until(deadline.into()) => break late(&shared),
                 looked = Self::look_ahead(&shared, &mut self.input, &mut self.ahead, &mut self.ended) => if let Err(error) = looked { break error },
             }
@@ -328,7 +328,7 @@ impl Exchange {
                     permit.map_err(|_| vanished())?.send(queued.clone());
                     return Ok(());
                 }
-                () = shared.stopped.cancelled() => return Err(draining()),
+                () = shared.host.lifecycle().stopped() => return Err(draining()),
                 () = stalled => return Err(unread(patience)),
                 looked = Self::look_ahead(&shared, input, ahead, ended) => looked?,
             }
@@ -349,12 +349,6 @@ impl Exchange {
     }
 }
 
-impl Shared {
-    fn pool(&self, python: bool) -> &Pool {
-        if python { &self.python } else { &self.native }
-    }
-}
-
 /// Why no message came: one that is too large, else a client that reset its stream or left.
 pub fn lost(status: &Status) -> Error {
     match status.code() {
@@ -365,7 +359,7 @@ pub fn lost(status: &Status) -> Error {
 }
 
 fn late(shared: &Shared) -> Error {
-    let timeout = shared.options.batch_timeout;
+    let timeout = shared.host.options().batch_timeout;
     Error::new(Kind::DeadlineExceeded, "DEADLINE_EXCEEDED", format!("the batch was not scored within {timeout:?}"))
         .remedy("send smaller batches or raise --batch-timeout")
 }

@@ -71,7 +71,7 @@ impl FlightService for Service {
         self.shared.authorize(request.metadata()).map_err(|error| to_status(&error))?;
         let receiving = upload::receive(self.shared.clone(), request.into_inner());
         // Counted as a stream, and finished even where the client does not wait for the answer.
-        let model = self.shared.streams.spawn(receiving).await;
+        let model = self.shared.host.lifecycle().spawn(receiving).await;
         let model = model.map_err(|_| Status::internal("the upload panicked"))?.map_err(|error| to_status(&error))?;
         let result = PutResult { app_metadata: model.origin.digest.clone().into() };
         Ok(Response::new(stream(vec![result])))
@@ -97,10 +97,7 @@ impl Service {
     /// Opens a scoring stream.
     pub(super) fn exchange(&self, metadata: &MetadataMap, input: Incoming) -> Result<Response<exchange::Answers>, Status> {
         self.shared.authorize(metadata).map_err(|error| to_status(&error))?;
-        if self.shared.draining.is_cancelled() {
-            let error = Error::new(Kind::Unavailable, "DRAINING", "the service is ending and takes no new streams");
-            return Err(to_status(&error.remedy("try again, or another service")));
-        }
+        self.shared.host.lifecycle().check_open().map_err(|error| to_status(&error))?;
         Ok(Response::new(exchange::start(Arc::clone(&self.shared), input)))
     }
 

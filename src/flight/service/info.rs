@@ -118,7 +118,7 @@ impl Shared {
             let descriptor = FlightDescriptor::new_path(vec![name.clone()]);
             Described::new(name, model, ScoreOptions::default())?.flight(descriptor)
         };
-        self.models.list().into_iter().map(flight).collect()
+        self.host.models().list().into_iter().map(flight).collect()
     }
 
     /// Does an action; what it has to say is JSON. Blocks.
@@ -138,31 +138,22 @@ impl Shared {
                 Ok(Some(described.json()))
             }
             "unload" => {
-                self.administer("unload a model")?;
+                self.host.rights().administer("unload a model")?;
                 let name = name()?;
-                let Some(model) = self.models.get(name) else {
+                let Some(model) = self.host.models().get(name) else {
                     return Err(Error::new(Kind::NotFound, "MODEL_NOT_FOUND", format!("the service has no model '{name}'")));
                 };
-                self.models.remove(name);
-                self.forget(&model);
+                self.host.models().remove(name);
+                self.host.models().forget(&model);
                 Ok(None)
             }
             "drain" => {
-                self.administer("end the service")?;
-                self.draining.cancel();
+                self.host.rights().administer("end the service")?;
+                self.host.lifecycle().drain();
                 Ok(None)
             }
             other => Err(Error::new(Kind::Unimplemented, "ACTION", format!("there is no action '{other}'"))
                 .expected(ACTIONS.map(|(name, _)| name).join(", "))),
         }
-    }
-
-    /// Without a token every caller on the machine would have the rights of an operator.
-    fn administer(&self, what: &str) -> Result<()> {
-        if self.options.token.is_some() {
-            return Ok(());
-        }
-        Err(Error::new(Kind::PermissionDenied, "NOT_ALLOWED", format!("a request may not {what}"))
-            .remedy("start the service with --token-file to allow it to those who show the token"))
     }
 }

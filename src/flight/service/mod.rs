@@ -1,102 +1,45 @@
 //! The Flight service: models by name, scored over `DoExchange`.
 
-mod budget;
 mod door;
-mod environment;
 mod exchange;
 mod flight;
 mod incoming;
 mod info;
 mod server;
-mod tls;
-mod trust;
 mod upload;
 
 use std::{
-    path::PathBuf,
     sync::{Arc, Mutex},
     time::Duration,
 };
 
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tonic::metadata::MetadataMap;
 
 use crate::{
-    config::Secret,
     error::Result,
-    flavors::LoadOptions,
-    models::{Models, Pool},
-    score::Context,
+    models::{LoadedModel, ModelRequest},
+    ops::{Host, bearer},
+    request::{self, proto::ScoreSpec},
+    score::ScoreOptions,
 };
 
-use budget::Budget;
-pub use budget::Usage;
 #[cfg(fuzzing)]
 pub use exchange::spec_of;
-pub use server::{Address, Listener, serve};
-pub use tls::TlsIdentity;
+pub use server::serve;
 
-/// How a service runs. The defaults are those of the command line.
+/// What the protocol adds to how its [`Host`] serves. The defaults are those of the command line.
 #[derive(Debug, Clone)]
 pub struct ServiceOptions {
-    /// Serves TLS alone, as who this says.
-    pub tls: Option<TlsIdentity>,
-    /// What callers must show; without one the service binds loopback and sockets alone.
-    pub token: Option<Secret>,
     /// Largest message taken or sent.
     pub max_message_bytes: usize,
-    /// Bytes of batches held at once, all streams together; beside it each stream may hold one message that has no room yet.
-    pub memory_limit: usize,
-    /// From the last byte of a batch to its answer.
-    pub batch_timeout: Duration,
     /// How long an answer may stay unread while the next batch waits.
     pub stall_timeout: Duration,
-    /// How long a batch waits for memory before it is refused.
-    pub memory_timeout: Duration,
-    /// How long streams may go on after the service was asked to end.
-    pub drain_timeout: Duration,
-    /// Threads that score native models.
-    pub threads: usize,
-    /// Batches that may wait for Python workers at once.
-    pub python_permits: usize,
-    /// How models are loaded where the caller may not say.
-    pub load: LoadOptions,
-    /// What callers may do beside scoring the models the service was started with.
-    pub trust: Trust,
 }
 
 impl Default for ServiceOptions {
     fn default() -> Self {
-        let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        Self {
-            tls: None,
-            token: None,
-            max_message_bytes: super::DEFAULT_MESSAGE_BYTES,
-            memory_limit: 1 << 30,
-            batch_timeout: Duration::from_secs(600),
-            stall_timeout: Duration::from_secs(60),
-            memory_timeout: Duration::from_secs(10),
-            drain_timeout: Duration::from_secs(30),
-            threads,
-            python_permits: 16 * threads,
-            load: LoadOptions::default(),
-            trust: Trust::default(),
-        }
+        Self { max_message_bytes: super::DEFAULT_MESSAGE_BYTES, stall_timeout: Duration::from_secs(60) }
     }
-}
-
-/// Rights of callers. All of them need a token.
-#[derive(Debug, Clone, Default)]
-pub struct Trust {
-    /// The caller is the user who started the service: it may load any URI, and its Python runtime is used.
-    pub local: bool,
-    /// URIs that start with one of these may be loaded by request.
-    pub load_prefixes: Vec<String>,
-    /// Models may be uploaded; they are kept here.
-    pub upload: Option<PathBuf>,
-    /// Requests may set environment variables of Python workers.
-    pub extra_env: bool,
-    /// The code of uploaded models may run.
-    pub uploaded_code: bool,
 }
 
 /// A service before and while it is served; clones share it.
@@ -116,52 +59,30 @@ pub fn fuzz_upload(service: &Service, command: Vec<u8>, messages: Vec<arrow_flig
 }
 
 struct Shared {
+    host: Arc<Host>,
     options: ServiceOptions,
-    models: Arc<Models>,
-    native: Pool,
-    python: Pool,
-    budget: Budget,
     /// Held while an upload is put in its place.
     uploads: Mutex<()>,
-    streams: TaskTracker,
-    /// Set when the service should end: no new streams, health says so.
-    draining: CancellationToken,
-    /// Set when what is still running must end.
-    stopped: CancellationToken,
 }
 
 impl Service {
-    /// A service of these models.
-    pub fn new(models: Arc<Models>, options: ServiceOptions) -> Self {
-        let shared = Shared {
-            native: Pool::new("mlflight-score", options.threads),
-            python: Pool::new("mlflight-python", options.python_permits),
-            budget: Budget::new(options.memory_limit, options.memory_timeout),
-            uploads: Mutex::new(()),
-            streams: TaskTracker::new(),
-            draining: CancellationToken::new(),
-            stopped: CancellationToken::new(),
-            models,
-            options,
-        };
-        Self { shared: Arc::new(shared) }
+    /// A service of what `host` has.
+    pub fn new(host: Arc<Host>, options: ServiceOptions) -> Self {
+        Self { shared: Arc::new(Shared { host, options, uploads: Mutex::new(()) }) }
+    }
+}
+
+impl Shared {
+    /// Refuses callers without the token, where there is one.
+    fn authorize(&self, metadata: &MetadataMap) -> Result<()> {
+        let header = metadata.get("authorization").map(|value| value.as_bytes());
+        self.host.rights().authorize(bearer(header))
     }
 
-    /// Loads the model of a URI, warms it, so that a bad one fails here, and serves it under `name`. Blocks.
-    pub fn load(&self, name: &str, uri: &str) -> Result<()> {
-        let model = self.shared.load(uri, "", &self.shared.options.load)?;
-        model.model.warm(&Context::default())?;
-        self.shared.models.insert(name, model);
-        Ok(())
-    }
-
-    /// What the running streams hold now, and the most they held at once.
-    pub fn usage(&self) -> Usage {
-        self.shared.budget.usage(self.shared.streams.len())
-    }
-
-    /// Asks the service to end: it takes no new stream, and [`serve`] returns when the running ones have ended.
-    pub fn drain(&self) {
-        self.shared.draining.cancel();
+    /// The model that a spec names, as far as the caller may have it, and how to score with it. Blocks while a model is loaded.
+    fn resolve(&self, spec: &ScoreSpec) -> Result<(Arc<LoadedModel>, ScoreOptions)> {
+        let (load, score) = request::options(spec)?;
+        let asked = ModelRequest { uri: &spec.uri, digest: &spec.digest, load, extra_env: &spec.extra_env };
+        Ok((self.host.rights().resolve(asked)?, score))
     }
 }

@@ -49,7 +49,7 @@ impl<S: Stream<Item = Result<FlightData, Status>> + Send + Unpin> Messages for S
 
 /// Takes an upload to its end and serves the model.
 pub async fn receive(shared: Arc<Shared>, mut input: impl Messages) -> Result<Arc<LoadedModel>> {
-    let Some(root) = shared.options.trust.upload.clone() else {
+    let Some(root) = shared.host.rights().options().upload.clone() else {
         return Err(Error::new(Kind::PermissionDenied, "NOT_ALLOWED", "a request may not upload a model")
             .remedy("start the service with --allow-upload and a token to allow it"));
     };
@@ -73,9 +73,9 @@ pub async fn receive(shared: Arc<Shared>, mut input: impl Messages) -> Result<Ar
         if message.data_header.is_empty() {
             continue;
         }
-        let mut held = shared.budget.arrived(message.data_header.len() + message.data_body.len());
-        shared.budget.grow(&mut held, receiving.decoder.claim(&message)?)?;
-        shared.budget.admit(&mut held).await?;
+        let mut held = shared.host.memory().arrived(message.data_header.len() + message.data_body.len());
+        shared.host.memory().grow(&mut held, receiving.decoder.claim(&message)?)?;
+        shared.host.memory().admit(&mut held).await?;
         receiving = blocking(move || {
             let _held = held;
             receiving.take(message)?;
@@ -102,7 +102,7 @@ fn check_name(name: &str) -> Result<()> {
 impl Shared {
     /// Refuses a name that another model has. The same model may come again: the answer to its first upload may have been lost.
     fn check_free(&self, name: &str, digest: &str) -> Result<()> {
-        match self.models.get(name) {
+        match self.host.models().get(name) {
             Some(model) if !model.origin.uri.is_empty() || model.origin.digest != digest => Err(taken(name)),
             _ => Ok(()),
         }
@@ -122,15 +122,15 @@ impl Shared {
 
     fn serve_upload(&self, directory: &Path, name: &str, digest: String) -> Result<Arc<LoadedModel>> {
         self.check_free(name, &digest)?;
-        if let Some(model) = self.models.get(name) {
+        if let Some(model) = self.host.models().get(name) {
             return Ok(model);
         }
-        let mut options = self.options.load.clone();
-        options.forbid_code |= !self.options.trust.uploaded_code;
+        let mut options = self.host.options().load.clone();
+        options.forbid_code |= !self.host.rights().options().uploaded_code;
         let origin = Origin { uri: String::new(), digest };
         let model =
             LoadedModel::load_directory(directory, &options, origin).map_err(|error| error.context("the uploaded model"))?;
-        if !self.models.insert_new(name, model.clone()) {
+        if !self.host.models().insert_new(name, model.clone()) {
             return Err(taken(name));
         }
         tracing::info!(name, digest = model.origin.digest, "serving an uploaded model");

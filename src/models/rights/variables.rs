@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::trust::denied;
+use super::denied;
 use crate::error::{Error, Kind, Result};
 
 /// Beginnings of the names of variables that make a program run code, or say where it looks for code: of the interpreter and its
