@@ -146,7 +146,7 @@ impl Running {
     }
 
     fn tcp() -> Self {
-        Self::start(ServiceOptions::default(), "127.0.0.1:0")
+        Self::start(HostOptions::default(), "127.0.0.1:0")
     }
 
     fn endpoint(&self) -> Endpoint {

@@ -9,7 +9,7 @@ use arrow::array::ArrayRef;
 
 use super::{
     budget::Budget,
-    source::{Lane, Raw, Source},
+    read::{PartReader, Raw, Source},
 };
 use crate::{
     error::Result,
@@ -21,12 +21,12 @@ const NULL_ANSWERS: usize = 4;
 
 /// What was read and scored to learn the type: it is not read or scored again.
 #[derive(Default)]
-pub(super) struct Learned(Mutex<Kept>);
+pub(super) struct Learned(Mutex<FirstRows>);
 
 #[derive(Default)]
-struct Kept {
+struct FirstRows {
     /// The parts that were read from.
-    lanes: HashMap<usize, Replay>,
+    readers: HashMap<usize, Replay>,
     /// The answer that told the type, by the place of its piece.
     answer: Option<((usize, usize), ArrayRef)>,
 }
@@ -36,10 +36,10 @@ impl Learned {
     pub(super) fn of(source: &dyn Source, scorer: &Scorer, budget: &Budget, cancel: &CancelFlag) -> Result<(Scorer, Self)> {
         let context = Context::new(cancel.clone()).with_memory_limit(budget.head + budget.ahead);
         let mut session = scorer.open(source.model_schema())?;
-        let (mut kept, mut nulls) = (Kept::default(), 0);
+        let (mut kept, mut nulls) = (FirstRows::default(), 0);
         for part in 0..source.parts() {
             let replay =
-                kept.lanes.entry(part).or_insert(Replay { read: VecDeque::new(), rest: Some(source.open(part, budget)?) });
+                kept.readers.entry(part).or_insert(Replay { read: VecDeque::new(), rest: Some(source.open(part, budget)?) });
             while let Some(raw) = replay.read_on()? {
                 let rows = source.decode(part, raw)?;
                 if rows.model.num_rows() == 0 {
@@ -60,13 +60,13 @@ impl Learned {
         Ok((scorer.settled(&scorer.fallback()), Self(Mutex::new(kept))))
     }
 
-    fn kept(&self) -> MutexGuard<'_, Kept> {
+    fn kept(&self) -> MutexGuard<'_, FirstRows> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The lane of a part, where some of it was read.
-    pub(super) fn lane(&self, part: usize) -> Option<Box<dyn Lane>> {
-        let replay = self.kept().lanes.remove(&part)?;
+    /// The reader of a part, where some of it was read.
+    pub(super) fn reader(&self, part: usize) -> Option<Box<dyn PartReader>> {
+        let replay = self.kept().readers.remove(&part)?;
         Some(Box::new(replay))
     }
 
@@ -76,11 +76,11 @@ impl Learned {
     }
 }
 
-/// A lane whose first pieces were read already.
+/// A reader of a part whose first pieces were read already: it gives them once more.
 struct Replay {
     read: VecDeque<Raw>,
     /// `None` when all was read.
-    rest: Option<Box<dyn Lane>>,
+    rest: Option<Box<dyn PartReader>>,
 }
 
 impl Replay {
@@ -92,7 +92,7 @@ impl Replay {
     }
 }
 
-impl Lane for Replay {
+impl PartReader for Replay {
     fn estimate(&self) -> usize {
         match (self.read.front(), &self.rest) {
             (Some(raw), _) => raw.bytes(),

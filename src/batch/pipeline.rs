@@ -6,26 +6,17 @@ use std::{
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
 };
 
-use arrow::array::ArrayRef;
-
 use super::{
     budget::Budget,
-    encode::Payload,
     learn::Learned,
     progress::Progress,
-    sink::Sink,
-    source::{Lane, OutputFile, Raw, Rows, Source},
+    read::{PartReader, Raw, Source},
+    write::{Payload, writer::Writer},
 };
 use crate::{
     error::{Error, Kind, Result},
     score::{CancelFlag, Context, Scorer, ScorerSession},
 };
-
-/// Turns rows and their predictions into what the writer takes.
-pub(super) type Encode = dyn Fn(Rows, Option<&ArrayRef>) -> Result<Payload> + Send + Sync;
-
-/// Opens an output file.
-pub(super) type OpenSink<'a> = dyn FnMut(&OutputFile) -> Result<Box<dyn Sink>> + 'a;
 
 /// One run.
 pub(super) struct Pipeline<'a> {
@@ -34,44 +25,44 @@ pub(super) struct Pipeline<'a> {
     pub(super) scorer: Option<&'a Scorer>,
     /// What was read and scored before.
     pub(super) learned: Option<&'a Learned>,
-    pub(super) encode: &'a Encode,
+    pub(super) writer: &'a Writer,
     pub(super) budget: Budget,
     pub(super) cancel: &'a CancelFlag,
     pub(super) progress: &'a dyn Progress,
 }
 
 impl Pipeline<'_> {
-    /// Scores every row into `outputs`; the number of rows.
-    pub(super) fn run(&self, outputs: &[OutputFile], open: &mut OpenSink<'_>) -> Result<u64> {
-        let shared = Shared { state: Mutex::default(), changed: Condvar::new() };
+    /// Scores every row into the output files; the number of rows.
+    pub(super) fn run(&self) -> Result<u64> {
+        let queue = WorkQueue { state: Mutex::default(), changed: Condvar::new() };
         std::thread::scope(|scope| {
             // However this scope is left, no worker waits any longer.
-            let _stop = StopOnDrop(&shared);
+            let _stop = StopOnDrop(&queue);
             for number in 0..self.budget.workers {
-                let shared = &shared;
+                let queue = &queue;
                 std::thread::Builder::new()
                     .name(format!("score-{number}"))
-                    .spawn_scoped(scope, move || self.work(shared))
+                    .spawn_scoped(scope, move || self.work(queue))
                     .map_err(|error| {
                         Error::new(Kind::ResourceExhausted, "THREADS", "no thread could be started").source(error)
                     })?;
             }
-            self.write(&shared, outputs, open)
+            self.write(&queue)
         })
     }
 
-    fn write(&self, shared: &Shared, outputs: &[OutputFile], open: &mut OpenSink<'_>) -> Result<u64> {
+    fn write(&self, queue: &WorkQueue) -> Result<u64> {
         let mut total = 0;
-        for output in outputs {
-            let mut sink = open(output)?;
+        for (at, output) in self.writer.files.iter().enumerate() {
+            let mut sink = self.writer.open(at)?;
             for part in output.parts.clone() {
-                shared.set_head(part);
+                queue.set_head(part);
                 let mut sequence = 0;
-                while let Some(done) = shared.take(part, sequence, self.cancel)? {
+                while let Some(done) = queue.take(part, sequence, self.cancel)? {
                     sequence += 1;
                     total += done.rows;
                     sink.write(part, done.payload)?;
-                    shared.release(part, done.charge);
+                    queue.release(part, done.charge);
                     self.progress.advance(done.rows, done.input_bytes);
                 }
                 sink.end_part(part)?;
@@ -81,95 +72,95 @@ impl Pipeline<'_> {
         Ok(total)
     }
 
-    fn work(&self, shared: &Shared) {
+    fn work(&self, queue: &WorkQueue) {
         let mut place = None;
-        let outcome = catch_unwind(AssertUnwindSafe(|| self.work_all(shared, &mut place)));
+        let outcome = catch_unwind(AssertUnwindSafe(|| self.work_all(queue, &mut place)));
         let error = match outcome {
             Ok(Ok(())) => return,
             Ok(Err(error)) => error,
             Err(_) => Error::new(Kind::Internal, "PANIC", "a scoring thread panicked"),
         };
-        shared.fail(place, error);
+        queue.fail(place, error);
     }
 
-    fn work_all(&self, shared: &Shared, place: &mut Option<(usize, usize)>) -> Result<()> {
+    fn work_all(&self, queue: &WorkQueue, place: &mut Option<(usize, usize)>) -> Result<()> {
         let mut session: Option<ScorerSession> = match self.scorer {
             Some(scorer) => Some(scorer.open(self.source.model_schema())?),
             None => None,
         };
         let context = Context::new(self.cancel.clone()).with_memory_limit(self.budget.head + self.budget.ahead);
-        let mut own: Option<Arc<Slot>> = None;
-        while let Some(slot) = self.claim(shared, &mut own) {
-            let part = slot.part;
-            let mut reading = slot.reading.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut own: Option<Arc<OpenPart>> = None;
+        while let Some(claimed) = self.claim(queue, &mut own) {
+            let part = claimed.part;
+            let mut reading = claimed.reading.lock().unwrap_or_else(PoisonError::into_inner);
             if reading.ended {
                 continue;
             }
             *place = Some((part, reading.sequence));
-            let lane = match reading.lane.take() {
-                Some(lane) => Ok(lane),
-                None => match self.learned.and_then(|learned| learned.lane(part)) {
-                    Some(lane) => Ok(lane),
+            let reader = match reading.reader.take() {
+                Some(reader) => Ok(reader),
+                None => match self.learned.and_then(|learned| learned.reader(part)) {
+                    Some(reader) => Ok(reader),
                     None => self.source.open(part, &self.budget),
                 },
             };
-            // A lane that failed is not asked again: what it gave next would take the failure's place.
-            reading.ended = lane.is_err();
-            let mut lane = lane?;
+            // A reader that failed is not asked again: what it gave next would take the failure's place.
+            reading.ended = reader.is_err();
+            let mut reader = reader?;
             // Raw piece, decoded columns and encoded output exist side by side for a moment.
-            let charge = lane.estimate().saturating_mul(3);
-            if !shared.acquire(part, charge, &self.budget) {
+            let charge = reader.estimate().saturating_mul(3);
+            if !queue.acquire(part, charge, &self.budget) {
                 return Ok(());
             }
-            let raw = lane.next();
+            let raw = reader.next();
             reading.ended = !matches!(raw, Ok(Some(_)));
             let Some(raw) = raw? else {
-                shared.release(part, charge);
-                shared.end(part, reading.sequence);
+                queue.release(part, charge);
+                queue.end(part, reading.sequence);
                 continue;
             };
-            reading.lane = Some(lane);
+            reading.reader = Some(reader);
             let sequence = reading.sequence;
             reading.sequence += 1;
             drop(reading);
             let actual = raw.bytes().saturating_mul(3).max(charge);
-            shared.charge_more(part, actual - charge);
+            queue.charge_more(part, actual - charge);
             let (input_bytes, done) = self.score((part, sequence), raw, session.as_mut(), &context)?;
             let (rows, payload) = done;
             let charge = payload.bytes().min(actual);
-            shared.charge_more(part, payload.bytes() - charge);
-            shared.release(part, actual - charge);
-            shared.put(part, sequence, Done { rows, input_bytes, charge: payload.bytes(), payload });
+            queue.charge_more(part, payload.bytes() - charge);
+            queue.release(part, actual - charge);
+            queue.put(part, sequence, ScoredPiece { rows, input_bytes, charge: payload.bytes(), payload });
             *place = None;
         }
         Ok(())
     }
 
     /// The part to read from next: the own one until it ends, then one that nobody reads, then the first that is not done.
-    fn claim(&self, shared: &Shared, own: &mut Option<Arc<Slot>>) -> Option<Arc<Slot>> {
-        let mut state = shared.lock();
+    fn claim(&self, queue: &WorkQueue, own: &mut Option<Arc<OpenPart>>) -> Option<Arc<OpenPart>> {
+        let mut state = queue.lock();
         loop {
             if state.stopped {
                 return None;
             }
-            if let Some(slot) = own.as_ref().filter(|slot| state.open.contains_key(&slot.part)) {
-                return Some(slot.clone());
+            if let Some(own) = own.as_ref().filter(|own| state.open.contains_key(&own.part)) {
+                return Some(own.clone());
             }
             let next = state.next_part;
             if next < self.source.parts() && next <= state.head + self.budget.workers {
                 state.next_part += 1;
-                let slot = Arc::new(Slot { part: next, reading: Mutex::default() });
-                state.open.insert(next, slot.clone());
-                *own = Some(slot.clone());
-                return Some(slot);
+                let open = Arc::new(OpenPart { part: next, reading: Mutex::default() });
+                state.open.insert(next, open.clone());
+                *own = Some(open.clone());
+                return Some(open);
             }
-            if let Some(slot) = state.open.values().next() {
-                return Some(slot.clone());
+            if let Some(open) = state.open.values().next() {
+                return Some(open.clone());
             }
             if next >= self.source.parts() {
                 return None;
             }
-            state = shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = queue.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
@@ -193,23 +184,23 @@ impl Pipeline<'_> {
             }
         };
         let count = rows.columns.as_ref().map_or(count, |columns| columns.num_rows());
-        Ok((input_bytes, (count as u64, (self.encode)(rows, prediction.as_ref())?)))
+        Ok((input_bytes, (count as u64, self.writer.encode(rows, prediction.as_ref())?)))
     }
 }
 
-struct Slot {
+struct OpenPart {
     part: usize,
     reading: Mutex<Reading>,
 }
 
 #[derive(Default)]
 struct Reading {
-    lane: Option<Box<dyn Lane>>,
+    reader: Option<Box<dyn PartReader>>,
     sequence: usize,
     ended: bool,
 }
 
-struct Done {
+struct ScoredPiece {
     rows: u64,
     input_bytes: u64,
     charge: usize,
@@ -217,13 +208,13 @@ struct Done {
 }
 
 #[derive(Default)]
-struct State {
+struct QueueState {
     /// The part being written.
     head: usize,
     next_part: usize,
     /// Parts that still have rows to read.
-    open: BTreeMap<usize, Arc<Slot>>,
-    done: BTreeMap<(usize, usize), Result<Done>>,
+    open: BTreeMap<usize, Arc<OpenPart>>,
+    done: BTreeMap<(usize, usize), Result<ScoredPiece>>,
     /// How many pieces an ended part has.
     ended: BTreeMap<usize, usize>,
     /// Bytes in flight of each part.
@@ -232,12 +223,12 @@ struct State {
     stopped: bool,
 }
 
-struct Shared {
-    state: Mutex<State>,
+struct WorkQueue {
+    state: Mutex<QueueState>,
     changed: Condvar,
 }
 
-struct StopOnDrop<'a>(&'a Shared);
+struct StopOnDrop<'a>(&'a WorkQueue);
 
 impl Drop for StopOnDrop<'_> {
     fn drop(&mut self) {
@@ -246,8 +237,8 @@ impl Drop for StopOnDrop<'_> {
     }
 }
 
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
+impl WorkQueue {
+    fn lock(&self) -> MutexGuard<'_, QueueState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -302,7 +293,7 @@ impl Shared {
         self.changed.notify_all();
     }
 
-    fn put(&self, part: usize, sequence: usize, done: Done) {
+    fn put(&self, part: usize, sequence: usize, done: ScoredPiece) {
         self.lock().done.insert((part, sequence), Ok(done));
         self.changed.notify_all();
     }
@@ -322,7 +313,7 @@ impl Shared {
     }
 
     /// The next piece of `part`, `None` after its last.
-    fn take(&self, part: usize, sequence: usize, cancel: &CancelFlag) -> Result<Option<Done>> {
+    fn take(&self, part: usize, sequence: usize, cancel: &CancelFlag) -> Result<Option<ScoredPiece>> {
         let mut state = self.lock();
         loop {
             if cancel.is_cancelled() {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{batch_threads, interrupt, limits, model_args::ModelArgs};
+use super::{batch_threads, interrupt, limits, model_args::ModelArgs, values::named};
 use crate::{
     batch::{self, Bar, Format, Job, Output},
     error::Result,
@@ -34,7 +34,7 @@ pub struct Args {
     columns: Option<Vec<String>>,
 
     /// Format of files whose names do not tell, and of an output directory
-    #[arg(long, value_enum)]
+    #[arg(long, value_parser = named::<Format>(Format::ALL.map(Format::extension)))]
     format: Option<Format>,
 
     /// What separates the cells of CSV files, read and written: a character, or tab [default: ,]

@@ -1,0 +1,186 @@
+//! Numbers read with 256-bit vectors of x86-64: where a cell ends and where its digits are shows at one look, and all digits of a fraction
+//! become a number together.
+#![allow(unsafe_code)]
+
+use std::{arch::x86_64::*, sync::LazyLock};
+
+use super::cells::CellReader;
+use crate::batch::read::values::{
+    ColumnBuilder,
+    decimal::{Decimal, Fraction, PLACES, WINDOW},
+    numbers::Float as _,
+};
+
+/// What a vector holds.
+const BYTES: usize = 32;
+
+/// Whether this CPU has what [`read`] needs.
+static FOUND: LazyLock<bool> = LazyLock::new(|| {
+    is_x86_feature_detected!("avx2")
+        && is_x86_feature_detected!("bmi1")
+        && is_x86_feature_detected!("bmi2")
+        && is_x86_feature_detected!("lzcnt")
+});
+
+/// Reads cells into columns of floats up to the first of either that is something else, or the record's end, and goes past them: how
+/// many. The end of the last of them is left.
+#[inline]
+pub(in crate::batch) fn numbers(fields: &mut CellReader<'_>, columns: &mut [Option<ColumnBuilder>]) -> usize {
+    // SAFETY: the CPU has what it needs.
+    if *FOUND { unsafe { read(fields, columns) } } else { 0 }
+}
+
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt")]
+fn read(fields: &mut CellReader<'_>, columns: &mut [Option<ColumnBuilder>]) -> usize {
+    let text = fields.rest();
+    let (mut start, mut end, mut count) = (0, 0, 0);
+    for column in columns {
+        let Some(cell) = text.get(start..) else { break };
+        let decimal = || Decimal::read_by(cell, |window| length(window), |digits, count| fraction(digits, count));
+        let length = match column {
+            Some(ColumnBuilder::Double(column)) => {
+                let Some((decimal, length)) = decimal() else { break };
+                let Some(value) = f64::nearest(decimal) else { break };
+                column.append_value(value);
+                length
+            }
+            Some(ColumnBuilder::Float(column)) => {
+                let Some((decimal, length)) = decimal() else { break };
+                let Some(value) = f32::nearest(decimal) else { break };
+                column.append_value(value);
+                length
+            }
+            _ => break,
+        };
+        count += 1;
+        end = start + length;
+        if text.get(end) != Some(&b',') {
+            break;
+        }
+        start = end + 1;
+    }
+    fields.advance(end);
+    count
+}
+
+/// Where the first byte is that no number has, 32 if it is farther away: below `-` are all that end a cell.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn length(window: &[u8; WINDOW]) -> usize {
+    const { assert!(WINDOW >= BYTES) }
+    // SAFETY: 32 bytes of the window.
+    let text = unsafe { _mm256_loadu_si256(window.as_ptr().cast()) };
+    let below = _mm256_cmpgt_epi8(_mm256_set1_epi8(b'-'.cast_signed()), text);
+    _mm256_movemask_epi8(below).cast_unsigned().trailing_zeros() as usize
+}
+
+/// See [`super::decimal`]: 16 digits are in the lower half of a vector, the last two in the upper.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn fraction(text: &Fraction, count: usize) -> Option<u64> {
+    const { assert!(size_of::<Fraction>() == BYTES) }
+    if count == 0 || count > PLACES {
+        return None;
+    }
+    let kept: &[u8; BYTES] = KEPT[BYTES - count..].first_chunk()?;
+    // SAFETY: both have 32 bytes.
+    let (text, kept) = unsafe { (_mm256_loadu_si256(text.as_ptr().cast()), _mm256_loadu_si256(kept.as_ptr().cast())) };
+    let digits = _mm256_and_si256(_mm256_sub_epi8(text, _mm256_set1_epi8(b'0'.cast_signed())), kept);
+    let beyond_nine = _mm256_subs_epu8(digits, _mm256_set1_epi8(9));
+    if _mm256_testz_si256(beyond_nine, beyond_nine) == 0 {
+        return None;
+    }
+    // Two digits, four, eight.
+    let pairs = _mm256_maddubs_epi16(digits, _mm256_set1_epi16(i16::from_le_bytes([10, 1])));
+    let hundreds = _mm256_set_epi16(0, 0, 0, 0, 0, 0, 0, 1, 1, 100, 1, 100, 1, 100, 1, 100);
+    let quads = _mm256_madd_epi16(pairs, hundreds);
+    let packed = _mm256_packus_epi32(quads, quads);
+    let thousands = _mm256_set_epi16(0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 10_000, 1, 10_000);
+    let eights = _mm256_madd_epi16(packed, thousands);
+    let upper = _mm_cvtsi128_si64(_mm256_castsi256_si128(eights)).cast_unsigned();
+    let last = _mm_cvtsi128_si32(_mm256_extracti128_si256::<1>(eights)).cast_unsigned();
+    Some((upper & 0xffff_ffff) * 10_000_000_000 + (upper >> 32) * 100 + u64::from(last))
+}
+
+/// From byte `32 - n` on a mask of the first `n` bytes of a vector.
+const KEPT: [u8; 2 * BYTES] = {
+    let mut mask = [0; 2 * BYTES];
+    let mut at = 0;
+    while at < BYTES {
+        mask[at] = u8::MAX;
+        at += 1;
+    }
+    mask
+};
+
+#[cfg(test)]
+mod tests {
+    use arrow::{
+        array::AsArray,
+        datatypes::{DataType, Float32Type, Float64Type},
+    };
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What follows the cells: enough that they are not near the end of the text.
+    const AFTER: &str = "\n1234567890123456789012345678901234567890123456789012345678901234567890";
+
+    const KINDS: [DataType; 2] = [DataType::Float64, DataType::Float32];
+
+    fn number() -> impl Strategy<Value = String> {
+        prop_oneof![
+            (-1e3..1e3).prop_map(|value: f64| value.to_string()),
+            any::<f32>().prop_map(|value| value.to_string()),
+            "-?[0-9]{1,3}\\.[0-9]{1,18}",
+            "-?[0-9]{1,21}(\\.[0-9]{0,21})?",
+            "-?[0-9]{0,3}[-+.,eE \"\r/:a]{0,2}[0-9]{0,19}",
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 20_000, ..ProptestConfig::default() })]
+
+        /// As many cells as are said are read, as `str::parse` reads them, and the text goes on where the last of them ends.
+        #[test]
+        fn numbers_are_those_of_str_parse(cells in prop::collection::vec(number(), 1..6)) {
+            let text = cells.join(",") + AFTER;
+            let mut columns: Vec<_> = KINDS.iter().cycle().take(6).map(|kind| ColumnBuilder::new(kind, false, 0)).collect();
+            let mut fields = CellReader::new(text.as_bytes(), b',');
+            let count = numbers(&mut fields, &mut columns);
+            let read: Vec<&str> = text.split([',', '\n', '\r']).take(count).collect();
+            prop_assert_eq!(fields.rest(), &text.as_bytes()[read.join(",").len()..]);
+            for (column, cell) in columns.into_iter().zip(&read) {
+                let found = column.unwrap().finish().unwrap();
+                match found.data_type() {
+                    DataType::Float64 => {
+                        prop_assert_eq!(found.as_primitive::<Float64Type>().value(0).to_bits(), cell.parse::<f64>().unwrap().to_bits());
+                    }
+                    _ => prop_assert_eq!(found.as_primitive::<Float32Type>().value(0).to_bits(), cell.parse::<f32>().unwrap().to_bits()),
+                }
+            }
+        }
+
+        /// Plain numbers are all read, up to the record's end.
+        #[test]
+        fn a_record_of_plain_numbers_is_read_at_once(values in prop::collection::vec(-99.0..99.0_f64, 1..9)) {
+            prop_assume!(*FOUND && values.iter().all(|value| value.abs() >= 0.1));
+            let text = values.iter().map(f64::to_string).collect::<Vec<_>>().join(",") + AFTER;
+            let mut columns: Vec<_> = (0..9).map(|_| ColumnBuilder::new(&DataType::Float64, false, 0)).collect();
+            let mut fields = CellReader::new(text.as_bytes(), b',');
+            prop_assert_eq!(numbers(&mut fields, &mut columns), values.len());
+            prop_assert_eq!(fields.rest(), AFTER.as_bytes());
+        }
+    }
+
+    #[test]
+    fn other_columns_and_the_end_of_the_text_are_left() {
+        let mut columns = [DataType::Float64, DataType::Utf8].map(|kind| ColumnBuilder::new(&kind, false, 0));
+        let text = format!("0.5,0.5{AFTER}");
+        let mut fields = CellReader::new(text.as_bytes(), b',');
+        assert_eq!(numbers(&mut fields, &mut columns), usize::from(*FOUND));
+        assert_eq!(numbers(&mut CellReader::new(b"0.5,0.5", b','), &mut columns), 0);
+        assert_eq!(numbers(&mut CellReader::new(text.as_bytes(), b','), &mut columns[1..]), 0);
+        assert_eq!(numbers(&mut CellReader::new(text.as_bytes(), b','), &mut []), 0);
+    }
+}

@@ -1,0 +1,80 @@
+//! Where the output goes and in which form: told by its name, before anything is read.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use super::stage::Stage;
+use crate::{
+    batch::{
+        format::Format,
+        job::{Job, Output},
+        read::files::{InputFile, InputFiles},
+    },
+    error::{Error, Kind, Result},
+};
+
+/// Where the output goes.
+pub(in crate::batch) struct Target {
+    /// `None` for standard output.
+    path: Option<PathBuf>,
+    /// Whether it is a directory with one file for each input file.
+    pub(in crate::batch) directory: bool,
+    pub(in crate::batch) format: Format,
+}
+
+impl Target {
+    /// The target that the job's output names. A directory gets the format of the job, else that of its input.
+    pub(in crate::batch) fn of(job: &Job) -> Result<Self> {
+        let (path, format) = match &job.output {
+            Output::Stdout => (None, Some(Format::Csv)),
+            Output::Path(path) => (Some(path.clone()), Format::of(path)),
+        };
+        if path.as_deref().is_some_and(|path| path.as_os_str().is_empty()) {
+            return Err(Error::new(Kind::InvalidArgument, "BAD_OUTPUT", "--output is empty"));
+        }
+        Ok(Self { path, directory: format.is_none(), format: format.unwrap_or(Format::Parquet) })
+    }
+
+    /// The same in `format`, where its name does not tell another.
+    pub(in crate::batch) fn with_format(self, format: Format) -> Self {
+        if self.directory { Self { format, ..self } } else { self }
+    }
+
+    /// Makes the output's temporary file or directory; nothing for standard output.
+    pub(in crate::batch) fn stage(&self, overwrite: bool) -> Result<Option<Stage>> {
+        self.path.as_ref().map(|path| Stage::new(path, self.directory, overwrite)).transpose()
+    }
+
+    /// The name of each input file's output below an output directory. Refuses two inputs whose outputs would be one file.
+    pub(in crate::batch) fn file_names(&self, inputs: &InputFiles) -> Result<Vec<PathBuf>> {
+        let mut seen: BTreeMap<PathBuf, &Path> = BTreeMap::new();
+        let mut names = Vec::with_capacity(inputs.files.len());
+        for InputFile { relative, path, .. } in &inputs.files {
+            let name = relative.with_extension(self.format.extension());
+            if let Some(other) = seen.insert(name.clone(), path) {
+                let message = format!("{} and {} would both be written to '{}'", other.display(), path.display(), name.display());
+                return Err(Error::new(Kind::InvalidArgument, "OUTPUT_CLASH", message)
+                    .remedy("give one --input directory that holds both, or write one file"));
+            }
+            names.push(name);
+        }
+        Ok(names)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_inputs_never_share_an_output() {
+        let target = Target { path: None, directory: true, format: Format::Csv };
+        let file = |path: &str| InputFile { path: path.into(), relative: "a.json".into(), below: 0, keys: Vec::new() };
+        let one = InputFiles { files: vec![file("x/a.json")], format: Format::Json };
+        assert_eq!(target.file_names(&one).unwrap(), [PathBuf::from("a.csv")]);
+        let two = InputFiles { files: vec![file("x/a.json"), file("y/a.json")], format: Format::Json };
+        assert_eq!(target.file_names(&two).unwrap_err().code(), "OUTPUT_CLASH");
+    }
+}
