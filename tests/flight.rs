@@ -17,7 +17,7 @@ use arrow::{
 use mlflight::{
     config::Secret,
     error::{Error, Kind, Result},
-    flavors::{Engine, Loaded},
+    flavors::Engine,
     flight::{
         client::{Endpoint, ScoreStream},
         service::{Address, Listener, Service, ServiceOptions, Trust, serve},
@@ -114,15 +114,16 @@ impl Running {
     pub fn start(options: ServiceOptions, address: &str) -> Self {
         let gate = Arc::new(Gate::default());
         let models = Arc::new(Models::default());
-        let loaded = Loaded {
+        let loaded = LoadedModel {
+            mlmodel: MlModel::new(),
+            directory: PathBuf::from("sum"),
             model: Arc::new(Summing { gate: gate.clone() }),
             engine: Engine::Native,
             flavor: "sum".into(),
             reason: "a test".into(),
+            origin: Origin { uri: "models:/sum/1".into(), digest: "ab".repeat(32) },
         };
-        let mlmodel = MlModel::new();
-        let origin = Origin { uri: "models:/sum/1".into(), digest: "ab".repeat(32) };
-        models.insert("sum", Arc::new(LoadedModel { mlmodel, directory: PathBuf::from("sum"), loaded, origin }));
+        models.insert("sum", Arc::new(loaded));
         let has_token = options.token.is_some();
         let service = Service::new(models, options);
         let (sender, receiver) = std::sync::mpsc::channel();

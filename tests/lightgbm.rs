@@ -88,7 +88,7 @@ proptest! {
 fn the_scorer_answers_with_one_column() {
     let uri = cases().join("booster_binary/model");
     let model = LoadedModel::load(uri.to_str().unwrap(), &LoadOptions::default()).unwrap();
-    assert_eq!((model.loaded.engine, model.loaded.flavor.as_str()), (Engine::Native, "lightgbm"));
+    assert_eq!((model.engine, model.flavor.as_str()), (Engine::Native, "lightgbm"));
     let case = case("booster_binary");
     let scorer = model.scorer(ScoreOptions::default()).unwrap();
     let answer = scorer.open(&case.input.schema()).unwrap().score(&case.input, &Context::default()).unwrap();

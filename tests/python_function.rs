@@ -238,7 +238,7 @@ fn real_models_score_as_mlflow_scores_them() {
         let model = support::model(name);
         let options = LoadOptions { engine: Engine::Python, python: python.clone(), ..LoadOptions::default() };
         let loaded = LoadedModel::load(&model.uri(), &options).unwrap();
-        assert_eq!(loaded.loaded.engine, Engine::Python);
+        assert_eq!(loaded.engine, Engine::Python);
         let result = match name {
             "logreg_pipe" => DataType::Int64,
             "xgb_reg" => DataType::Float32,

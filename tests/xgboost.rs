@@ -104,7 +104,7 @@ proptest! {
 fn the_scorer_answers_with_one_column() {
     let uri = cases().join("booster_binary_logistic/model");
     let model = LoadedModel::load(uri.to_str().unwrap(), &LoadOptions::default()).unwrap();
-    assert_eq!((model.loaded.engine, model.loaded.flavor.as_str()), (Engine::Native, "xgboost"));
+    assert_eq!((model.engine, model.flavor.as_str()), (Engine::Native, "xgboost"));
     let case = case("booster_binary_logistic");
     let scorer = model.scorer(ScoreOptions::default()).unwrap();
     // By name: any order will do.

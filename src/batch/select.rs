@@ -34,8 +34,8 @@ impl Subject {
         Ok(Self {
             scorer: model.scorer(options)?,
             signature: Arc::new(model.mlmodel.signature.clone()),
-            engine: model.loaded.engine,
-            reason: model.loaded.reason.clone(),
+            engine: model.engine,
+            reason: model.reason.clone(),
         })
     }
 

@@ -212,7 +212,7 @@ impl State {
                 seen.push(pointer);
                 new
             })
-            .map(|model| model.loaded.model.memory())
+            .map(|model| model.model.memory())
             .sum()
     }
 }

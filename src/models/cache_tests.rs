@@ -10,7 +10,7 @@ use arrow::datatypes::{DataType, SchemaRef};
 
 use super::*;
 use crate::{
-    flavors::{Engine, Loaded},
+    flavors::Engine,
     mlmodel::MlModel,
     score::{Model, Session, SessionOptions},
 };
@@ -39,7 +39,10 @@ fn model(bytes: usize) -> Arc<LoadedModel> {
     Arc::new(LoadedModel {
         mlmodel: MlModel::new(),
         directory: PathBuf::from("model"),
-        loaded: Loaded { model: Arc::new(Sized(bytes)), engine: Engine::Native, flavor: "test".into(), reason: "a test".into() },
+        model: Arc::new(Sized(bytes)),
+        engine: Engine::Native,
+        flavor: "test".into(),
+        reason: "a test".into(),
         origin: Default::default(),
     })
 }

@@ -13,9 +13,9 @@ pub use pool::Pool;
 
 use crate::{
     error::Result,
-    flavors::{self, LoadOptions, Loaded},
+    flavors::{self, Engine, LoadOptions, Loaded},
     mlmodel::MlModel,
-    score::{ScoreOptions, Scorer},
+    score::{Model, ScoreOptions, Scorer},
     store,
 };
 
@@ -25,8 +25,14 @@ pub struct LoadedModel {
     pub mlmodel: MlModel,
     /// The local directory it was loaded from.
     pub directory: PathBuf,
-    /// The model and how it is run.
-    pub loaded: Loaded,
+    /// The model.
+    pub model: Arc<dyn Model>,
+    /// `Native` or `Python`, never `Auto`.
+    pub engine: Engine,
+    /// The flavor that scores.
+    pub flavor: String,
+    /// Why this engine, in one line.
+    pub reason: String,
     /// What it was called where it came from.
     pub origin: Origin,
 }
@@ -51,12 +57,12 @@ impl LoadedModel {
     pub fn load_directory(directory: &Path, options: &LoadOptions, origin: Origin) -> Result<Arc<Self>> {
         store::check(directory)?;
         let mlmodel = MlModel::load(directory)?;
-        let loaded = flavors::load(&mlmodel, directory, options)?;
-        Ok(Arc::new(Self { mlmodel, directory: directory.to_owned(), loaded, origin }))
+        let Loaded { model, engine, flavor, reason } = flavors::load(&mlmodel, directory, options)?;
+        Ok(Arc::new(Self { mlmodel, directory: directory.to_owned(), model, engine, flavor, reason, origin }))
     }
 
     /// A scorer over this model.
     pub fn scorer(&self, options: ScoreOptions) -> Result<Scorer> {
-        Scorer::new(self.loaded.model.clone(), Arc::new(self.mlmodel.signature.clone()), options)
+        Scorer::new(self.model.clone(), Arc::new(self.mlmodel.signature.clone()), options)
     }
 }

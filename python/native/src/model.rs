@@ -83,17 +83,17 @@ impl Model {
 
     #[getter]
     fn engine(&self, py: Python<'_>) -> PyResult<&'static str> {
-        Ok(spec::engine_name(self.state(py)?.loaded.loaded.engine))
+        Ok(spec::engine_name(self.state(py)?.loaded.engine))
     }
 
     #[getter]
     fn reason(&self, py: Python<'_>) -> PyResult<String> {
-        Ok(self.state(py)?.loaded.loaded.reason.clone())
+        Ok(self.state(py)?.loaded.reason.clone())
     }
 
     #[getter]
     fn flavor(&self, py: Python<'_>) -> PyResult<String> {
-        Ok(self.state(py)?.loaded.loaded.flavor.clone())
+        Ok(self.state(py)?.loaded.flavor.clone())
     }
 
     #[getter]

@@ -179,7 +179,7 @@ fn plan(request: &Request, result_schema: Vec<u8>, python: PythonRuntime) -> Res
     let mut spec = ScoreSpec { result_schema, ..spec::from_request(request)? };
     let here = LoadOptions { python, params: request.score.params.clone(), ..spec::options(&spec)?.0 };
     let loaded = LoadedModel::load(&spec.uri, &here)?;
-    if !here.params.is_empty() && loaded.loaded.engine == Engine::Python {
+    if !here.params.is_empty() && loaded.engine == Engine::Python {
         // Executors share loaded models among streams of all params: they are told which engine these need.
         spec.engine = spec::engine_name(Engine::Python).into();
     }
@@ -189,7 +189,7 @@ fn plan(request: &Request, result_schema: Vec<u8>, python: PythonRuntime) -> Res
     let signature = &loaded.mlmodel.signature;
     let output = match result {
         Some(asked) => Some(asked),
-        None => convert::planned(signature, loaded.loaded.model.output().as_ref())?,
+        None => convert::planned(signature, loaded.model.output().as_ref())?,
     };
     let input = scorer.input();
     let inputs = inputs(&loaded, input.as_ref());
@@ -201,8 +201,8 @@ fn plan(request: &Request, result_schema: Vec<u8>, python: PythonRuntime) -> Res
         output: output.map(|kind| Arc::new(Schema::new(vec![Field::new(PREDICTION, kind, true)]))),
         digest: spec.digest.clone(),
         model_dir: loaded.directory.clone(),
-        engine: spec::engine_name(loaded.loaded.engine),
-        reason: loaded.loaded.reason.clone(),
+        engine: spec::engine_name(loaded.engine),
+        reason: loaded.reason.clone(),
         spec,
         inputs,
         input,

@@ -225,7 +225,7 @@ impl Exchange {
             let resolving = shared.clone();
             let resolve = move || resolving.resolve(&spec);
             let (model, options) = tokio::task::spawn_blocking(resolve).await.map_err(|_| panicked())??;
-            let python = model.loaded.engine == Engine::Python;
+            let python = model.engine == Engine::Python;
             let open = move || {
                 let session = model.scorer(options)?.open(decoder.schema())?;
                 Ok(Work { decoder, session, encoder: Encoder::new(), rows: 0, pace: None, dictionaries: None })

@@ -47,12 +47,12 @@ impl Described {
             name: name.clone(),
             uri: model.origin.uri.clone(),
             digest: model.origin.digest.clone(),
-            engine: spec::engine_name(model.loaded.engine).into(),
-            flavor: model.loaded.flavor.clone(),
-            reason: model.loaded.reason.clone(),
+            engine: spec::engine_name(model.engine).into(),
+            flavor: model.flavor.clone(),
+            reason: model.reason.clone(),
             input_schema: self.input.as_ref().map(spec::schema_bytes).transpose()?.unwrap_or_default(),
             output_schema: self.output.as_ref().map(spec::schema_bytes).transpose()?.unwrap_or_default(),
-            memory: model.loaded.model.memory() as u64,
+            memory: model.model.memory() as u64,
         };
         // An endpoint without a location is the service that was asked.
         let endpoint = FlightEndpoint::new().with_ticket(Ticket::new(name.clone()));
@@ -73,12 +73,12 @@ impl Described {
             "name": name,
             "uri": model.origin.uri,
             "digest": model.origin.digest,
-            "engine": spec::engine_name(model.loaded.engine),
-            "flavor": model.loaded.flavor,
-            "reason": model.loaded.reason,
+            "engine": spec::engine_name(model.engine),
+            "flavor": model.flavor,
+            "reason": model.reason,
             "input": self.input.as_ref().map(columns),
             "output": self.output.as_ref().map(columns),
-            "memory": model.loaded.model.memory(),
+            "memory": model.model.memory(),
         })
     }
 }
@@ -134,7 +134,7 @@ impl Shared {
             }
             "load" => {
                 let described = self.described(&FlightDescriptor::new_cmd(action.body.clone()))?;
-                described.model.loaded.model.warm(&Context::default())?;
+                described.model.model.warm(&Context::default())?;
                 Ok(Some(described.json()))
             }
             "unload" => {

@@ -150,7 +150,7 @@ impl Service {
     /// Loads the model of a URI, warms it, so that a bad one fails here, and serves it under `name`. Blocks.
     pub fn load(&self, name: &str, uri: &str) -> Result<()> {
         let model = self.shared.load(uri, "", &self.shared.options.load)?;
-        model.loaded.model.warm(&Context::default())?;
+        model.model.warm(&Context::default())?;
         self.shared.models.insert(name, model);
         Ok(())
     }

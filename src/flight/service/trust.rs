@@ -98,7 +98,7 @@ impl Shared {
     }
 
     fn reloads(&self, load: &LoadOptions, model: &LoadedModel) -> bool {
-        let engine = load.engine != Engine::Auto && load.engine != model.loaded.engine;
+        let engine = load.engine != Engine::Auto && load.engine != model.engine;
         let manager = load.env_manager != EnvManager::Local && load.env_manager != self.options.load.env_manager;
         engine || manager || load.model_config.is_some() || load.predict_fn.is_some()
     }
