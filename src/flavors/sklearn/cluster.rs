@@ -3,7 +3,7 @@
 use std::{slice, sync::Arc};
 
 use super::{
-    common::{frame, labels_in, width},
+    common::{frame, width},
     part::{Allow, Frame, Labels, Method, Part, Shared, Work, validate},
     view::{Made, View, python},
 };
@@ -52,7 +52,7 @@ pub(super) fn nearest(view: View<'_>) -> Made<Shared> {
 
 /// `Birch`, by the names of its subclusters.
 pub(super) fn birch(view: View<'_>) -> Made<Shared> {
-    let labels = labels_in(view.get("subcluster_labels_")?)?;
+    let labels = Labels::read(view.get("subcluster_labels_")?)?;
     made(view, "subcluster_centers_", |_| labels, true)
 }
 

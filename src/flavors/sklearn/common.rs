@@ -29,13 +29,7 @@ fn fitted_width(view: View<'_>) -> Option<View<'_>> {
 
 /// The names of a classifier's classes.
 pub(super) fn labels(view: View<'_>) -> Made<Labels> {
-    labels_in(view.get("classes_")?)
-}
-
-/// Names of classes in an array.
-pub(super) fn labels_in(classes: View<'_>) -> Made<Labels> {
-    let labels = Labels::new(classes.array()?, |id| classes.at(id).text().map(str::to_owned));
-    labels.filter(|labels| labels.len() > 0).map_or_else(|| classes.wrong("names of classes"), Ok)
+    Labels::read(view.get("classes_")?)
 }
 
 /// `coef_` and `intercept_`; one number of the latter may stand for all outputs.

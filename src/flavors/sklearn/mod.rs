@@ -12,7 +12,6 @@ mod cluster;
 mod codes;
 mod common;
 mod compose;
-mod csr;
 mod decompose;
 mod donors;
 mod dummy;
@@ -23,7 +22,6 @@ mod frame;
 mod gaussian;
 mod impute;
 mod leaves;
-pub(super) mod lightgbm;
 mod linear;
 mod local;
 mod multi;
@@ -52,7 +50,10 @@ use std::{path::Path, sync::Arc};
 
 use arrow::datatypes::{DataType, SchemaRef};
 
-use super::{LoadOptions, NeedsPython, answers::several, files, keys, obstacle::settle};
+use super::{
+    LoadOptions,
+    common::{answers::several, files, keys},
+};
 use crate::{
     error::{Kind, Result},
     formats::{objects::Graph, pickle},
@@ -60,19 +61,14 @@ use crate::{
     mlmodel::{MlModel, SchemaSpec},
     score::{Model, Session, SessionOptions},
 };
-pub(super) use part::Labels;
 use part::{Method, Shared, Work};
-use view::{Loader, Made, Symbols};
+use view::{Loader, Made, Symbols, View};
 
 /// Name of the flavor.
-pub const NAME: &str = "sklearn";
+pub(super) const NAME: &str = "sklearn";
 
-/// Loads the flavor; see [`super::NativeLoader`].
-pub fn load(mlmodel: &MlModel, directory: &Path, options: &LoadOptions) -> Result<Result<Arc<dyn Model>, NeedsPython>> {
-    settle(read(mlmodel, directory, options).map(|model| Arc::new(model) as Arc<dyn Model>))
-}
-
-fn read(mlmodel: &MlModel, directory: &Path, options: &LoadOptions) -> Made<SklearnModel> {
+/// Loads the flavor.
+pub(super) fn load(mlmodel: &MlModel, directory: &Path, options: &LoadOptions) -> Made<Arc<dyn Model>> {
     let asked = keys::predict_fn(mlmodel, options);
     let Some(method) = Method::from_name(asked) else { return view::python(format!("predict_fn '{asked}' has no kernel")) };
     let graph = graph(mlmodel, directory)?;
@@ -83,7 +79,7 @@ fn read(mlmodel: &MlModel, directory: &Path, options: &LoadOptions) -> Made<Skle
     }
     let requirements = ["requirements.txt", "conda.yaml"].iter().find_map(|name| files::read(directory, name).ok());
     let requirements = requirements.as_deref().map(String::from_utf8_lossy);
-    build(&graph, mlmodel, method, nulls::are_none(&graph, requirements.as_deref()))
+    Ok(Arc::new(build(&graph, mlmodel, method, nulls::are_none(&graph, requirements.as_deref()))?))
 }
 
 /// Whether a name stands for a class or function that the file holds itself.
@@ -102,7 +98,7 @@ fn unfamiliar(name: &str) -> String {
 }
 
 /// Qualified names of every class and function the model's file refers to, sorted. Runs nothing.
-pub fn globals(mlmodel: &MlModel, directory: &Path) -> Result<Vec<String>> {
+pub(super) fn globals(mlmodel: &MlModel, directory: &Path) -> Result<Vec<String>> {
     Ok(graph(mlmodel, directory)?.globals().map(str::to_owned).collect())
 }
 
@@ -112,8 +108,9 @@ fn graph(mlmodel: &MlModel, directory: &Path) -> Result<Graph> {
 }
 
 fn build(graph: &Graph, mlmodel: &MlModel, method: Method, nulls_are_none: bool) -> Made<SklearnModel> {
-    let loader = Loader::new(graph);
-    let (class, part) = (loader.root().name().to_owned(), registry::build(loader.root())?);
+    let loader = Loader::default();
+    let root = View::root_for(graph, &loader);
+    let (class, part) = (root.name().to_owned(), registry::build(root)?);
     if !part.has(method) {
         return view::python(format!("{class} has no method {} here", method.name()));
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    common::{frame, labels_in, width},
+    common::{frame, width},
     part::{Allow, Frame, Labels, Method, Part, Shared, Work, validate},
     view::{Made, View, python},
 };
@@ -193,8 +193,8 @@ fn classes(view: View<'_>) -> Made<(Vec<Vec<u32>>, Vec<Labels>)> {
     let found = view.get("classes_")?;
     let several = view.flag("outputs_2d_");
     let labels = match several {
-        true => found.items().into_iter().map(labels_in).collect::<Made<Vec<_>>>()?,
-        false => vec![labels_in(found)?],
+        true => found.items().into_iter().map(Labels::read).collect::<Made<Vec<_>>>()?,
+        false => vec![Labels::read(found)?],
     };
     let numbers = view.get("_y")?.array()?.ints().unwrap_or_default();
     let numbers = numbers.into_iter().map(|number| u32::try_from(number).ok()).collect::<Option<Vec<_>>>();

@@ -1,13 +1,15 @@
 //! The estimators that have a kernel, one line each.
 
 use super::{
-    alike, bayes, boosting, calibrate, centroid, cluster, codes, compose, csr, decompose, donors, dummy, encode, ensemble,
-    expand, gaussian, impute, leaves, linear, local, multi, neighbors, neural, outlier,
+    alike, bayes, boosting, calibrate, centroid, cluster, codes, compose, decompose, donors, dummy, encode, ensemble, expand,
+    gaussian, impute, leaves, linear, local, multi, neighbors, neural, outlier,
     part::Shared,
     power, quadratic, quantile, scale, select, splines, stack, svm, text, topics, tree,
     view::{Made, View, python},
     wrap,
 };
+
+use crate::flavors::common::csr;
 
 /// Builds an estimator from its fitted attributes.
 type Build = fn(View<'_>) -> Made<Shared>;

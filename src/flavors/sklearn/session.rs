@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     error::{Error, Kind as ErrorKind, Result},
-    flavors::answers::Answers,
+    flavors::common::answers::Answers,
     kernels::{
         self,
         block::{Block, Kind},

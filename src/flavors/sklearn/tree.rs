@@ -3,7 +3,7 @@
 use std::{ops::Range, sync::Arc};
 
 use super::{
-    common::{frame, labels_in, width},
+    common::{frame, width},
     part::{Allow, Frame, Labels, Method, Part, Shared, Work, logarithm, validate, validate_single},
     view::{Made, View, python},
 };
@@ -173,9 +173,9 @@ struct Model {
 fn classes(view: View<'_>) -> Made<Vec<Labels>> {
     let classes = view.get("classes_")?;
     match classes.array() {
-        Ok(array) if !matches!(array.data, Data::Objects(_)) => Ok(vec![labels_in(classes)?]),
-        Ok(Array { shape, .. }) if shape.len() == 1 && classes.texts().is_some() => Ok(vec![labels_in(classes)?]),
-        _ => classes.items().into_iter().map(labels_in).collect(),
+        Ok(array) if !matches!(array.data, Data::Objects(_)) => Ok(vec![Labels::read(classes)?]),
+        Ok(Array { shape, .. }) if shape.len() == 1 && classes.texts().is_some() => Ok(vec![Labels::read(classes)?]),
+        _ => classes.items().into_iter().map(Labels::read).collect(),
     }
 }
 

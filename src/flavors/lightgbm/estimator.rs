@@ -1,15 +1,16 @@
 //! LightGBM's scikit-learn classes, as the `lightgbm` flavor saves them: estimators around a Booster, whose state is its model file.
 
-use super::{
-    Labels,
-    common::labels_in,
-    registry,
-    view::{Loader, Made, View, python},
+use crate::{
+    flavors::common::{
+        labels::Labels,
+        obstacle::{Made, python},
+        view::View,
+    },
+    formats::{objects::Graph, pickle},
 };
-use crate::formats::{objects::Graph, pickle};
 
 /// LightGBM's own classes.
-pub(in crate::flavors) const CLASSES: [&str; 5] = [
+pub(super) const CLASSES: [&str; 5] = [
     "lightgbm.basic.Booster",
     "lightgbm.sklearn.LGBMClassifier",
     "lightgbm.sklearn.LGBMModel",
@@ -19,26 +20,32 @@ pub(in crate::flavors) const CLASSES: [&str; 5] = [
 /// Objectives whose classifier has a probability a class even when there are two classes.
 const MULTI: [&str; 6] = ["multiclass", "multiclassova", "multiclass_ova", "ova", "ovr", "softmax"];
 
+/// Whether a name is scikit-learn's for what encodes the classes, or only describes how the estimator was trained.
+fn describes(name: &str) -> bool {
+    let Some(name) = name.strip_prefix("sklearn.") else { return false };
+    let module = ["metrics.", "utils._metadata_requests."].iter().any(|module| name.starts_with(module));
+    module || (name.starts_with("preprocessing.") && name.ends_with(".LabelEncoder"))
+}
+
 /// A fitted estimator.
-pub(in crate::flavors) struct Fitted {
+pub(super) struct Fitted {
     /// The model file.
-    pub(in crate::flavors) text: String,
+    pub(super) text: String,
     /// Iterations that count, where training stopped early.
-    pub(in crate::flavors) best_iteration: Option<usize>,
+    pub(super) best_iteration: Option<usize>,
     /// What the classes are called; of a classifier.
-    pub(in crate::flavors) labels: Option<Labels>,
+    pub(super) labels: Option<Labels>,
     /// Whether a classifier's Booster has a probability a class.
-    pub(in crate::flavors) multiclass: bool,
+    pub(super) multiclass: bool,
 }
 
 /// Reads the estimator a file is of. Runs nothing.
-pub(in crate::flavors) fn fitted(graph: &Graph) -> Made<Fitted> {
-    if let Some(unknown) =
-        graph.globals().find(|name| !CLASSES.contains(name) && !registry::knows(name) && !pickle::is_data(name))
-    {
+pub(super) fn fitted(graph: &Graph) -> Made<Fitted> {
+    let known = |name: &&str| CLASSES.contains(name) || describes(name) || pickle::is_data(name);
+    if let Some(unknown) = graph.globals().find(|name| !known(name)) {
         return python(unknown);
     }
-    estimator(Loader::new(graph).root())
+    estimator(View::root(graph))
 }
 
 fn estimator(view: View<'_>) -> Made<Fitted> {
@@ -56,7 +63,7 @@ fn estimator(view: View<'_>) -> Made<Fitted> {
     let Some(text) = model.text() else { return model.wrong("a model file") };
     let best = booster.find("best_iteration").and_then(View::int).and_then(|best| usize::try_from(best).ok());
     let classifier = view.name() == "LGBMClassifier";
-    let labels = if classifier { Some(labels_in(view.get("_le")?.get("classes_")?)?) } else { None };
+    let labels = if classifier { Some(Labels::read(view.get("_le")?.get("classes_")?)?) } else { None };
     let multiclass = labels.as_ref().is_some_and(|labels| labels.len() > 2) || MULTI.contains(&view.word("_objective"));
     Ok(Fitted { text: text.to_owned(), best_iteration: best.filter(|best| *best > 0), labels, multiclass })
 }

@@ -19,7 +19,7 @@ const MAX_FILE: u64 = 4 << 30;
 const MAPPED: u64 = 8 << 20;
 
 /// The bytes of a file inside the model's directory.
-pub(super) fn read(directory: &Path, relative: &str) -> Result<Bytes> {
+pub fn read(directory: &Path, relative: &str) -> Result<Bytes> {
     let path = store::within(directory, relative)?;
     let failed = |error| Error::io(&path, error);
     let mut opened = file::open(&path)?;
@@ -37,7 +37,7 @@ pub(super) fn read(directory: &Path, relative: &str) -> Result<Bytes> {
 }
 
 /// Refuses a file that was left in Git LFS.
-pub(super) fn refuse_pointer(path: &Path) -> Result<()> {
+pub fn refuse_pointer(path: &Path) -> Result<()> {
     let failed = |error| Error::io(path, error);
     let size = path.metadata().map_err(failed)?.len();
     // What is no regular file is left to Python.
@@ -48,7 +48,7 @@ pub(super) fn refuse_pointer(path: &Path) -> Result<()> {
 }
 
 /// The same for every file below a directory.
-pub(super) fn refuse_pointers(directory: &Path) -> Result<()> {
+pub fn refuse_pointers(directory: &Path) -> Result<()> {
     for entry in walkdir::WalkDir::new(directory).max_depth(MAX_DEPTH) {
         let entry = entry.map_err(|error| Error::io(directory, error.into()))?;
         if entry.file_type().is_file() {
@@ -62,7 +62,7 @@ pub(super) fn refuse_pointers(directory: &Path) -> Result<()> {
 const MAX_DEPTH: usize = 16;
 
 /// The objects in a file that MLflow saved with skops, or with pickle or cloudpickle: data, none of it run.
-pub(super) fn objects(directory: &Path, relative: &str, serialization_format: Option<&str>) -> Result<Graph> {
+pub fn objects(directory: &Path, relative: &str, serialization_format: Option<&str>) -> Result<Graph> {
     let bytes = read(directory, relative)?;
     let read = if serialization_format == Some("skops") { skops::read(&bytes) } else { pickle::read(bytes) };
     read.map_err(|error| error.context(relative))

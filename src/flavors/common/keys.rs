@@ -2,22 +2,24 @@
 
 use serde_yaml::Value;
 
-use super::{LoadOptions, python_function};
-use crate::mlmodel::MlModel;
+use crate::{flavors::LoadOptions, mlmodel::MlModel};
+
+/// Name of the flavor by which Python loads a model, beside its own.
+pub const PYTHON_FUNCTION: &str = "python_function";
 
 /// The text of a flavor's key.
-pub(super) fn text<'a>(mlmodel: &'a MlModel, flavor: &str, key: &str) -> Option<&'a str> {
+pub fn text<'a>(mlmodel: &'a MlModel, flavor: &str, key: &str) -> Option<&'a str> {
     mlmodel.flavor(flavor).and_then(|keys| keys.get(key)).and_then(Value::as_str)
 }
 
 /// The method asked for: by the load options, else by the python_function flavor, else `predict`.
-pub(super) fn predict_fn<'a>(mlmodel: &'a MlModel, options: &'a LoadOptions) -> &'a str {
+pub fn predict_fn<'a>(mlmodel: &'a MlModel, options: &'a LoadOptions) -> &'a str {
     let asked = options.predict_fn.as_deref();
-    asked.or_else(|| text(mlmodel, python_function::NAME, "predict_fn")).unwrap_or("predict")
+    asked.or_else(|| text(mlmodel, PYTHON_FUNCTION, "predict_fn")).unwrap_or("predict")
 }
 
 /// The first three numbers of a version such as `3.5.0-dev`; 0 for what is no number.
-pub(super) fn version(text: &str) -> [i64; 3] {
+pub fn version(text: &str) -> [i64; 3] {
     let mut parts = text.split('.').map(|part| {
         let digits = part.find(|c: char| !c.is_ascii_digit()).map_or(part, |end| &part[..end]);
         digits.parse().unwrap_or(0)

@@ -1,14 +1,35 @@
 //! Why a model is not scored natively.
 
-use super::NeedsPython;
 use crate::error::{Error, Kind, Result};
 
+/// Why Python has to score a model, in words for the user.
+pub type NeedsPython = String;
+
 /// Why a model, or a part of one, was not built.
-pub(super) enum Obstacle {
+#[derive(Debug)]
+pub enum Obstacle {
     /// It is scored in Python, for this reason.
     Python(NeedsPython),
     /// The file is broken.
     Broken(Error),
+}
+
+/// What was built of a model, or why it was not.
+pub type Made<T> = Result<T, Obstacle>;
+
+/// An obstacle for a reason.
+pub fn python<T>(reason: impl Into<String>) -> Made<T> {
+    Err(Obstacle::Python(reason.into()))
+}
+
+impl Obstacle {
+    /// The reason why Python has to score the model, or what is broken.
+    pub fn reason(self) -> Result<NeedsPython> {
+        match self {
+            Self::Python(reason) => Ok(reason),
+            Self::Broken(error) => Err(error),
+        }
+    }
 }
 
 impl From<NeedsPython> for Obstacle {
@@ -24,14 +45,5 @@ impl From<Error> for Obstacle {
             Kind::Unimplemented => Self::Python(error.message().to_owned()),
             _ => Self::Broken(error),
         }
-    }
-}
-
-/// What a native loader answers.
-pub(super) fn settle<T>(made: Result<T, Obstacle>) -> Result<Result<T, NeedsPython>> {
-    match made {
-        Ok(made) => Ok(Ok(made)),
-        Err(Obstacle::Python(reason)) => Ok(Err(reason)),
-        Err(Obstacle::Broken(error)) => Err(error),
     }
 }

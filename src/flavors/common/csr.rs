@@ -1,16 +1,18 @@
 //! scipy's matrices in compressed sparse rows, as attributes of estimators that were fitted on sparse tables, or are mostly zeros.
 
-use super::view::{Made, View, python};
+use super::{
+    obstacle::{Made, python},
+    view::View,
+};
 
 /// How many numbers a matrix may have, zeros included.
 const MAX_NUMBERS: usize = 1 << 26;
 
 /// The classes there are.
-pub(super) const CLASSES: [&str; 3] =
-    ["scipy.sparse._csr.csr_array", "scipy.sparse._csr.csr_matrix", "scipy.sparse.csr.csr_matrix"];
+pub const CLASSES: [&str; 3] = ["scipy.sparse._csr.csr_array", "scipy.sparse._csr.csr_matrix", "scipy.sparse.csr.csr_matrix"];
 
 /// The matrix with its zeros, its number of rows and of columns.
-pub(super) fn spread(matrix: View<'_>) -> Made<(Vec<f64>, usize, usize)> {
+pub fn spread<C>(matrix: View<'_, C>) -> Made<(Vec<f64>, usize, usize)> {
     let lengths: Option<Vec<usize>> = matrix.get("_shape")?.ints()?.into_iter().map(|length| length.try_into().ok()).collect();
     let Some(&[rows, columns]) = lengths.as_deref() else { return matrix.wrong("a matrix of two dimensions") };
     let Some(count) = rows.checked_mul(columns).filter(|count| *count <= MAX_NUMBERS) else {
