@@ -9,7 +9,7 @@ use arrow::{
 
 use super::{
     Inner,
-    view::{NONE, Symbols},
+    base::{NONE, Symbols},
 };
 use crate::{
     error::{Error, Kind as ErrorKind, Result},

@@ -1,50 +1,42 @@
 //! MLflow's `sklearn` flavor: fitted scikit-learn estimators, read out of a pickle or a skops archive as data and scored by kernels.
 //!
-//! An estimator is a [`part::Part`] over blocks of columns. The [`registry`] has one line an estimator; a model that refers to any
+//! An estimator is a [`base::Part`] over blocks of columns. The [`registry`] has one line an estimator; a model that refers to any
 //! class it does not know goes to Python as a whole.
 
-mod alike;
-mod bayes;
-mod boosting;
-mod calibrate;
-mod centroid;
+mod base;
+mod calibration;
 mod cluster;
-mod codes;
-mod common;
 mod compose;
-mod decompose;
-mod donors;
+mod covariance;
+mod cross_decomposition;
+mod decomposition;
+mod discriminant_analysis;
 mod dummy;
-mod encode;
 mod ensemble;
-mod expand;
+mod feature_extraction;
+mod feature_selection;
 mod frame;
-mod gaussian;
+mod gaussian_process;
 mod impute;
-mod leaves;
-mod linear;
-mod local;
-mod multi;
+mod isotonic;
+mod kernel_approximation;
+mod kernel_ridge;
+mod linear_model;
+mod mixture;
+mod model_selection;
+mod multiclass;
+mod multioutput;
+mod naive_bayes;
 mod neighbors;
-mod neural;
+mod neural_network;
 mod nulls;
-mod outlier;
-mod part;
-mod power;
-mod quadratic;
-mod quantile;
+mod pipeline;
+mod preprocessing;
 mod registry;
-mod scale;
-mod select;
+mod semi_supervised;
 mod session;
-mod splines;
-mod stack;
 mod svm;
-mod text;
-mod topics;
 mod tree;
-mod view;
-mod wrap;
 
 use std::{path::Path, sync::Arc};
 
@@ -61,8 +53,7 @@ use crate::{
     mlmodel::{MlModel, SchemaSpec},
     score::{Model, Session, SessionOptions},
 };
-use part::{Method, Shared, Work};
-use view::{Loader, Made, Symbols, View};
+use base::{Estimator, Loader, Made, Method, Symbols, View, Work, python};
 
 /// Name of the flavor.
 pub(super) const NAME: &str = "sklearn";
@@ -70,12 +61,12 @@ pub(super) const NAME: &str = "sklearn";
 /// Loads the flavor.
 pub(super) fn load(mlmodel: &MlModel, directory: &Path, options: &LoadOptions) -> Made<Arc<dyn Model>> {
     let asked = keys::predict_fn(mlmodel, options);
-    let Some(method) = Method::from_name(asked) else { return view::python(format!("predict_fn '{asked}' has no kernel")) };
+    let Some(method) = Method::from_name(asked) else { return python(format!("predict_fn '{asked}' has no kernel")) };
     let graph = graph(mlmodel, directory)?;
     let mut unknown = graph.globals().filter(|name| !registry::knows(name) && !pickle::is_data(name));
     if let Some(first) = unknown.next() {
         // Code says more than what it is made of.
-        return view::python(unfamiliar(unknown.find(|name| is_code(name)).filter(|_| !is_code(first)).unwrap_or(first)));
+        return python(unfamiliar(unknown.find(|name| is_code(name)).filter(|_| !is_code(first)).unwrap_or(first)));
     }
     let requirements = ["requirements.txt", "conda.yaml"].iter().find_map(|name| files::read(directory, name).ok());
     let requirements = requirements.as_deref().map(String::from_utf8_lossy);
@@ -112,22 +103,20 @@ fn build(graph: &Graph, mlmodel: &MlModel, method: Method, nulls_are_none: bool)
     let root = View::root_for(graph, &loader);
     let (class, part) = (root.name().to_owned(), registry::build(root)?);
     if !part.has(method) {
-        return view::python(format!("{class} has no method {} here", method.name()));
+        return python(format!("{class} has no method {} here", method.name()));
     }
     let inputs = mlmodel.signature.inputs.as_ref();
     if method == Method::Transform && part.sparse_width(None).is_some() {
-        return view::python("its answer is a sparse matrix");
+        return python("its answer is a sparse matrix");
     }
     let documents =
         matches!(inputs, Some(SchemaSpec::Tensors(tensors)) if matches!(tensors.as_slice(), [one] if one.shape.len() == 1));
     if loader.documents.get() > 0 && !(documents && part.takes_documents()) {
-        return view::python(
-            "a vectorizer that is given a table reads the names of its columns: sign it with a tensor of shape (-1,)",
-        );
+        return python("a vectorizer that is given a table reads the names of its columns: sign it with a tensor of shape (-1,)");
     }
     let by_position = match inputs {
         Some(SchemaSpec::Columns(columns)) => columns.iter().all(|column| column.name.is_none()),
-        Some(SchemaSpec::Tensors(tensors)) if tensors.len() > 1 => return view::python("it takes several tensors"),
+        Some(SchemaSpec::Tensors(tensors)) if tensors.len() > 1 => return python("it takes several tensors"),
         Some(SchemaSpec::Tensors(_)) => true,
         None => false,
     };
@@ -156,7 +145,7 @@ fn probe(inner: &Inner, mlmodel: &MlModel) -> Made<Option<DataType>> {
     let mut out = Block::default();
     match inner.part.run(inner.method, &block, &mut Work::default(), &mut out) {
         Ok(()) => {}
-        Err(error) if certain && error.kind() == Kind::Unimplemented => return view::python(error.message()),
+        Err(error) if certain && error.kind() == Kind::Unimplemented => return python(error.message()),
         Err(_) => return Ok(None),
     }
     let item = match (out.kind(), inner.part.labels()) {
@@ -174,7 +163,7 @@ struct SklearnModel {
 
 /// What sessions share.
 struct Inner {
-    part: Shared,
+    part: Estimator,
     method: Method,
     /// The outermost estimator's class.
     class: String,

@@ -9,8 +9,8 @@ use arrow::{
 
 use super::{
     Inner,
+    base::Work,
     frame::{self, Input},
-    part::Work,
 };
 use crate::{
     error::{Error, Kind as ErrorKind, Result},
