@@ -1,18 +1,13 @@
 //! Flavor loaders: an MLmodel and its directory become a [`Model`]. The registry decides native or Python, and says why.
 
-mod answers;
-mod files;
-mod keys;
-pub mod lightgbm;
-mod obstacle;
+mod common;
+mod lightgbm;
 mod options;
 pub mod python_function;
-pub mod sklearn;
-pub mod xgboost;
+mod sklearn;
+mod xgboost;
 
 use std::{path::Path, sync::Arc};
-
-use indexmap::IndexMap;
 
 pub use self::options::{Engine, EnvManager, LoadOptions, PythonRuntime};
 use crate::{
@@ -22,6 +17,7 @@ use crate::{
     mlmodel::MlModel,
     score::{Model, SessionOptions, params},
 };
+use common::obstacle::{NeedsPython, Obstacle};
 
 /// A model and how it came to be run that way.
 pub struct Loaded {
@@ -35,28 +31,37 @@ pub struct Loaded {
     pub reason: String,
 }
 
-/// Why a native loader did not take a model: it needs Python, for this reason.
-pub type NeedsPython = String;
+/// Makes a model of a directory, or says why Python has to score it.
+type Load = fn(&MlModel, &Path, &LoadOptions) -> Result<Arc<dyn Model>, Obstacle>;
 
-/// A native flavor: `Ok(Ok(model))` when it scores the model natively, `Ok(Err(reason))` when Python must, `Err` when the files are broken.
-pub type NativeLoader = fn(&MlModel, &Path, &LoadOptions) -> Result<Result<Arc<dyn Model>, NeedsPython>>;
+/// A flavor that is scored natively.
+struct Flavor {
+    /// Its name in the MLmodel.
+    name: &'static str,
+    load: Load,
+    /// Qualified names of every class and function that the model's pickle refers to, sorted. Runs nothing.
+    globals: fn(&MlModel, &Path) -> Result<Vec<String>>,
+}
 
-/// The native flavors by name. One line a flavor.
-fn native() -> IndexMap<&'static str, NativeLoader> {
-    IndexMap::from([
-        (xgboost::NAME, xgboost::load as NativeLoader),
-        (lightgbm::NAME, lightgbm::load),
-        (sklearn::NAME, sklearn::load),
-    ])
+/// The native flavors, in the order in which they are tried.
+const NATIVE: [Flavor; 3] = [
+    Flavor { name: xgboost::NAME, load: xgboost::load, globals: xgboost::globals },
+    Flavor { name: lightgbm::NAME, load: lightgbm::load, globals: lightgbm::globals },
+    Flavor { name: sklearn::NAME, load: sklearn::load, globals: sklearn::globals },
+];
+
+/// The native flavors that a model has.
+fn native(mlmodel: &MlModel) -> impl Iterator<Item = &'static Flavor> {
+    NATIVE.iter().filter(|flavor| mlmodel.flavor(flavor.name).is_some())
 }
 
 /// Loads the model in `directory`.
 pub fn load(mlmodel: &MlModel, directory: &Path, options: &LoadOptions) -> Result<Loaded> {
     let reason = match options.engine {
         Engine::Python => "Python was asked for".to_owned(),
-        Engine::Auto | Engine::Native => match load_native(mlmodel, directory, options)? {
+        Engine::Auto | Engine::Native => match load_native(mlmodel, directory, options) {
             Ok(loaded) => return Ok(loaded),
-            Err(reason) => reason,
+            Err(obstacle) => obstacle.reason()?,
         },
     };
     if options.engine == Engine::Native {
@@ -71,9 +76,9 @@ pub fn load(mlmodel: &MlModel, directory: &Path, options: &LoadOptions) -> Resul
 
 /// Which engine scores the model and why, for `inspect`; an error where none can. Reads the model's files, runs none of its code.
 pub fn explain(mlmodel: &MlModel, directory: &Path) -> Result<(Engine, String)> {
-    let reason = match load_native(mlmodel, directory, &LoadOptions::default())? {
+    let reason = match load_native(mlmodel, directory, &LoadOptions::default()) {
         Ok(loaded) => return Ok((Engine::Native, loaded.reason)),
-        Err(reason) => reason,
+        Err(obstacle) => obstacle.reason()?,
     };
     python_function::flavor(mlmodel, directory, &reason)?;
     python_function::check(mlmodel, directory)?;
@@ -82,34 +87,35 @@ pub fn explain(mlmodel: &MlModel, directory: &Path) -> Result<(Engine, String)> 
 
 /// Qualified names of every class and function that the model's pickle or skops archive refers to, sorted. Runs none of its code.
 pub fn globals(mlmodel: &MlModel, directory: &Path) -> Vec<String> {
-    let read = if mlmodel.flavor(sklearn::NAME).is_some() { sklearn::globals } else { lightgbm::globals };
     // What cannot be read is said where the engine is.
-    read(mlmodel, directory).unwrap_or_default()
+    let mut names: Vec<String> =
+        native(mlmodel).flat_map(|flavor| (flavor.globals)(mlmodel, directory).unwrap_or_default()).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
 }
 
-/// The first native flavor that takes the model, or why none does.
-fn load_native(mlmodel: &MlModel, directory: &Path, options: &LoadOptions) -> Result<Result<Loaded, NeedsPython>> {
+/// The model by the first native flavor that takes it, or why none does. Here alone it is decided which engine scores a model, and the
+/// reason is given that users see.
+fn load_native(mlmodel: &MlModel, directory: &Path, options: &LoadOptions) -> Result<Loaded, Obstacle> {
     let mut reasons = Vec::new();
-    for (flavor, loader) in native() {
-        if mlmodel.flavor(flavor).is_none() {
-            continue;
-        }
+    for flavor in native(mlmodel) {
         // A path that this CPU cannot run is refused for every model, whether its kernels have paths or not.
-        kernels::Path::choose()?;
-        match loader(mlmodel, directory, options)? {
-            Ok(model) => {
-                if let Some(reason) = lacking(mlmodel, &*model, options)? {
-                    reasons.push(format!("{flavor}: {reason}"));
-                    continue;
-                }
-                return Ok(Ok(Loaded {
-                    model,
-                    engine: Engine::Native,
-                    flavor: flavor.into(),
-                    reason: format!("{flavor} has a native kernel"),
-                }));
+        kernels::Path::choose().map_err(Obstacle::Broken)?;
+        let name = flavor.name;
+        let model = match (flavor.load)(mlmodel, directory, options) {
+            Ok(model) => model,
+            Err(obstacle) => {
+                reasons.push(format!("{name}: {}", obstacle.reason().map_err(Obstacle::Broken)?));
+                continue;
             }
-            Err(reason) => reasons.push(format!("{flavor}: {reason}")),
+        };
+        match lacking(mlmodel, &*model, options).map_err(Obstacle::Broken)? {
+            Some(reason) => reasons.push(format!("{name}: {reason}")),
+            None => {
+                let reason = format!("{name} has a native kernel");
+                return Ok(Loaded { model, engine: Engine::Native, flavor: name.into(), reason });
+            }
         }
     }
     if reasons.is_empty() {
@@ -120,7 +126,7 @@ fn load_native(mlmodel: &MlModel, directory: &Path, options: &LoadOptions) -> Re
             false => format!("no native kernel for {}", others.join(", ")),
         });
     }
-    Ok(Err(reasons.join("; ")))
+    Err(Obstacle::Python(reasons.join("; ")))
 }
 
 /// Why a native model cannot be scored with the params that are known, if it cannot.

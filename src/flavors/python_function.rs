@@ -8,7 +8,10 @@ use arrow::{
 };
 use serde_yaml::{Mapping, Value};
 
-use super::{EnvManager, LoadOptions, files};
+use super::{
+    EnvManager, LoadOptions,
+    common::{files, keys},
+};
 use crate::{
     error::{Error, Kind, Result},
     mlmodel::{ColumnType, MlModel, SchemaSpec, json},
@@ -17,7 +20,7 @@ use crate::{
 };
 
 /// Name of the flavor.
-pub const NAME: &str = "python_function";
+pub const NAME: &str = keys::PYTHON_FUNCTION;
 
 /// What helps a model that nothing tells Python how to load.
 pub(super) const ADD: &str = "save it again with an MLflow flavor that adds python_function, as save_model and log_model do";

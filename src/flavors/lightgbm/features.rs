@@ -10,7 +10,8 @@ use arrow::{
 use foldhash::HashMap;
 
 use crate::{
-    error::{Error, Kind as ErrorKind, Result},
+    error::{Error, Result},
+    flavors::common::features::{self, is_text, wrong_count},
     kernels::{block::Kind, columns::Column},
 };
 
@@ -28,20 +29,16 @@ pub(super) struct Features {
     kinds: Vec<Kind>,
 }
 
-fn mismatch(message: &str, expected: usize, found: usize) -> Error {
-    Error::new(ErrorKind::InvalidArgument, "FEATURE_MISMATCH", message).expected(expected).found(found)
-}
-
 impl Features {
     /// The batch's text columns are the training data's category columns, in their order.
     pub(super) fn new(batch: &RecordBatch, count: usize, categories: &[Codes]) -> Result<Self> {
         if batch.num_columns() != count {
-            return Err(mismatch("wrong number of columns", count, batch.num_columns()));
+            return Err(wrong_count("wrong number of columns", count, batch.num_columns()));
         }
         let texts = batch.columns().iter().filter(|column| is_text(column.data_type())).count();
         if texts != categories.len() {
             let message = "the columns of text are not as many as the category columns in the training data";
-            return Err(mismatch(message, categories.len(), texts));
+            return Err(wrong_count(message, categories.len(), texts));
         }
         let mut features = Self { columns: Vec::with_capacity(count), kinds: Vec::with_capacity(count) };
         let mut categories = categories.iter();
@@ -71,14 +68,6 @@ impl Features {
     }
 }
 
-fn is_text(data_type: &DataType) -> bool {
-    match data_type {
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => true,
-        DataType::Dictionary(_, values) => is_text(values),
-        _ => false,
-    }
-}
-
 /// The numbers of a text column's categories; null for what was not in the training data.
 fn coded(codes: &Codes, array: &ArrayRef) -> Result<ArrayRef> {
     if let Some(dictionary) = array.as_any_dictionary_opt() {
@@ -90,8 +79,5 @@ fn coded(codes: &Codes, array: &ArrayRef) -> Result<ArrayRef> {
 }
 
 fn not_a_number(array: &ArrayRef) -> Error {
-    Error::new(ErrorKind::InvalidArgument, "TYPE_MISMATCH", "LightGBM takes numbers, truth values and text categories")
-        .expected("a number")
-        .found(array.data_type())
-        .remedy("cast the column")
+    features::not_a_number("LightGBM takes numbers, truth values and text categories", array.data_type())
 }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::{
-    flavors::obstacle::Obstacle,
+    flavors::common::obstacle::Obstacle,
     formats::lightgbm::{self as format, Child, Linear, Split},
     kernels::{
         BLOCK, Path,

@@ -1,6 +1,7 @@
 //! MLflow's `lightgbm` flavor: a Booster's text, or one of LightGBM's scikit-learn classes, scored by the kernels.
 
 mod answer;
+mod estimator;
 mod features;
 mod forest;
 mod objective;
@@ -11,11 +12,8 @@ use std::{path::Path, sync::Arc};
 use arrow::datatypes::{DataType, SchemaRef};
 
 use super::{
-    LoadOptions, NeedsPython,
-    answers::several,
-    files, keys,
-    obstacle::{Obstacle, settle},
-    sklearn,
+    LoadOptions,
+    common::{answers::several, boosting::BoostingSession, files, keys, obstacle::Made},
 };
 use crate::{
     error::{Error, Result},
@@ -32,7 +30,7 @@ use features::Codes;
 use forest::Forest;
 
 /// Name of the flavor.
-pub const NAME: &str = "lightgbm";
+pub(super) const NAME: &str = "lightgbm";
 
 const BOOSTER: &str = "lightgbm.basic.Booster";
 /// LightGBM scores as it does today since this version, but for what is asked for by version below.
@@ -40,13 +38,13 @@ const OLDEST: [i64; 3] = [2, 2, 3];
 /// Tables were rounded to single precision, some of them, in these versions.
 const ROUNDING: std::ops::Range<[i64; 3]> = [2, 3, 0]..[4, 0, 0];
 
-/// Loads the flavor; see [`super::NativeLoader`].
-pub fn load(mlmodel: &MlModel, directory: &Path, options: &LoadOptions) -> Result<Result<Arc<dyn Model>, NeedsPython>> {
-    settle(build(mlmodel, directory, options).map(|model| Arc::new(model) as Arc<dyn Model>))
+/// Loads the flavor.
+pub(super) fn load(mlmodel: &MlModel, directory: &Path, options: &LoadOptions) -> Made<Arc<dyn Model>> {
+    Ok(Arc::new(build(mlmodel, directory, options)?))
 }
 
 /// Qualified names of every class and function that a scikit-learn class's file refers to, sorted. Runs nothing.
-pub fn globals(mlmodel: &MlModel, directory: &Path) -> Result<Vec<String>> {
+pub(super) fn globals(mlmodel: &MlModel, directory: &Path) -> Result<Vec<String>> {
     match class(mlmodel) {
         BOOSTER => Ok(Vec::new()),
         _ => Ok(graph(mlmodel, directory)?.globals().map(str::to_owned).collect()),
@@ -66,7 +64,7 @@ fn graph(mlmodel: &MlModel, directory: &Path) -> Result<Graph> {
     files::objects(directory, file(mlmodel), keys::text(mlmodel, NAME, "serialization_format"))
 }
 
-fn build(mlmodel: &MlModel, directory: &Path, options: &LoadOptions) -> Result<LgbModel, Obstacle> {
+fn build(mlmodel: &MlModel, directory: &Path, options: &LoadOptions) -> Made<LgbModel> {
     let method = keys::predict_fn(mlmodel, options);
     if !matches!(method, "predict" | "predict_proba") {
         return Err(format!("predict_fn '{method}' has no kernel").into());
@@ -87,10 +85,10 @@ fn build(mlmodel: &MlModel, directory: &Path, options: &LoadOptions) -> Result<L
             _ => Err("predict_fn 'predict_proba' is a classifier's".to_owned().into()),
         };
     }
-    if !sklearn::lightgbm::CLASSES.contains(&class) {
+    if !estimator::CLASSES.contains(&class) {
         return Err(format!("its class {class} is not one of LightGBM's own").into());
     }
-    let fitted = sklearn::lightgbm::fitted(&graph(mlmodel, directory)?)?;
+    let fitted = estimator::fitted(&graph(mlmodel, directory)?)?;
     let model = format::read(fitted.text.as_bytes()).map_err(|error| in_file(error.context("_Booster")))?;
     let answer = match (fitted.labels, method) {
         (None, "predict") => Answer::Values,
@@ -122,7 +120,7 @@ struct Inner {
 }
 
 impl LgbModel {
-    fn new(model: format::Model, answer: Answer, best: Option<usize>, version: [i64; 3]) -> Result<Self, Obstacle> {
+    fn new(model: format::Model, answer: Answer, best: Option<usize>, version: [i64; 3]) -> Made<Self> {
         let rounds = model.trees.len() / model.outputs;
         let categories = match model.categories {
             Categories::None => Vec::new(),
@@ -170,6 +168,6 @@ impl Model for LgbModel {
             // MLflow's wrapper hands none of them to LightGBM.
             tracing::warn!(param = name, "MLflow's lightgbm flavor takes no params, ignored");
         }
-        Ok(Box::new(session::LgbSession::new(self.0.clone())))
+        Ok(Box::new(BoostingSession::new(session::LgbStream::new(self.0.clone()))))
     }
 }

@@ -1,6 +1,6 @@
 //! What a model's objective makes of its scores.
 
-use crate::{flavors::NeedsPython, kernels::response::Response};
+use crate::{flavors::common::obstacle::NeedsPython, kernels::response::Response};
 
 /// LightGBM writes `ln(1 + exp(x))` as `log1p(exp(x))` since this version.
 const SOFTPLUS: [i64; 3] = [3, 3, 0];

@@ -1,39 +1,61 @@
 //! One stream of batches through a model.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
-use arrow::array::RecordBatch;
+use arrow::array::{ArrayRef, RecordBatch};
 
 use super::{Inner, features::Features, forest::Work};
-use crate::{
-    error::Result,
-    flavors::answers::Answers,
-    kernels::{block::round, places},
-    score::{Context, Session},
-};
+use crate::{error::Result, flavors::common::boosting::Boosted, kernels::block::round};
 
 /// LightGBM's `kZeroThreshold`: what is no farther from zero it takes for zero when it copies a row.
 const ZERO: f64 = 1e-35f32 as f64;
 
 /// The scratch space of a stream.
-pub(super) struct LgbSession {
+pub(super) struct LgbStream {
     model: Arc<Inner>,
-    block: Vec<f64>,
     work: Work,
-    out: Vec<f64>,
-    answers: Answers,
 }
 
-impl LgbSession {
+impl LgbStream {
     pub(super) fn new(model: Arc<Inner>) -> Self {
-        Self { model, block: Vec::new(), work: Work::default(), out: Vec::new(), answers: Answers::new() }
+        Self { model, work: Work::default() }
+    }
+}
+
+impl Boosted for LgbStream {
+    type Value = f64;
+    type Columns = Features;
+
+    fn read(&mut self, batch: &RecordBatch) -> Result<Features> {
+        Features::new(batch, self.model.num_feature, &self.model.categories)
     }
 
-    /// Fills the block with the columns the trees read.
-    fn fill(&mut self, features: &Features, rounded: bool, stride: usize, start: usize, rows: usize) {
-        for ((feature, categorical), run) in self.model.forest.features().zip(self.block.chunks_exact_mut(stride)) {
-            let run = &mut run[..rows];
-            features.columns[feature].fill(start..start + rows, run);
+    fn width(&self) -> usize {
+        self.model.forest.features().len()
+    }
+
+    fn outputs(&self) -> usize {
+        self.model.outputs
+    }
+
+    fn predictions(&self) -> usize {
+        self.model.outputs
+    }
+
+    fn rows(&self) -> usize {
+        self.model.forest.rows()
+    }
+
+    /// The predictions and the answer's columns.
+    fn bytes(&self, rows: usize, _: usize) -> usize {
+        rows.saturating_mul(self.model.outputs + 2).saturating_mul(2 * size_of::<f64>())
+    }
+
+    fn fill(&mut self, features: &Features, rows: Range<usize>, block: &mut [f64], stride: usize) -> Result<()> {
+        let rounded = self.model.rounds && features.were_rounded();
+        for ((feature, categorical), run) in self.model.forest.features().zip(block.chunks_exact_mut(stride)) {
+            let run = &mut run[..rows.len()];
+            features.columns[feature].fill(rows.clone(), run);
             if rounded {
                 round(run);
             }
@@ -43,41 +65,20 @@ impl LgbSession {
                 run.iter_mut().for_each(|value| *value = value.trunc());
             }
         }
+        Ok(())
     }
 
-    /// Scores and predictions of the rows in the block.
-    fn predict(&mut self, stride: usize, rows: usize) {
+    fn predict(&mut self, block: &[f64], rows: usize, out: &mut [f64], stride: usize) {
         let model = &self.model;
-        model.forest.score(0..model.iterations * model.outputs, (&self.block, stride), rows, &mut self.work, &mut self.out);
+        model.forest.score(0..model.iterations * model.outputs, (block, stride), rows, &mut self.work, out);
         if model.average_output {
             let iterations = model.iterations as f64;
-            self.out.chunks_exact_mut(stride).flat_map(|run| &mut run[..rows]).for_each(|value| *value /= iterations);
+            out.chunks_exact_mut(stride).flat_map(|run| &mut run[..rows]).for_each(|value| *value /= iterations);
         }
-        model.response.apply(&mut self.out, stride, rows);
+        model.response.apply(out, stride, rows);
     }
-}
 
-impl Session for LgbSession {
-    fn score(&mut self, batch: &RecordBatch, context: &Context) -> Result<RecordBatch> {
-        let (rows, outputs) = (batch.num_rows(), self.model.outputs);
-        let features = Features::new(batch, self.model.num_feature, &self.model.categories)?;
-        let rounded = self.model.rounds && features.were_rounded();
-        context.reserve(rows.saturating_mul(outputs + 2).saturating_mul(16))?;
-        // What stays of a block's end is never read, only passed over by vectors.
-        let stride = self.model.forest.rows().min(places(rows));
-        self.block.resize(self.model.forest.features().len() * stride, 0.0);
-        self.out.resize(outputs * stride, 0.0);
-        let mut values: Vec<Vec<f64>> = (0..outputs).map(|_| Vec::with_capacity(rows)).collect();
-        for start in (0..rows).step_by(stride) {
-            context.check()?;
-            let count = stride.min(rows - start);
-            self.fill(&features, rounded, stride, start, count);
-            self.predict(stride, count);
-            values
-                .iter_mut()
-                .zip(self.out.chunks_exact(stride))
-                .for_each(|(values, run)| values.extend_from_slice(&run[..count]));
-        }
-        self.answers.of(self.model.answer.columns(values)?)
+    fn answer(&self, predictions: Vec<Vec<f64>>) -> Result<Vec<ArrayRef>> {
+        self.model.answer.columns(predictions)
     }
 }

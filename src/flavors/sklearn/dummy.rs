@@ -1,14 +1,10 @@
-//! `sklearn.dummy`, and what stands in for a classifier that saw one class.
+//! `sklearn.dummy`
 
 use std::sync::Arc;
 
-use super::{
-    common::{Classify, frame, labels},
-    part::{Frame, Labels, Method, Part, Shared, Work},
-    view::{Made, View, python},
-};
 use crate::{
     error::Result,
+    flavors::sklearn::base::{Classifier, Classify, Estimator, Frame, Made, Method, Part, View, Work, frame, labels, python},
     kernels::block::{Block, Kind},
 };
 
@@ -19,7 +15,7 @@ struct Constant {
 }
 
 /// `DummyRegressor`
-pub(super) fn regressor(view: View<'_>) -> Made<Shared> {
+pub fn regressor(view: View<'_>) -> Made<Estimator> {
     Ok(Arc::new(Constant { values: view.floats_of("constant_")?, frame: frame(view) }))
 }
 
@@ -50,7 +46,7 @@ struct Prior {
 }
 
 /// `DummyClassifier`, unless it draws lots.
-pub(super) fn classifier(view: View<'_>) -> Made<Shared> {
+pub fn classifier(view: View<'_>) -> Made<Estimator> {
     let prior = view.floats_of("class_prior_")?;
     let classes = labels(view)?;
     if prior.len() != classes.len() {
@@ -63,7 +59,7 @@ pub(super) fn classifier(view: View<'_>) -> Made<Shared> {
         other => return python(format!("DummyClassifier: strategy '{other}'")),
     };
     let prior = Prior { probabilities, class };
-    Ok(super::common::Classifier::around(view, frame(view), classes, prior))
+    Ok(Classifier::around(view, frame(view), classes, prior))
 }
 
 impl Classify for Prior {
@@ -81,52 +77,5 @@ impl Classify for Prior {
 
     fn memory(&self) -> usize {
         self.probabilities.len() * 8
-    }
-}
-
-/// One of two classes for every row, and its number as the decision.
-struct Certain {
-    frame: Frame,
-    number: f64,
-    labels: Labels,
-}
-
-/// What `OneVsRestClassifier` and `OutputCodeClassifier` hold for a split with one class alone.
-pub(super) fn certain(view: View<'_>) -> Made<Shared> {
-    let number = view.float_of("y_")?;
-    let labels = Labels::Ints { values: vec![0, 1], bytes: 8 };
-    Ok(Arc::new(Certain { frame: frame(view), number, labels }))
-}
-
-impl Part for Certain {
-    fn has(&self, method: Method) -> bool {
-        matches!(method, Method::Predict | Method::Decision | Method::Proba)
-    }
-
-    fn run(&self, method: Method, input: &Block, _: &mut Work, out: &mut Block) -> Result<()> {
-        let (values, kind) = match method {
-            Method::Proba => (&[1.0 - self.number, self.number][..], Kind::Double),
-            Method::Decision => (&[self.number][..], Kind::Double),
-            _ => (&[f64::from(u8::from(self.number > 0.0))][..], Kind::Class),
-        };
-        out.reset(input.rows(), values.len(), kind);
-        values.iter().enumerate().for_each(|(column, value)| out.column_mut(column).fill(*value));
-        Ok(())
-    }
-
-    fn labels(&self) -> &[Labels] {
-        std::slice::from_ref(&self.labels)
-    }
-
-    fn frame(&self) -> Frame {
-        self.frame.clone()
-    }
-
-    fn takes_sparse(&self) -> bool {
-        true
-    }
-
-    fn memory(&self) -> usize {
-        size_of::<Self>()
     }
 }

@@ -1,9 +1,6 @@
 //! A batch's columns as blocks: which column is which feature, and its values as numbers.
 
-use std::{
-    collections::{HashMap, HashSet},
-    ops::Range,
-};
+use std::{collections::HashSet, ops::Range};
 
 use arrow::{
     array::{Array, ArrayRef, AsArray, FixedSizeListArray, RecordBatch, StringArray},
@@ -12,10 +9,11 @@ use arrow::{
 
 use super::{
     Inner,
-    view::{NONE, Symbols},
+    base::{NONE, Symbols},
 };
 use crate::{
     error::{Error, Kind as ErrorKind, Result},
+    flavors::common::features::{absent, by_name, mismatch, wrong_count},
     kernels::{
         block::{Block, Kind},
         columns::{Column, doubles},
@@ -57,10 +55,6 @@ pub(super) fn kind(data_type: &DataType) -> Option<Kind> {
     })
 }
 
-fn mismatch(message: impl Into<String>) -> Error {
-    Error::new(ErrorKind::InvalidArgument, "FEATURE_MISMATCH", message)
-}
-
 /// The batch's column for each feature; `None` where one is not needed.
 pub(super) fn places(model: &Inner, schema: &Schema) -> Result<Vec<Option<usize>>> {
     let frame = model.part.frame();
@@ -70,19 +64,13 @@ pub(super) fn places(model: &Inner, schema: &Schema) -> Result<Vec<Option<usize>
         _ => match frame.count {
             Some(wanted) if wanted != count => {
                 let message = format!("X has {count} features, but {} is expecting {wanted} features as input", model.class);
-                return Err(mismatch(message).expected(wanted).found(count));
+                return Err(wrong_count(message, wanted, count));
             }
             _ => return Ok((0..count).map(Some).collect()),
         },
     };
-    let mut by_name = HashMap::with_capacity(count);
-    for (at, field) in schema.fields().iter().enumerate() {
-        if by_name.insert(field.name().as_str(), at).is_some() {
-            return Err(mismatch("there are two columns of this name").column(field.name()));
-        }
-    }
+    let by_name = by_name(schema.fields().iter().map(|field| &**field).enumerate())?;
     let find = |name: &String| by_name.get(name.as_str()).copied();
-    let absent = |name: &String| mismatch("the model needs a column that is not there").column(name);
     if let Some(needed) = &frame.needed {
         let mut places: Vec<Option<usize>> = names.iter().map(find).collect();
         for &feature in needed.iter() {

@@ -1,58 +1,51 @@
 //! MLflow's `sklearn` flavor: fitted scikit-learn estimators, read out of a pickle or a skops archive as data and scored by kernels.
 //!
-//! An estimator is a [`part::Part`] over blocks of columns. The [`registry`] has one line an estimator; a model that refers to any
+//! An estimator is a [`base::Part`] over blocks of columns. The [`registry`] has one line an estimator; a model that refers to any
 //! class it does not know goes to Python as a whole.
 
-mod alike;
-mod bayes;
-mod boosting;
-mod calibrate;
-mod centroid;
+mod base;
+mod calibration;
 mod cluster;
-mod codes;
-mod common;
 mod compose;
-mod csr;
-mod decompose;
-mod donors;
+mod covariance;
+mod cross_decomposition;
+mod decomposition;
+mod discriminant_analysis;
 mod dummy;
-mod encode;
 mod ensemble;
-mod expand;
+mod feature_extraction;
+mod feature_selection;
 mod frame;
-mod gaussian;
+mod gaussian_process;
 mod impute;
-mod leaves;
-pub(super) mod lightgbm;
-mod linear;
-mod local;
-mod multi;
+mod isotonic;
+mod kernel_approximation;
+mod kernel_ridge;
+mod linear_model;
+mod mixture;
+mod model_selection;
+mod multiclass;
+mod multioutput;
+mod naive_bayes;
 mod neighbors;
-mod neural;
+mod neural_network;
 mod nulls;
-mod outlier;
-mod part;
-mod power;
-mod quadratic;
-mod quantile;
+mod pipeline;
+mod preprocessing;
 mod registry;
-mod scale;
-mod select;
+mod semi_supervised;
 mod session;
-mod splines;
-mod stack;
 mod svm;
-mod text;
-mod topics;
 mod tree;
-mod view;
-mod wrap;
 
 use std::{path::Path, sync::Arc};
 
 use arrow::datatypes::{DataType, SchemaRef};
 
-use super::{LoadOptions, NeedsPython, answers::several, files, keys, obstacle::settle};
+use super::{
+    LoadOptions,
+    common::{answers::several, files, keys},
+};
 use crate::{
     error::{Kind, Result},
     formats::{objects::Graph, pickle},
@@ -60,30 +53,24 @@ use crate::{
     mlmodel::{MlModel, SchemaSpec},
     score::{Model, Session, SessionOptions},
 };
-pub(super) use part::Labels;
-use part::{Method, Shared, Work};
-use view::{Loader, Made, Symbols};
+use base::{Estimator, Loader, Made, Method, Symbols, View, Work, python};
 
 /// Name of the flavor.
-pub const NAME: &str = "sklearn";
+pub(super) const NAME: &str = "sklearn";
 
-/// Loads the flavor; see [`super::NativeLoader`].
-pub fn load(mlmodel: &MlModel, directory: &Path, options: &LoadOptions) -> Result<Result<Arc<dyn Model>, NeedsPython>> {
-    settle(read(mlmodel, directory, options).map(|model| Arc::new(model) as Arc<dyn Model>))
-}
-
-fn read(mlmodel: &MlModel, directory: &Path, options: &LoadOptions) -> Made<SklearnModel> {
+/// Loads the flavor.
+pub(super) fn load(mlmodel: &MlModel, directory: &Path, options: &LoadOptions) -> Made<Arc<dyn Model>> {
     let asked = keys::predict_fn(mlmodel, options);
-    let Some(method) = Method::from_name(asked) else { return view::python(format!("predict_fn '{asked}' has no kernel")) };
+    let Some(method) = Method::from_name(asked) else { return python(format!("predict_fn '{asked}' has no kernel")) };
     let graph = graph(mlmodel, directory)?;
     let mut unknown = graph.globals().filter(|name| !registry::knows(name) && !pickle::is_data(name));
     if let Some(first) = unknown.next() {
         // Code says more than what it is made of.
-        return view::python(unfamiliar(unknown.find(|name| is_code(name)).filter(|_| !is_code(first)).unwrap_or(first)));
+        return python(unfamiliar(unknown.find(|name| is_code(name)).filter(|_| !is_code(first)).unwrap_or(first)));
     }
     let requirements = ["requirements.txt", "conda.yaml"].iter().find_map(|name| files::read(directory, name).ok());
     let requirements = requirements.as_deref().map(String::from_utf8_lossy);
-    build(&graph, mlmodel, method, nulls::are_none(&graph, requirements.as_deref()))
+    Ok(Arc::new(build(&graph, mlmodel, method, nulls::are_none(&graph, requirements.as_deref()))?))
 }
 
 /// Whether a name stands for a class or function that the file holds itself.
@@ -102,7 +89,7 @@ fn unfamiliar(name: &str) -> String {
 }
 
 /// Qualified names of every class and function the model's file refers to, sorted. Runs nothing.
-pub fn globals(mlmodel: &MlModel, directory: &Path) -> Result<Vec<String>> {
+pub(super) fn globals(mlmodel: &MlModel, directory: &Path) -> Result<Vec<String>> {
     Ok(graph(mlmodel, directory)?.globals().map(str::to_owned).collect())
 }
 
@@ -112,25 +99,24 @@ fn graph(mlmodel: &MlModel, directory: &Path) -> Result<Graph> {
 }
 
 fn build(graph: &Graph, mlmodel: &MlModel, method: Method, nulls_are_none: bool) -> Made<SklearnModel> {
-    let loader = Loader::new(graph);
-    let (class, part) = (loader.root().name().to_owned(), registry::build(loader.root())?);
+    let loader = Loader::default();
+    let root = View::root_for(graph, &loader);
+    let (class, part) = (root.name().to_owned(), registry::build(root)?);
     if !part.has(method) {
-        return view::python(format!("{class} has no method {} here", method.name()));
+        return python(format!("{class} has no method {} here", method.name()));
     }
     let inputs = mlmodel.signature.inputs.as_ref();
     if method == Method::Transform && part.sparse_width(None).is_some() {
-        return view::python("its answer is a sparse matrix");
+        return python("its answer is a sparse matrix");
     }
     let documents =
         matches!(inputs, Some(SchemaSpec::Tensors(tensors)) if matches!(tensors.as_slice(), [one] if one.shape.len() == 1));
     if loader.documents.get() > 0 && !(documents && part.takes_documents()) {
-        return view::python(
-            "a vectorizer that is given a table reads the names of its columns: sign it with a tensor of shape (-1,)",
-        );
+        return python("a vectorizer that is given a table reads the names of its columns: sign it with a tensor of shape (-1,)");
     }
     let by_position = match inputs {
         Some(SchemaSpec::Columns(columns)) => columns.iter().all(|column| column.name.is_none()),
-        Some(SchemaSpec::Tensors(tensors)) if tensors.len() > 1 => return view::python("it takes several tensors"),
+        Some(SchemaSpec::Tensors(tensors)) if tensors.len() > 1 => return python("it takes several tensors"),
         Some(SchemaSpec::Tensors(_)) => true,
         None => false,
     };
@@ -159,7 +145,7 @@ fn probe(inner: &Inner, mlmodel: &MlModel) -> Made<Option<DataType>> {
     let mut out = Block::default();
     match inner.part.run(inner.method, &block, &mut Work::default(), &mut out) {
         Ok(()) => {}
-        Err(error) if certain && error.kind() == Kind::Unimplemented => return view::python(error.message()),
+        Err(error) if certain && error.kind() == Kind::Unimplemented => return python(error.message()),
         Err(_) => return Ok(None),
     }
     let item = match (out.kind(), inner.part.labels()) {
@@ -177,7 +163,7 @@ struct SklearnModel {
 
 /// What sessions share.
 struct Inner {
-    part: Shared,
+    part: Estimator,
     method: Method,
     /// The outermost estimator's class.
     class: String,

@@ -9,12 +9,12 @@ use arrow::{
 
 use super::{
     Inner,
+    base::Work,
     frame::{self, Input},
-    part::Work,
 };
 use crate::{
     error::{Error, Kind as ErrorKind, Result},
-    flavors::answers::Answers,
+    flavors::common::answers::Answers,
     kernels::{
         self,
         block::{Block, Kind},

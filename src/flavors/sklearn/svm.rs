@@ -1,50 +1,26 @@
-//! `sklearn.svm`: machines of support vectors.
+//! `sklearn.svm`
 
 use std::sync::Arc;
 
-use super::{
-    common::{Classifier, Classify, frame, labels, width},
-    part::{Allow, Frame, Labels, Method, Part, Shared, Work, validate},
-    view::{Made, View, python},
-};
 use crate::{
     error::Result,
-    kernels::{
-        block::{Block, Kind},
-        dense::argmax,
-        pairs,
+    flavors::sklearn::base::{
+        Allow, Classifier, Classify, Estimator, Labels, Made, View, Work, frame,
+        kernel_machine::{Kernel, KernelMachine, KernelModel},
+        labels, python, width,
     },
+    kernels::{block::Block, dense::argmax, pairs},
 };
 
-/// How alike two rows are.
-#[derive(Clone, Copy)]
-enum Likeness {
-    Linear,
-    Polynomial { gamma: f64, degree: i32, offset: f64 },
-    Radial { gamma: f64 },
-    Sigmoid { gamma: f64, offset: f64 },
-}
-
-/// Sums of likenesses to support vectors.
-pub(super) struct Machine {
-    likeness: Likeness,
-    columns: usize,
-    /// Vector by vector.
-    vectors: Vec<f64>,
-    /// For each vector the outputs it adds to, with its coefficient.
-    terms: Vec<Vec<(usize, f64)>>,
-    offsets: Vec<f64>,
-}
-
-fn likeness(view: View<'_>) -> Made<Likeness> {
+fn likeness(view: View<'_>) -> Made<Kernel> {
     let (gamma, offset) = (view.float_of("_gamma")?, view.float_of("coef0")?);
     Ok(match view.word("kernel") {
-        "linear" => Likeness::Linear,
-        "rbf" => Likeness::Radial { gamma },
-        "sigmoid" => Likeness::Sigmoid { gamma, offset },
+        "linear" => Kernel::Linear,
+        "rbf" => Kernel::Radial { gamma },
+        "sigmoid" => Kernel::Sigmoid { gamma, offset },
         "poly" => match view.float_of("degree")? {
             degree if degree.fract() == 0.0 && (0.0..1000.0).contains(&degree) => {
-                Likeness::Polynomial { gamma, degree: degree as i32, offset }
+                Kernel::Polynomial { gamma, degree: degree as i32, offset }
             }
             degree => return python(format!("{}: degree {degree}", view.name())),
         },
@@ -53,7 +29,7 @@ fn likeness(view: View<'_>) -> Made<Likeness> {
 }
 
 /// A machine whose vectors are of so many classes; of a regressor there is one, and one output.
-fn machine(view: View<'_>, classes: Option<usize>) -> Made<Machine> {
+fn machine(view: View<'_>, classes: Option<usize>) -> Made<KernelMachine> {
     let columns = width(view)?;
     let (vectors, count, found) = view.matrix_of("support_vectors_")?;
     let (coefficients, rows, of) = view.matrix_of("_dual_coef_")?;
@@ -83,85 +59,11 @@ fn machine(view: View<'_>, classes: Option<usize>) -> Made<Machine> {
             }
         }
     }
-    Ok(Machine { likeness: likeness(view)?, columns, vectors, terms, offsets })
-}
-
-impl Machine {
-    pub(super) fn decide(&self, input: &Block, work: &mut Work, out: &mut Block) {
-        let rows = input.rows();
-        out.reset(rows, self.offsets.len(), Kind::Double);
-        self.offsets.iter().enumerate().for_each(|(output, offset)| out.column_mut(output).fill(*offset));
-        let mut alike = std::mem::take(&mut work.numbers);
-        for (vector, terms) in self.vectors.chunks_exact(self.columns.max(1)).zip(&self.terms) {
-            alike.clear();
-            alike.resize(rows, 0.0);
-            for (column, &place) in vector.iter().enumerate() {
-                let values = alike.iter_mut().zip(input.column(column));
-                match self.likeness {
-                    Likeness::Radial { .. } => values.for_each(|(sum, value)| *sum += (value - place) * (value - place)),
-                    _ => values.for_each(|(sum, value)| *sum += value * place),
-                }
-            }
-            match self.likeness {
-                Likeness::Linear => {}
-                Likeness::Radial { gamma } => alike.iter_mut().for_each(|value| *value = (-gamma * *value).exp()),
-                Likeness::Sigmoid { gamma, offset } => {
-                    alike.iter_mut().for_each(|value| *value = (gamma * *value + offset).tanh());
-                }
-                Likeness::Polynomial { gamma, degree, offset } => {
-                    alike.iter_mut().for_each(|value| *value = (gamma * *value + offset).powi(degree));
-                }
-            }
-            for &(output, coefficient) in terms {
-                for (sum, value) in out.column_mut(output).iter_mut().zip(&alike) {
-                    *sum += coefficient * value;
-                }
-            }
-        }
-        work.numbers = alike;
-    }
-
-    pub(super) fn memory(&self) -> usize {
-        self.vectors.len() * 8 + self.terms.iter().map(|terms| terms.len() * 16).sum::<usize>()
-    }
-}
-
-/// A machine of the rows it was fitted on: `weights` holds, vector by vector, what each adds to each output.
-pub(super) fn fitted(view: View<'_>, vectors: &str, weights: &[f64], outputs: usize) -> Made<Machine> {
-    let columns = width(view)?;
-    let (vectors, count, found) = view.matrix_of(vectors)?;
-    if found != columns || weights.len() != count * outputs || outputs == 0 {
-        return python(format!("{}: its vectors and coefficients do not fit together", view.name()));
-    }
-    let gamma = view.find("gamma").and_then(View::number).unwrap_or(1.0 / columns as f64);
-    let offset = view.find("coef0").and_then(View::number).unwrap_or(1.0);
-    let degree = view.find("degree").and_then(View::number).unwrap_or(3.0);
-    if view.find("kernel_params").is_some() {
-        return python(format!("{}: its kernel has params of its own", view.name()));
-    }
-    let likeness = match view.word("kernel") {
-        "linear" => Likeness::Linear,
-        "rbf" => Likeness::Radial { gamma },
-        "sigmoid" => Likeness::Sigmoid { gamma, offset },
-        "poly" | "polynomial" if degree.fract() == 0.0 && (0.0..1000.0).contains(&degree) => {
-            Likeness::Polynomial { gamma, degree: degree as i32, offset }
-        }
-        other => return python(format!("{}: kernel '{other}'", view.name())),
-    };
-    let terms = weights.chunks_exact(outputs).map(|weights| weights.iter().copied().enumerate().collect()).collect();
-    Ok(Machine { likeness, columns, vectors, terms, offsets: vec![0.0; outputs] })
-}
-
-/// `KernelRidge`
-pub(super) fn kernel_ridge(view: View<'_>) -> Made<Shared> {
-    let weights = view.get("dual_coef_")?;
-    let outputs = weights.array()?.shape.get(1).copied().unwrap_or(1);
-    let machine = fitted(view, "X_fit_", &weights.floats()?, outputs)?;
-    Ok(Arc::new(Single { name: view.name().into(), frame: frame(view), machine, labels: Vec::new() }))
+    Ok(KernelMachine { likeness: likeness(view)?, columns, vectors, terms, offsets })
 }
 
 struct Voting {
-    machine: Machine,
+    machine: KernelMachine,
     classes: usize,
     /// The decision is one score a class, else one a pair of classes.
     by_class: bool,
@@ -169,7 +71,7 @@ struct Voting {
 }
 
 /// `SVC` and `NuSVC`
-pub(super) fn classifier(view: View<'_>) -> Made<Shared> {
+pub fn classifier(view: View<'_>) -> Made<Estimator> {
     let classes = labels(view)?.len();
     if classes < 2 {
         return python(format!("{}: it has one class", view.name()));
@@ -236,52 +138,16 @@ impl Classify for Voting {
     }
 }
 
-/// A regressor, or a detector of outliers.
-struct Single {
-    name: String,
-    frame: Frame,
-    machine: Machine,
-    labels: Vec<Labels>,
-}
-
 /// `SVR` and `NuSVR`
-pub(super) fn regressor(view: View<'_>) -> Made<Shared> {
+pub fn regressor(view: View<'_>) -> Made<Estimator> {
     single(view, Vec::new())
 }
 
 /// `OneClassSVM`
-pub(super) fn one_class(view: View<'_>) -> Made<Shared> {
+pub fn one_class(view: View<'_>) -> Made<Estimator> {
     single(view, vec![Labels::Ints { values: vec![-1, 1], bytes: 8 }])
 }
 
-fn single(view: View<'_>, labels: Vec<Labels>) -> Made<Shared> {
-    Ok(Arc::new(Single { name: view.name().into(), frame: frame(view), machine: machine(view, None)?, labels }))
-}
-
-impl Part for Single {
-    fn has(&self, method: Method) -> bool {
-        method == Method::Predict || (method == Method::Decision && !self.labels.is_empty())
-    }
-
-    fn run(&self, method: Method, input: &Block, work: &mut Work, out: &mut Block) -> Result<()> {
-        validate(&self.name, input, self.machine.columns, Allow::Finite)?;
-        self.machine.decide(input, work, out);
-        if method == Method::Predict && !self.labels.is_empty() {
-            out.map(|score| f64::from(u8::from(score > 0.0)));
-            out.set_kind(0, Kind::Class);
-        }
-        Ok(())
-    }
-
-    fn labels(&self) -> &[Labels] {
-        &self.labels
-    }
-
-    fn frame(&self) -> Frame {
-        self.frame.clone()
-    }
-
-    fn memory(&self) -> usize {
-        self.machine.memory()
-    }
+fn single(view: View<'_>, labels: Vec<Labels>) -> Made<Estimator> {
+    Ok(Arc::new(KernelModel { name: view.name().into(), frame: frame(view), machine: machine(view, None)?, labels }))
 }

@@ -1,14 +1,13 @@
-//! `sklearn.tree`, and the forests of `sklearn.ensemble`.
+//! `sklearn.tree`
 
 use std::{ops::Range, sync::Arc};
 
-use super::{
-    common::{frame, labels_in, width},
-    part::{Allow, Frame, Labels, Method, Part, Shared, Work, logarithm, validate, validate_single},
-    view::{Made, View, python},
-};
 use crate::{
     error::Result,
+    flavors::sklearn::base::{
+        Allow, Estimator, Frame, Labels, Made, Method, Part, View, Work, frame, logarithm, python, validate, validate_single,
+        width,
+    },
     formats::npy::{Array, Data},
     kernels::{
         Path as KernelPath,
@@ -20,20 +19,20 @@ use crate::{
 };
 
 /// Trees as they are read, which compare values of `T`.
-pub(super) struct Trees<T: Value> {
+pub struct Trees<T: Value> {
     /// Numbers of a leaf; those of the first tree's first leaf, where nothing else says.
-    pub(super) width: usize,
+    pub width: usize,
     /// How many trees are expected, and nodes of all.
-    trees: usize,
-    nodes: usize,
-    builder: Option<Builder<T, f64>>,
+    pub trees: usize,
+    pub nodes: usize,
+    pub builder: Option<Builder<T, f64>>,
     /// The tree that is read, its memory that of the one before.
-    tree: Tree<f64>,
+    pub tree: Tree<f64>,
 }
 
 impl<T: Value> Trees<T> {
     /// No trees yet; their leaves will hold `width` numbers, 0 where the first one says how many.
-    pub(super) fn new(width: usize) -> Self {
+    pub fn new(width: usize) -> Self {
         Self { width, trees: 0, nodes: 0, builder: None, tree: Tree::default() }
     }
 
@@ -44,7 +43,7 @@ impl<T: Value> Trees<T> {
     }
 
     /// Adds a tree.
-    pub(super) fn add(&mut self, tree: &Tree<f64>) -> Result<()> {
+    pub fn add(&mut self, tree: &Tree<f64>) -> Result<()> {
         let builder = match &mut self.builder {
             Some(builder) => builder,
             none => none.insert(Builder::new(self.width, self.trees, self.nodes)?),
@@ -53,7 +52,7 @@ impl<T: Value> Trees<T> {
     }
 
     /// Adds the tree of a `tree_` attribute. `value` adds a leaf's numbers to a list, given its node's.
-    pub(super) fn push(&mut self, tree: View<'_>, output: usize, value: impl Fn(usize, &[f64], &mut Vec<f64>)) -> Made<()> {
+    pub fn push(&mut self, tree: View<'_>, output: usize, value: impl Fn(usize, &[f64], &mut Vec<f64>)) -> Made<()> {
         let (nodes, numbers) = (tree.get("nodes")?, tree.get("values")?.array()?);
         let array = nodes.array()?;
         let count = array.count();
@@ -109,7 +108,7 @@ impl<T: Value> Trees<T> {
     }
 
     /// The trees ready to score, of so many columns.
-    pub(super) fn ensemble(self, columns: usize) -> Made<Ensemble<T, f64>> {
+    pub fn ensemble(self, columns: usize) -> Made<Ensemble<T, f64>> {
         let builder = self.builder.map_or_else(|| Builder::new(self.width, 0, 0), Ok)?;
         let ensemble = builder.finish(KernelPath::choose()?)?;
         match ensemble.features().last() {
@@ -120,12 +119,12 @@ impl<T: Value> Trees<T> {
 }
 
 /// A number of 32 bits; what is none is no node's number either.
-pub(super) fn number(number: impl TryInto<u32>) -> u32 {
+pub fn number(number: impl TryInto<u32>) -> u32 {
     number.try_into().unwrap_or(u32::MAX)
 }
 
 /// Adds the leaves of all trees to the columns of a block.
-pub(super) fn add<T: Value>(ensemble: &Ensemble<T, f64>, input: &Block, scratch: &mut Scratch<f64>, out: &mut Block) {
+pub fn add<T: Value>(ensemble: &Ensemble<T, f64>, input: &Block, scratch: &mut Scratch<f64>, out: &mut Block) {
     let features = ensemble.features();
     let read = |at: usize, rows: Range<usize>, to: &mut [T]| T::copy(&input.column(features[at] as usize)[rows], to);
     let stride = out.stride();
@@ -133,7 +132,7 @@ pub(super) fn add<T: Value>(ensemble: &Ensemble<T, f64>, input: &Block, scratch:
 }
 
 /// Whether missing values pass a tree of this class and version.
-pub(super) fn allow(view: View<'_>, forest: bool) -> Allow {
+pub fn allow(view: View<'_>, forest: bool) -> Allow {
     let version = view.version();
     let extra = view.name().starts_with("Extra");
     let since = match (extra, forest) {
@@ -173,13 +172,13 @@ struct Model {
 fn classes(view: View<'_>) -> Made<Vec<Labels>> {
     let classes = view.get("classes_")?;
     match classes.array() {
-        Ok(array) if !matches!(array.data, Data::Objects(_)) => Ok(vec![labels_in(classes)?]),
-        Ok(Array { shape, .. }) if shape.len() == 1 && classes.texts().is_some() => Ok(vec![labels_in(classes)?]),
-        _ => classes.items().into_iter().map(labels_in).collect(),
+        Ok(array) if !matches!(array.data, Data::Objects(_)) => Ok(vec![Labels::read(classes)?]),
+        Ok(Array { shape, .. }) if shape.len() == 1 && classes.texts().is_some() => Ok(vec![Labels::read(classes)?]),
+        _ => classes.items().into_iter().map(Labels::read).collect(),
     }
 }
 
-fn model(view: View<'_>, trees: &[View<'_>], classifier: bool, many: bool) -> Made<Shared> {
+pub fn model(view: View<'_>, trees: &[View<'_>], classifier: bool, many: bool) -> Made<Estimator> {
     let labels = if classifier { classes(view)? } else { Vec::new() };
     if labels.len() > 1 && view.version() < (0, 21) {
         return python(format!("{}: before 0.21 the classes of several outputs were made floats", view.name()));
@@ -221,23 +220,13 @@ fn model(view: View<'_>, trees: &[View<'_>], classifier: bool, many: bool) -> Ma
 }
 
 /// `DecisionTreeClassifier`, `ExtraTreeClassifier`
-pub(super) fn classifier(view: View<'_>) -> Made<Shared> {
+pub fn classifier(view: View<'_>) -> Made<Estimator> {
     model(view, &[view], true, false)
 }
 
 /// `DecisionTreeRegressor`, `ExtraTreeRegressor`
-pub(super) fn regressor(view: View<'_>) -> Made<Shared> {
+pub fn regressor(view: View<'_>) -> Made<Estimator> {
     model(view, &[view], false, false)
-}
-
-/// `RandomForestClassifier`, `ExtraTreesClassifier`
-pub(super) fn forest_classifier(view: View<'_>) -> Made<Shared> {
-    model(view, &view.get("estimators_")?.items(), true, true)
-}
-
-/// `RandomForestRegressor`, `ExtraTreesRegressor`
-pub(super) fn forest_regressor(view: View<'_>) -> Made<Shared> {
-    model(view, &view.get("estimators_")?.items(), false, true)
 }
 
 impl Model {

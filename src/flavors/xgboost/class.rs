@@ -9,7 +9,7 @@ use arrow::{
 
 use crate::{
     error::Result,
-    flavors::{NeedsPython, sklearn::Labels},
+    flavors::common::{labels::Labels, obstacle::NeedsPython},
     kernels::{dense::greatest, link::Link},
 };
 

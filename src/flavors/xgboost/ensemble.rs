@@ -2,7 +2,7 @@
 //! version, the same leaves are rounded in another order.
 
 use crate::{
-    flavors::NeedsPython,
+    flavors::common::obstacle::NeedsPython,
     formats::xgboost::{self as format, Trees},
     kernels::trees::{Missing, Node, Test, Tree},
 };

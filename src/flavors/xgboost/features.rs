@@ -1,18 +1,16 @@
 //! Which column of a batch is which feature, and its values as numbers.
 
-use std::{
-    collections::{HashMap, HashSet},
-    fmt::Display,
-};
+use std::{collections::HashSet, fmt::Display};
 
 use arrow::{
     array::{Array, ArrayRef, AsArray, RecordBatch},
-    datatypes::{DataType, Float64Type, Schema},
+    datatypes::{DataType, Field, Float64Type, Schema},
 };
 
 use super::{Inner, class::Class};
 use crate::{
     error::{Error, Kind, Result},
+    flavors::common::features::{self, absent, by_name, is_text, mismatch, wrong_count},
     formats::xgboost::Categories,
     kernels::columns::Column,
 };
@@ -20,39 +18,30 @@ use crate::{
 /// The column that a ranker takes for the query's id.
 pub(super) const QUERY: &str = "qid";
 
-fn mismatch(message: String) -> Error {
-    Error::new(Kind::InvalidArgument, "FEATURE_MISMATCH", message)
-}
-
 /// The column of each feature; `None` where a Booster may take the feature as missing.
 pub(super) fn places(model: &Inner, schema: &Schema, validate: bool) -> Result<Vec<Option<usize>>> {
-    let fields: Vec<(usize, &str)> = schema
+    let fields: Vec<(usize, &Field)> = schema
         .fields()
         .iter()
         .enumerate()
-        .map(|(at, field)| (at, field.name().as_str()))
-        .filter(|(_, name)| model.class != Class::Ranker || *name != QUERY)
+        .map(|(at, field)| (at, &**field))
+        .filter(|(_, field)| model.class != Class::Ranker || field.name() != QUERY)
         .collect();
-    let mut by_name = HashMap::with_capacity(fields.len());
-    for (at, name) in &fields {
-        if by_name.insert(*name, *at).is_some() {
-            return Err(mismatch("there are two columns of this name".into()).column(*name));
-        }
-    }
+    let by_name = by_name(fields.iter().copied())?;
     if validate && !model.feature_names.is_empty() {
         let known: HashSet<&str> = model.feature_names.iter().map(String::as_str).collect();
-        if let Some((_, name)) = fields.iter().find(|(_, name)| !known.contains(name)) {
-            return Err(mismatch("the model was not trained with this column".into()).column(*name));
+        if let Some((_, field)) = fields.iter().find(|(_, field)| !known.contains(field.name().as_str())) {
+            return Err(mismatch("the model was not trained with this column").column(field.name()));
         }
         let place = |name: &String| match by_name.get(name.as_str()) {
             Some(&at) => Ok(Some(at)),
-            None => Err(mismatch("the model needs a column that is not there".into()).column(name)),
+            None => Err(absent(name)),
         };
         return model.feature_names.iter().map(place).collect();
     }
     let (have, need) = (fields.len(), model.num_feature);
     if have > need || (have < need && model.class != Class::Booster) {
-        return Err(mismatch("wrong number of columns".into()).expected(need).found(have));
+        return Err(wrong_count("wrong number of columns", need, have));
     }
     Ok((0..need).map(|feature| fields.get(feature).map(|(at, _)| *at)).collect())
 }
@@ -82,22 +71,16 @@ pub(super) fn column(model: &Inner, batch: &RecordBatch, feature: usize, place: 
 }
 
 fn not_a_number(array: &ArrayRef) -> Error {
-    Error::new(Kind::InvalidArgument, "TYPE_MISMATCH", "XGBoost takes numbers and truth values")
-        .expected("a number")
-        .found(array.data_type())
-        .remedy("cast the column")
+    features::not_a_number("XGBoost takes numbers and truth values", array.data_type())
 }
 
 /// Categories by name become their codes in the training data.
 fn codes(names: &[String], array: &ArrayRef) -> Result<Column> {
     let code: foldhash::HashMap<&str, f32> = names.iter().enumerate().map(|(code, name)| (name.as_str(), code as f32)).collect();
-    let texts = match array.data_type() {
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => arrow::compute::cast(array, &DataType::LargeUtf8)?,
-        DataType::Dictionary(_, values) if matches!(**values, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View) => {
-            arrow::compute::cast(array, &DataType::LargeUtf8)?
-        }
-        _ => return Err(not_a_number(array)),
-    };
+    if !is_text(array.data_type()) {
+        return Err(not_a_number(array));
+    }
+    let texts = arrow::compute::cast(array, &DataType::LargeUtf8)?;
     let value = |(row, text): (usize, Option<&str>)| match text {
         None => Ok(f32::NAN),
         Some(text) => code.get(text).copied().ok_or_else(|| unknown(text, row)),

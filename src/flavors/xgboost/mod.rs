@@ -12,10 +12,13 @@ use std::{path::Path, sync::Arc};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use super::{
-    LoadOptions, NeedsPython,
-    answers::several,
-    files, keys,
-    obstacle::{Obstacle, settle},
+    LoadOptions,
+    common::{
+        answers::several,
+        boosting::BoostingSession,
+        files, keys,
+        obstacle::{Made, NeedsPython, Obstacle},
+    },
 };
 use crate::{
     error::{Error, Kind, Result},
@@ -29,14 +32,10 @@ use ensemble::{Sums, Ways};
 use state::State;
 
 /// Name of the flavor.
-pub const NAME: &str = "xgboost";
+pub(super) const NAME: &str = "xgboost";
 
-/// Loads the flavor; see [`super::NativeLoader`].
-pub fn load(mlmodel: &MlModel, directory: &Path, options: &LoadOptions) -> Result<Result<Arc<dyn Model>, NeedsPython>> {
-    settle(read(mlmodel, directory, options).map(|model| Arc::new(model) as Arc<dyn Model>))
-}
-
-fn read(mlmodel: &MlModel, directory: &Path, options: &LoadOptions) -> Result<XgbModel, Obstacle> {
+/// Loads the flavor.
+pub(super) fn load(mlmodel: &MlModel, directory: &Path, options: &LoadOptions) -> Made<Arc<dyn Model>> {
     let text = |key: &str| keys::text(mlmodel, NAME, key);
     if let Some(name) = options.predict_fn.as_deref().filter(|name| *name != "predict") {
         return Err(format!("predict_fn '{name}' is not the model's predict").into());
@@ -47,7 +46,12 @@ fn read(mlmodel: &MlModel, directory: &Path, options: &LoadOptions) -> Result<Xg
     let model = format::read(&bytes).map_err(|error| error.context(file))?;
     drop(bytes);
     let version = text("xgb_version").map_or(model.version, keys::version);
-    XgbModel::new(model, class, version)
+    Ok(Arc::new(XgbModel::new(model, class, version)?))
+}
+
+/// Its files hold no pickle.
+pub(super) fn globals(_: &MlModel, _: &Path) -> Result<Vec<String>> {
+    Ok(Vec::new())
 }
 
 /// A loaded model.
@@ -81,7 +85,7 @@ enum Engine {
 }
 
 impl XgbModel {
-    fn new(model: format::Model, class: Class, version: [i64; 3]) -> Result<Self, Obstacle> {
+    fn new(model: format::Model, class: Class, version: [i64; 3]) -> Made<Self> {
         let link = link(&model, version)?;
         let mut base = model.base_score.clone();
         base.resize(model.outputs, model.base_score[0]);
@@ -182,7 +186,7 @@ fn link(model: &format::Model, version: [i64; 3]) -> Result<Link, NeedsPython> {
 ///
 /// XGBoost goes by names where a column is a pandas category, which here is a dictionary. In any other column its Booster takes codes,
 /// and its estimators refuse.
-fn named(categories: &[Categories], version: [i64; 3]) -> Result<Vec<bool>, Obstacle> {
+fn named(categories: &[Categories], version: [i64; 3]) -> Made<Vec<bool>> {
     let cut = |name: &String| (version < [3, 4, 0] && !name.is_ascii()) || name.contains(char::REPLACEMENT_CHARACTER);
     let named = |categories: &Categories| match categories {
         Categories::Texts(names) if names.iter().any(cut) => {
@@ -243,7 +247,7 @@ impl Model for XgbModel {
 
     fn session(&self, options: &SessionOptions) -> Result<Box<dyn Session>> {
         let asked = options::Asked::new(&self.0, &options.params)?;
-        Ok(Box::new(session::XgbSession::new(self.0.clone(), asked)))
+        Ok(Box::new(BoostingSession::new(session::XgbStream::new(self.0.clone(), asked))))
     }
 }
 

@@ -3,7 +3,7 @@
 
 use crate::{
     error::Result,
-    flavors::{obstacle::Obstacle, sklearn::Labels},
+    flavors::common::{labels::Labels, obstacle::Obstacle},
     formats::{
         document::{self, Value},
         xgboost::Model,

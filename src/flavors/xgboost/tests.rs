@@ -1,5 +1,5 @@
 use super::*;
-use crate::flavors::sklearn::Labels;
+use crate::flavors::common::labels::Labels;
 
 #[test]
 fn paths_stay_inside_the_directory() {

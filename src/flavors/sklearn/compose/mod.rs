@@ -1,0 +1,4 @@
+//! `sklearn.compose`
+
+pub mod column_transformer;
+pub mod target;

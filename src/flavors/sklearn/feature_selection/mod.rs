@@ -1,0 +1,4 @@
+//! `sklearn.feature_selection`
+
+pub mod by_model;
+pub mod filters;

@@ -1,0 +1,4 @@
+//! `sklearn.impute`
+
+pub mod knn;
+pub mod simple;

@@ -1,0 +1,4 @@
+//! `sklearn.neural_network`
+
+pub mod perceptron;
+pub mod rbm;

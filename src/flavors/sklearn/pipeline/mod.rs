@@ -1,0 +1,4 @@
+//! `sklearn.pipeline`
+
+pub mod steps;
+pub mod union;
