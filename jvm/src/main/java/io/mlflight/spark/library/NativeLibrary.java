@@ -12,7 +12,6 @@ import java.nio.file.Path;
 import java.nio.file.Paths;
 import java.nio.file.StandardCopyOption;
 import java.util.Properties;
-import org.apache.spark.SparkFiles;
 
 /**
  * Finds and loads the native library, once a class loader. It is looked for in the directory of the configuration key {@code
@@ -76,19 +75,13 @@ public final class NativeLibrary {
       return Paths.get(driver);
     }
     String archive = "mlflight-native-" + jarVersion() + ".mlflight";
-    Path shipped = sparkFile(archive);
+    Path shipped = SentFiles.ofSession().find(archive);
     if (shipped != null) {
       return NativeArchive.unpack(shipped);
     }
     throw MlflightException.failedPrecondition(
         "NATIVE_LIBRARY_NOT_FOUND",
         LIBRARY + " was not found: the driver sent no " + archive + " and " + MlflightConf.NATIVE_PATH.key() + " is not set");
-  }
-
-  /** A file that came with {@code SparkContext.addFile}, or null. */
-  public static Path sparkFile(String name) {
-    Path path = Paths.get(SparkFiles.get(name));
-    return Files.isRegularFile(path) ? path : null;
   }
 
   private static void link(Path library) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.mlflight.spark.exec
 
+import io.mlflight.spark.library.SentFiles
 import org.apache.spark.rdd.RDD
 import org.apache.spark.sql.catalyst.InternalRow
 import org.apache.spark.sql.catalyst.expressions._
@@ -39,7 +40,7 @@ final case class MlflightEvalExec(
     ScoreMetrics.Score -> SQLMetrics.createNanoTimingMetric(sparkContext, "time waiting for predictions"))
 
   private def task: ScoreTask =
-    ScoreTask(scoring, arguments, child.output, carried, ScoreMetrics.of(metrics))
+    ScoreTask(scoring, arguments, child.output, carried, SentFiles.ofSession(), ScoreMetrics.of(metrics))
 
   override protected def doExecuteColumnar(): RDD[ColumnarBatch] = {
     val task = this.task

@@ -4,6 +4,7 @@ package io.mlflight.spark.exec
 import scala.collection.mutable.ArrayBuffer
 
 import io.mlflight.spark.columns.{ArrowTypes, ColumnWriter}
+import io.mlflight.spark.library.SentFiles
 import org.apache.spark.TaskContext
 import org.apache.spark.sql.catalyst.InternalRow
 import org.apache.spark.sql.catalyst.expressions._
@@ -17,6 +18,7 @@ final case class ScoreTask(
     arguments: Arguments,
     input: Seq[Attribute],
     carried: Seq[Attribute],
+    files: SentFiles,
     metrics: ScoreMetrics) {
 
   /** The columnar path. The child overwrites its vectors when it is asked for the next batch, so there is no looking ahead. */
@@ -92,7 +94,7 @@ private[spark] final class ScoreSession(task: ScoreTask) {
         task.scoring.specBytes,
         ArrowTypes.schema(schema),
         ArrowTypes.schema(task.scoring.output),
-        () => StreamOptions.of(task.scoring, context))
+        () => StreamOptions.of(task.scoring, task.files, context))
       task.metrics.open += System.nanoTime - start
     }
     task.metrics.bytes += bytes

@@ -4,15 +4,17 @@ package io.mlflight.spark.exec
 import java.io.ByteArrayOutputStream
 import java.nio.charset.StandardCharsets.UTF_8
 
+import scala.collection.JavaConverters._
+
 import io.mlflight.spark.MlflightConf
-import io.mlflight.spark.library.NativeLibrary
-import org.apache.spark.{SparkEnv, SparkFiles, TaskContext}
+import io.mlflight.spark.library.{NativeLibrary, SentFiles}
+import org.apache.spark.{SparkEnv, TaskContext}
 
 /** What an executor adds to a stream: where things lie on its machine, who asks, and how much of the machine is its own. */
 private[spark] object StreamOptions {
 
   /** NUL-terminated keys and values in turn, as the native library reads them. Loads that library. */
-  def of(scoring: Scoring, context: TaskContext): Array[Byte] = {
+  def of(scoring: Scoring, files: SentFiles, context: TaskContext): Array[Byte] = {
     val directory = NativeLibrary.load(scoring.nativePath.orNull)
     LocalServices.follow(SparkEnv.get)
     val conf = SparkEnv.get.conf
@@ -23,11 +25,11 @@ private[spark] object StreamOptions {
     Settings.get(MlflightConf.TOKEN).orElse(sys.env.get("MLFLIGHT_TOKEN")).foreach(options.put("token", _))
     options.put("service", directory.resolve(NativeLibrary.SERVICE).toAbsolutePath.toString)
     options.put("digest", scoring.digest)
-    Option(NativeLibrary.sparkFile(s"mlflight-model-${scoring.digest}.mlflight")).foreach { archive =>
-      options.put("archive", archive.toAbsolutePath.toString)
-      options.put("cache", archive.toAbsolutePath.resolveSibling("mlflight-models").toString)
+    Option(files.find(s"mlflight-model-${scoring.digest}.mlflight")).foreach { archive =>
+      options.put("archive", archive.toString)
+      options.put("cache", archive.resolveSibling("mlflight-models").toString)
     }
-    python(scoring.python, options)
+    python(scoring.python, files, options)
     options.put("threads", cores.toString)
     options.put("omp", conf.get("spark.task.cpus", "1"))
     options.put("label.application", conf.get("spark.app.id", ""))
@@ -37,12 +39,13 @@ private[spark] object StreamOptions {
     options.bytes
   }
 
-  private def python(python: PythonFunctionFacts, options: Options): Unit = {
+  private def python(python: PythonFunctionFacts, files: SentFiles, options: Options): Unit = {
     Option(python.executable).foreach(options.put("python", _))
-    val root = SparkFiles.getRootDirectory()
-    // As Spark's own Python workers find what `addPyFile` sent.
-    options.put("path", root)
-    python.includes.foreach(include => options.put("path", java.nio.file.Paths.get(root, include).toString))
+    // As Spark's own Python workers find what `addPyFile` and `addArtifacts` sent.
+    files.directories.asScala.foreach { directory =>
+      options.put("path", directory.toString)
+      python.includes.foreach(include => options.put("path", directory.resolve(include).toString))
+    }
     python.environment.foreach { case (key, value) => options.put(s"env.$key", value) }
   }
 
