@@ -63,7 +63,7 @@ fast: ## The core alone: no DataFusion, no servers.
 	@.ci/need cargo cc
 	cargo test --no-default-features --lib
 
-lint: $(VENV)/.tools ## Formatting, clippy, licenses, spelling, ruff, layering.
+lint: $(VENV)/.tools ## Formatting, clippy, licenses, spelling, ruff, the table of settings, layering.
 	cargo fmt --all -- --check
 	cargo clippy -q --workspace --all-targets -- -D warnings
 	cargo clippy -q --no-default-features -- -D warnings
@@ -72,6 +72,7 @@ lint: $(VENV)/.tools ## Formatting, clippy, licenses, spelling, ruff, layering.
 	$(VENV)/bin/typos
 	$(VENV)/bin/ruff check -q
 	$(VENV)/bin/ruff format -q --check
+	.ci/settings --check
 	cargo test -q --workspace --test integration layers
 
 wheel: tools jars-all ## The wheel that is published: optimised, for any Linux with glibc 2.28.

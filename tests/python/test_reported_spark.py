@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import base64
-import functools
 import gc
 import sys
-import warnings
 import weakref
 import zlib
 from collections.abc import Callable, Iterator
@@ -16,29 +14,21 @@ from typing import Any
 import mlflow
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
 import pytest
 from mlflow.models import infer_signature
 from pyspark.errors import IllegalArgumentException
 from pyspark.serializers import CloudPickleSerializer
 from pyspark.sql import functions as F
 from sklearn.linear_model import LinearRegression
+from users_functions import X, mixed, of_ours, of_users, save_line
 
 import mlflight
 from mlflight.spark import _settings, _worker
 
-X = np.arange(6.0)
-
 
 @pytest.fixture(scope="module")
 def line(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The model 2 x + 1."""
-    path = tmp_path_factory.mktemp("line") / "model"
-    frame = pd.DataFrame({"x": X})
-    model = LinearRegression().fit(frame, 2 * X + 1)
-    mlflow.sklearn.save_model(model, path, signature=infer_signature(frame, pd.Series(2 * X + 1)), pip_requirements=["sklearn"])
-    return path
+    return save_line(tmp_path_factory.mktemp("line") / "model")
 
 
 @pytest.fixture(scope="module")
@@ -65,13 +55,6 @@ def setting(spark: Any) -> Iterator[Callable[[str, str], None]]:
         spark.conf.unset(key)
 
 
-def arrow_udf(function: Any, kind: str = "double") -> Any:
-    """Return a UDF over arrays; told its kind, because Spark cannot read the type hints of objects."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return F.arrow_udf(function, kind, F.ArrowUDFType.SCALAR)
-
-
 def planned(frame: Any) -> bool:
     """Whether the planner took some UDF of the query for ours."""
     return "MlflightEval" in frame._jdf.queryExecution().executedPlan().toString()
@@ -79,57 +62,6 @@ def planned(frame: Any) -> bool:
 
 def values(frame: Any) -> list[Any]:
     return [row[-1] for row in frame.collect()]
-
-
-def of_users(udf: Any) -> dict[str, tuple[Any, np.ndarray]]:
-    """Return UDFs whose functions hold ours, and what each gives."""
-
-    class Scaled:
-        def __init__(self, inner: Any) -> None:
-            self.inner = inner
-
-        def __call__(self, a: pa.Array) -> pa.Array:
-            return pc.multiply(self.inner(a), 100.0)
-
-    f = udf.func
-
-    def closure(a: pa.Array) -> pa.Array:
-        return pc.multiply(f(a), 100.0)
-
-    @functools.wraps(f)
-    def wrapped(*columns: pa.Array) -> pa.Array:
-        return pc.add(f(*columns), 0.5)
-
-    def conditional(a: pa.Array) -> pa.Array:
-        return f(a) if pc.max(a).as_py() > 1e9 else pc.negate(a)
-
-    def text(a: pa.Array) -> pa.Array:
-        assert "MLFLIGHT1{hello}"
-        return pc.add(a, float(len("MLFLIGHT1{hello}")))
-
-    mark = f.__reduce__()[1][0]
-
-    def stolen(a: pa.Array) -> pa.Array:
-        return pc.add(a, 1.0 if mark else 0.0)
-
-    y = 2 * X + 1
-    return {
-        "closure": (arrow_udf(closure), 100 * y),
-        "wrapped": (arrow_udf(wrapped), y + 0.5),
-        "object": (arrow_udf(Scaled(f)), 100 * y),
-        "partial": (arrow_udf(functools.partial(lambda g, a: pc.multiply(g(a), 3.0), f)), 3 * y),
-        "conditional": (arrow_udf(conditional), -X),
-        "text": (arrow_udf(text), X + 16),
-        "mark": (arrow_udf(stolen), X + 1),
-        "UDF": (F.pandas_udf(lambda s: 100 * udf(s), "double"), 100 * y),
-        "function of the UDF": (F.pandas_udf(lambda s: 100 * udf.func(s), "double"), 100 * y),
-        "pandas": (F.pandas_udf(lambda s: 100 * f(s), "double"), 100 * y),
-        "pandas with a condition": (F.pandas_udf(lambda s: f(s) if s.max() > 1e9 else s, "double"), X),
-        "row": (F.udf(lambda x: 100 * f(x), "double", useArrow=False), 100 * y),
-        "row over Arrow": (F.udf(lambda x: 100 * f(x), "double", useArrow=True), 100 * y),
-        "row with a null": (F.udf(lambda x: x if x > 1 else f(x + 0.5), "double", useArrow=False), np.where(X > 1, X, y + 1)),
-        "another type": (arrow_udf(f, "float"), y),
-    }
 
 
 def test_a_user_s_function_that_holds_ours_runs_as_it_is(spark: Any, rows: Any, udf: Any) -> None:
@@ -142,40 +74,16 @@ def test_a_user_s_function_that_holds_ours_runs_as_it_is(spark: Any, rows: Any, 
 
 
 def test_the_function_itself_is_ours_whoever_makes_the_udf(rows: Any, udf: Any) -> None:
-    for made in (udf, arrow_udf(udf.func), F.pandas_udf(udf.func, "double"), udf.asNondeterministic()):
+    for made in of_ours(udf):
         frame = rows.select(made("x"))
         assert planned(frame)
         np.testing.assert_allclose(values(frame), 2 * X + 1)
 
 
 def test_ours_beside_over_and_under_a_user_s(spark: Any, rows: Any, udf: Any) -> None:
-    f = udf.func
-    times = arrow_udf(lambda a: pc.multiply(f(a), 100.0))
-    halved = F.pandas_udf(lambda s: s / 2, "double")
-    spark.udf.register("times", times)
-    spark.udf.register("ours", udf)
-    rows.createOrReplaceTempView("rows")
-    frame = rows.select(
-        udf("x").alias("ours"),
-        times("x").alias("theirs"),
-        times(udf("x")).alias("over"),
-        udf(times("x")).alias("under"),
-        udf(udf("x")).alias("twice"),
-        halved(udf(halved("x"))).alias("mixed"),
-        F.expr("times(ours(x))").alias("sql"),
-    )
+    frame, expected = mixed(spark, rows, udf)
     assert planned(frame)
     got = frame.toPandas()
-    y = 2 * X + 1
-    expected = {
-        "ours": y,
-        "theirs": 100 * y,
-        "over": 100 * (2 * y + 1),
-        "under": 2 * (100 * y) + 1,
-        "twice": 2 * y + 1,
-        "mixed": (X + 1) / 2,
-        "sql": 100 * (2 * y + 1),
-    }
     for name, column in expected.items():
         np.testing.assert_allclose(got[name], column, rtol=1e-9, err_msg=name)
 
@@ -222,8 +130,8 @@ WRONG = [
     ("engine", "Native", "'Native'; it may be 'auto', 'native' or 'python'"),
     ("fallback.enabled", "maybe", "'maybe'; it may be 'true' or 'false'"),
     ("server", "http://host:1", "'http://host:1' is no address of a service"),
-    ("tls.caFile", "/nowhere/ca.pem", "'/nowhere/ca.pem', where there is no file"),
-    ("token", "geheim\N{EURO SIGN}", "has a character that a header cannot carry"),
+    ("tls.caFile", "/nowhere/ca.pem", "'/nowhere/ca.pem', where there is no file; it may be the path of a PEM file"),
+    ("token", "geheim\N{EURO SIGN}", "has a character that a header cannot carry; it may be printable ASCII text"),
 ]
 
 
@@ -238,7 +146,7 @@ def test_a_wrong_setting_is_refused_where_the_udf_is_made(
     assert words in str(caught.value)
 
 
-@pytest.mark.parametrize(("key", "value", "words"), [one for one in WRONG if one[0] not in ("engine", "fallback.enabled")])
+@pytest.mark.parametrize(("key", "value", "words"), WRONG)
 def test_a_setting_that_was_made_wrong_later_is_refused_at_planning(
     rows: Any, udf: Any, setting: Any, key: str, value: str, words: str
 ) -> None:
@@ -260,12 +168,17 @@ def test_a_key_that_there_is_not_is_named(spark: Any, line: Path, setting: Any) 
         mlflight.spark_udf(spark, line)
 
 
-def test_the_documented_keys_are_those_that_are_read() -> None:
+def test_the_documented_settings_are_those_that_are_read() -> None:
+    """The table is made from the keys that the jar reads (`make lint` compares them)."""
     text = (Path(__file__).parents[2] / "docs" / "spark.md").read_text(encoding="utf-8")
-    table = text.split("## Settings")[1].split("##")[0]
-    assert [line.split("`")[1] for line in table.splitlines() if line.startswith("| `")] == [
-        _settings.PREFIX + key for key in _settings.KEYS
+    cells = [
+        [cell.strip() for cell in line.split("|")[1:3]] for line in text.splitlines() if line.startswith("| `spark.mlflight.")
     ]
+    table = {key.strip("`").removeprefix(_settings.PREFIX): value.replace("`", "'") for key, value in cells}
+    assert tuple(table) == _settings.KEYS
+    for key, value, words in WRONG:
+        if "; it may be " in words:
+            assert table[key].startswith(words.split("; it may be ")[1]), (key, value)
 
 
 def test_params_in_a_loop_share_one_model_and_a_bounded_number_of_streams(model: Any, monkeypatch: pytest.MonkeyPatch) -> None:

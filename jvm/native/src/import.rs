@@ -1,7 +1,7 @@
 //! From a table of addresses to Arrow arrays that borrow the JVM's memory.
 //!
 //! Five words an array node, in pre-order: length, null count, address of the validity bits (0 = no nulls), addresses of the
-//! first and the second buffer. `io.mlflight.spark.ColumnWriter` writes such tables.
+//! first and the second buffer. `io.mlflight.spark.columns.ColumnWriter` writes such tables.
 
 use std::{ptr::NonNull, sync::Arc};
 

@@ -1,4 +1,4 @@
-//! The JNI library of mlflight's Spark bridge: the functions of `io.mlflight.spark.NativeBridge`.
+//! The JNI library of mlflight's Spark bridge: the functions of `io.mlflight.spark.library.NativeBridge`.
 //!
 //! Columns cross as addresses in a `long[]` ([`import`], [`export`]); streams and answers are numbers looked up in a
 //! [`registry::Registry`], so a number used too late is an error. No panic crosses into the JVM ([`fault`]).
@@ -32,7 +32,7 @@ static STREAMS: Registry<Stream> = Registry::new("stream");
 static ANSWERS: Registry<Answer> = Registry::new("answer");
 
 #[unsafe(no_mangle)]
-extern "system" fn Java_io_mlflight_spark_NativeBridge_version<'a>(
+extern "system" fn Java_io_mlflight_spark_library_NativeBridge_version<'a>(
     mut env: EnvUnowned<'a>,
     _class: JClass<'a>,
 ) -> JByteArray<'a> {
@@ -40,7 +40,7 @@ extern "system" fn Java_io_mlflight_spark_NativeBridge_version<'a>(
 }
 
 #[unsafe(no_mangle)]
-extern "system" fn Java_io_mlflight_spark_NativeBridge_check<'a>(
+extern "system" fn Java_io_mlflight_spark_library_NativeBridge_check<'a>(
     mut env: EnvUnowned<'a>,
     _class: JClass<'a>,
     spec: JByteArray<'a>,
@@ -54,7 +54,7 @@ extern "system" fn Java_io_mlflight_spark_NativeBridge_check<'a>(
 }
 
 #[unsafe(no_mangle)]
-extern "system" fn Java_io_mlflight_spark_NativeBridge_checkServer<'a>(
+extern "system" fn Java_io_mlflight_spark_library_NativeBridge_checkServer<'a>(
     mut env: EnvUnowned<'a>,
     _class: JClass<'a>,
     uri: JByteArray<'a>,
@@ -63,12 +63,12 @@ extern "system" fn Java_io_mlflight_spark_NativeBridge_checkServer<'a>(
 }
 
 #[unsafe(no_mangle)]
-extern "system" fn Java_io_mlflight_spark_NativeBridge_create<'a>(mut env: EnvUnowned<'a>, _class: JClass<'a>) -> jlong {
+extern "system" fn Java_io_mlflight_spark_library_NativeBridge_create<'a>(mut env: EnvUnowned<'a>, _class: JClass<'a>) -> jlong {
     env.with_env(|_| Ok::<_, Fault>(STREAMS.insert(Stream::default()))).resolve::<Throw>()
 }
 
 #[unsafe(no_mangle)]
-extern "system" fn Java_io_mlflight_spark_NativeBridge_open<'a>(
+extern "system" fn Java_io_mlflight_spark_library_NativeBridge_open<'a>(
     mut env: EnvUnowned<'a>,
     _class: JClass<'a>,
     stream: jlong,
@@ -87,7 +87,7 @@ extern "system" fn Java_io_mlflight_spark_NativeBridge_open<'a>(
 }
 
 #[unsafe(no_mangle)]
-extern "system" fn Java_io_mlflight_spark_NativeBridge_score<'a>(
+extern "system" fn Java_io_mlflight_spark_library_NativeBridge_score<'a>(
     mut env: EnvUnowned<'a>,
     _class: JClass<'a>,
     stream: jlong,
@@ -108,7 +108,7 @@ extern "system" fn Java_io_mlflight_spark_NativeBridge_score<'a>(
 }
 
 #[unsafe(no_mangle)]
-extern "system" fn Java_io_mlflight_spark_NativeBridge_freeResult<'a>(
+extern "system" fn Java_io_mlflight_spark_library_NativeBridge_freeResult<'a>(
     mut env: EnvUnowned<'a>,
     _class: JClass<'a>,
     result: jlong,
@@ -121,7 +121,11 @@ extern "system" fn Java_io_mlflight_spark_NativeBridge_freeResult<'a>(
 }
 
 #[unsafe(no_mangle)]
-extern "system" fn Java_io_mlflight_spark_NativeBridge_cancel<'a>(mut env: EnvUnowned<'a>, _class: JClass<'a>, stream: jlong) {
+extern "system" fn Java_io_mlflight_spark_library_NativeBridge_cancel<'a>(
+    mut env: EnvUnowned<'a>,
+    _class: JClass<'a>,
+    stream: jlong,
+) {
     env.with_env(|_| {
         if let Ok(stream) = STREAMS.get(stream) {
             stream.cancel();
@@ -132,7 +136,11 @@ extern "system" fn Java_io_mlflight_spark_NativeBridge_cancel<'a>(mut env: EnvUn
 }
 
 #[unsafe(no_mangle)]
-extern "system" fn Java_io_mlflight_spark_NativeBridge_close<'a>(mut env: EnvUnowned<'a>, _class: JClass<'a>, stream: jlong) {
+extern "system" fn Java_io_mlflight_spark_library_NativeBridge_close<'a>(
+    mut env: EnvUnowned<'a>,
+    _class: JClass<'a>,
+    stream: jlong,
+) {
     env.with_env(|_| {
         let closed: Result<()> = STREAMS.remove(stream).map_or(Ok(()), |stream: Arc<Stream>| stream.close());
         Ok::<_, Fault>(closed?)
@@ -141,7 +149,7 @@ extern "system" fn Java_io_mlflight_spark_NativeBridge_close<'a>(mut env: EnvUno
 }
 
 #[unsafe(no_mangle)]
-extern "system" fn Java_io_mlflight_spark_NativeBridge_endServices<'a>(mut env: EnvUnowned<'a>, _class: JClass<'a>) {
+extern "system" fn Java_io_mlflight_spark_library_NativeBridge_endServices<'a>(mut env: EnvUnowned<'a>, _class: JClass<'a>) {
     env.with_env(|_| {
         LocalService::end_all();
         Ok::<_, Fault>(())
@@ -150,11 +158,17 @@ extern "system" fn Java_io_mlflight_spark_NativeBridge_endServices<'a>(mut env: 
 }
 
 #[unsafe(no_mangle)]
-extern "system" fn Java_io_mlflight_spark_NativeBridge_liveStreams<'a>(mut env: EnvUnowned<'a>, _class: JClass<'a>) -> jlong {
+extern "system" fn Java_io_mlflight_spark_library_NativeBridge_liveStreams<'a>(
+    mut env: EnvUnowned<'a>,
+    _class: JClass<'a>,
+) -> jlong {
     env.with_env(|_| Ok::<_, Fault>(STREAMS.len())).resolve::<Throw>()
 }
 
 #[unsafe(no_mangle)]
-extern "system" fn Java_io_mlflight_spark_NativeBridge_liveResults<'a>(mut env: EnvUnowned<'a>, _class: JClass<'a>) -> jlong {
+extern "system" fn Java_io_mlflight_spark_library_NativeBridge_liveResults<'a>(
+    mut env: EnvUnowned<'a>,
+    _class: JClass<'a>,
+) -> jlong {
     env.with_env(|_| Ok::<_, Fault>(ANSWERS.len())).resolve::<Throw>()
 }

@@ -1,4 +1,4 @@
-//! What the executor says when it opens a stream: `io.mlflight.spark.StreamOptions` in bytes.
+//! What the executor says when it opens a stream: `io.mlflight.spark.exec.StreamOptions` in bytes.
 
 use std::{collections::HashMap, path::PathBuf};
 

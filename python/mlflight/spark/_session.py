@@ -49,7 +49,7 @@ def version(spark: SparkSession) -> tuple[int, int]:
 def install(spark: SparkSession, line: tuple[int, int]) -> str | None:
     """Bring the planner strategy into a classic session; returns why not, where it cannot."""
     jvm, session = spark._jvm, spark._jsparkSession
-    if "io.mlflight.spark.MlflightStrategy" in session.experimental().extraStrategies().toString():
+    if "io.mlflight.spark.plan.MlflightStrategy" in session.experimental().extraStrategies().toString():
         return None
     scala = ".".join(jvm.scala.util.Properties.versionNumberString().split(".")[:2])
     jar, native = _paths.jar(line[0], scala), _paths.native()

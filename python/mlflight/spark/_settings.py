@@ -68,7 +68,7 @@ def check(spark: SparkSession) -> None:
         raise invalid(f"{PREFIX}batch.maxRecords is '{rows}'; it may be a whole number from 1 to {LARGEST}")
     token = text(spark, "token")
     if token is not None and not (token.isascii() and token.isprintable()):
-        raise invalid(f"{PREFIX}token has a character that a header cannot carry; it may have printable ASCII characters only")
+        raise invalid(f"{PREFIX}token has a character that a header cannot carry; it may be printable ASCII text")
     for key in _unknown(spark):
         near = difflib.get_close_matches(key, [PREFIX + name for name in KEYS], n=1)
         meant = f"; is {near[0]} meant?" if near else f"; there are {', '.join(PREFIX + name for name in KEYS)}"

@@ -40,11 +40,11 @@ public final class MlflightException extends IllegalArgumentException {
         parts[0], parts[1], parts[2], parts[3].isEmpty() ? null : parts[3], null);
   }
 
-  static MlflightException invalidArgument(String code, String message) {
+  public static MlflightException invalidArgument(String code, String message) {
     return new MlflightException("INVALID_ARGUMENT", code, message);
   }
 
-  static MlflightException failedPrecondition(String code, String message) {
+  public static MlflightException failedPrecondition(String code, String message) {
     return new MlflightException("FAILED_PRECONDITION", code, message);
   }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.mlflight.spark
 
+import io.mlflight.spark.library.NativeLibrary
+import io.mlflight.spark.plan.MlflightStrategy
 import org.apache.spark.sql.{SparkSession, SparkSessionExtensions}
 
 /** Brings the planner strategy into a session. */

@@ -9,6 +9,10 @@ import java.util.{Base64, Collections}
 import scala.collection.JavaConverters._
 
 import com.fasterxml.jackson.databind.ObjectMapper
+import io.mlflight.spark.columns.{ArrowTypes, OffHeap}
+import io.mlflight.spark.exec.MlflightEvalExec
+import io.mlflight.spark.library.{NativeBridge, NativeLibrary}
+import io.mlflight.spark.plan.{MlflightStrategy, Pickles}
 import org.apache.spark.sql.{DataFrame, SparkSession}
 import org.apache.spark.sql.catalyst.expressions._
 import org.apache.spark.sql.catalyst.plans.logical.Project
