@@ -68,6 +68,7 @@ lint: $(VENV)/.tools ## Formatting, clippy, licenses, spelling, ruff, the table 
 	cargo clippy -q --workspace --all-targets -- -D warnings
 	cargo clippy -q --no-default-features -- -D warnings
 	cargo clippy -q -p mlflight-service -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc -q -p mlflight --lib --no-deps
 	if command -v cargo-deny >/dev/null; then cargo deny check bans licenses sources; else $(VENV)/bin/python .ci/licenses.py; fi
 	$(VENV)/bin/typos
 	$(VENV)/bin/ruff check -q

@@ -43,11 +43,11 @@ pub struct LocalService {
     binary: PathBuf,
     options: LocalOptions,
     token: Secret,
-    state: Mutex<State>,
+    state: Mutex<ProcessState>,
 }
 
 #[derive(Default)]
-struct State {
+struct ProcessState {
     /// Counts starts, so that of many streams that lost the service only one starts it again.
     life: u64,
     running: Option<Running>,
@@ -104,11 +104,11 @@ impl LocalService {
         self.lock().running.as_ref().map(|running| running.child.id())
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, ProcessState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn ensure(&self) -> Result<MutexGuard<'_, State>> {
+    fn ensure(&self) -> Result<MutexGuard<'_, ProcessState>> {
         let mut state = self.lock();
         let ended = match &mut state.running {
             Some(running) => running.child.try_wait().map_or(true, |status| status.is_some()),
@@ -137,7 +137,7 @@ impl LocalService {
         self.endpoint_of(&state)
     }
 
-    fn endpoint_of(self: &Arc<Self>, state: &State) -> Result<Endpoint> {
+    fn endpoint_of(self: &Arc<Self>, state: &ProcessState) -> Result<Endpoint> {
         let Some(running) = &state.running else {
             return Err(Error::new(Kind::Unavailable, "LOCAL_SERVICE", "the local service is not running"));
         };
@@ -150,7 +150,7 @@ impl LocalService {
         })
     }
 
-    fn start(&self, state: &mut State) -> Result<()> {
+    fn start(&self, state: &mut ProcessState) -> Result<()> {
         if let Some(mut running) = state.running.take() {
             let _ = running.child.kill();
             let _ = running.child.wait();

@@ -36,12 +36,12 @@ const REMEMBERED_BAD: usize = 256;
 #[derive(Default)]
 pub struct Models {
     options: ModelsOptions,
-    state: Mutex<State>,
+    state: Mutex<CacheContents>,
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct State {
+struct CacheContents {
     named: IndexMap<String, Arc<LoadedModel>>,
     slots: HashMap<String, Slot>,
 }
@@ -58,7 +58,7 @@ impl Models {
         Self { options, ..Self::default() }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, CacheContents> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -163,7 +163,7 @@ impl Models {
     }
 }
 
-impl State {
+impl CacheContents {
     /// Keys of the models that nobody scores with, the longest unused first.
     fn idle(&self, keep: &str) -> Vec<(Instant, String)> {
         let mut idle: Vec<_> = self

@@ -1,4 +1,4 @@
-//! Memory of batches on their way through the service.
+//! Memory of batches on their way through a server.
 
 use std::{
     sync::{
@@ -85,6 +85,7 @@ impl Drop for Held {
 }
 
 impl Budget {
+    /// A budget of so many bytes, in which a batch waits for room for at most `patience`.
     pub fn new(bytes: usize, patience: Duration) -> Self {
         let units = (bytes / UNIT).clamp(1, Semaphore::MAX_PERMITS.min(u32::MAX as usize));
         Self { permits: Arc::new(Semaphore::new(units)), units, patience, gauge: Arc::default() }
@@ -147,6 +148,7 @@ impl Budget {
         (units <= self.units).then_some(units as u32)
     }
 
+    /// What is held now, and the most that was; `streams` is how many run.
     pub fn usage(&self, streams: usize) -> Usage {
         let read = |value: &AtomicUsize| value.load(Ordering::Relaxed);
         Usage { streams, bytes: read(&self.gauge.bytes), peak_bytes: read(&self.gauge.peak_bytes) }

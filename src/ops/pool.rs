@@ -16,18 +16,18 @@ const IDLE: Duration = Duration::from_secs(30);
 /// Runs at most `limit` jobs at once, on threads of its own, made when they are needed, and on those of guests. Jobs wait in line;
 /// the line is as long as there are callers, since each caller waits for its job.
 pub struct Pool {
-    shared: Arc<Shared>,
+    shared: Arc<Workers>,
 }
 
-struct Shared {
+struct Workers {
     name: String,
     limit: usize,
-    state: Mutex<State>,
+    state: Mutex<JobQueue>,
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct State {
+struct JobQueue {
     jobs: VecDeque<Job>,
     threads: usize,
     idle: usize,
@@ -38,7 +38,7 @@ struct State {
 
 /// The right to run one job on one's own thread, counted as one of the pool's until it is dropped.
 pub struct Guest<'a> {
-    shared: &'a Shared,
+    shared: &'a Workers,
 }
 
 impl Drop for Guest<'_> {
@@ -51,7 +51,7 @@ impl Drop for Guest<'_> {
 impl Pool {
     /// A pool of at most `limit` threads (at least one), named `name`.
     pub fn new(name: &str, limit: usize) -> Self {
-        let shared = Shared { name: name.into(), limit: limit.max(1), state: Mutex::default(), changed: Condvar::new() };
+        let shared = Workers { name: name.into(), limit: limit.max(1), state: Mutex::default(), changed: Condvar::new() };
         Self { shared: Arc::new(shared) }
     }
 
@@ -103,8 +103,8 @@ impl Drop for Pool {
     }
 }
 
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
+impl Workers {
+    fn lock(&self) -> MutexGuard<'_, JobQueue> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
-use super::{Shared, incoming::Incoming};
+use super::{ServiceCore, incoming::Incoming};
 use crate::{
     error::{Error, Kind, Result},
     flavors::Engine,
@@ -36,7 +36,7 @@ pub type Answers = Pin<Box<dyn Stream<Item = Result<FlightData, Status>> + Send>
 
 /// Starts scoring `input`; the answers come as they are made. The stream runs apart from the answer's reader, so that a reader who
 /// goes away is noticed while a batch is scored.
-pub fn start(shared: Arc<Shared>, input: Incoming) -> Answers {
+pub fn start(shared: Arc<ServiceCore>, input: Incoming) -> Answers {
     let (answers, receiver) = mpsc::channel(1);
     let (fail, failure) = oneshot::channel();
     let reader = Reader::default();
@@ -114,27 +114,27 @@ struct Ahead {
 }
 
 impl Ahead {
-    fn new(shared: &Shared, message: FlightData) -> Self {
+    fn new(shared: &ServiceCore, message: FlightData) -> Self {
         let held = shared.host.memory().arrived(message.data_header.len() + message.data_body.len());
         Self { message, arrived: Instant::now(), held }
     }
 }
 
 /// What waits for the reader, with the memory that is held for it.
-struct Answer {
+struct HeldAnswer {
     message: FlightData,
     _held: Option<Held>,
 }
 
 /// An answer on its way to the reader, who takes it out.
-type Parcel = Arc<Mutex<Option<Answer>>>;
+type Parcel = Arc<Mutex<Option<HeldAnswer>>>;
 
-fn take(parcel: &Parcel) -> Option<Answer> {
+fn take(parcel: &Parcel) -> Option<HeldAnswer> {
     parcel.lock().unwrap_or_else(PoisonError::into_inner).take()
 }
 
 struct Exchange {
-    shared: Arc<Shared>,
+    shared: Arc<ServiceCore>,
     input: Incoming,
     answers: mpsc::Sender<Parcel>,
     /// The last of them.
@@ -203,7 +203,7 @@ impl Exchange {
     }
 
     /// Takes the next message as soon as it comes, but no more than one.
-    async fn look_ahead(shared: &Shared, input: &mut Incoming, ahead: &mut Option<Ahead>, ended: &mut bool) -> Result<()> {
+    async fn look_ahead(shared: &ServiceCore, input: &mut Incoming, ahead: &mut Option<Ahead>, ended: &mut bool) -> Result<()> {
         if ahead.is_some() || *ended {
             return std::future::pending().await;
         }
@@ -243,13 +243,13 @@ impl Exchange {
 
     /// Scores one message: at once where it is expected to be short, else on the pool. Its memory is held until the job has really
     /// ended, whoever still waits for it.
-    async fn score(&mut self, work: Work, next: Ahead, python: bool) -> Result<(Work, Option<Answer>)> {
+    async fn score(&mut self, work: Work, next: Ahead, python: bool) -> Result<(Work, Option<HeldAnswer>)> {
         let Ahead { message, arrived, held } = next;
         let deadline = arrived + self.shared.host.options().batch_timeout;
         let mut done = self.step(work, Given::Message(message), held, deadline, python).await?;
         loop {
             match done {
-                (work, Scored::Answer(message), held) => return Ok((work, Some(Answer { message, _held: Some(held) }))),
+                (work, Scored::Answer(message), held) => return Ok((work, Some(HeldAnswer { message, _held: Some(held) }))),
                 (mut work, Scored::Dictionary, held) => {
                     work.keep(held);
                     return Ok((work, None));
@@ -306,7 +306,7 @@ impl Exchange {
     }
 
     /// Hands an answer to the reader, and fails when it stays unread while the next batch waits.
-    async fn send(&mut self, answer: Answer) -> Result<()> {
+    async fn send(&mut self, answer: HeldAnswer) -> Result<()> {
         let shared = self.shared.clone();
         let patience = shared.options.stall_timeout;
         let Self { input, answers, queued, ahead, ended, .. } = self;
@@ -358,7 +358,7 @@ pub fn lost(status: &Status) -> Error {
     }
 }
 
-fn late(shared: &Shared) -> Error {
+fn late(shared: &ServiceCore) -> Error {
     let timeout = shared.host.options().batch_timeout;
     Error::new(Kind::DeadlineExceeded, "DEADLINE_EXCEEDED", format!("the batch was not scored within {timeout:?}"))
         .remedy("send smaller batches or raise --batch-timeout")
@@ -416,10 +416,10 @@ impl Work {
     }
 
     /// The message with the schema of the answers, before the first of them.
-    fn opening(&mut self) -> Answer {
+    fn opening(&mut self) -> HeldAnswer {
         let mut message = self.encoder.schema(&self.session.empty_schema());
         message.app_metadata = ScoreBatchInfo::default().encode_to_vec().into();
-        Answer { message, _held: None }
+        HeldAnswer { message, _held: None }
     }
 
     /// Holds the memory of a dictionary while the stream lasts.

@@ -10,7 +10,7 @@ use arrow_flight::{
 use futures::stream::BoxStream;
 use tonic::{Request, Response, Status, Streaming, metadata::MetadataMap};
 
-use super::{Service, Shared, exchange, incoming::Incoming, info, upload};
+use super::{Service, ServiceCore, exchange, incoming::Incoming, info, upload};
 use crate::{
     error::{Error, Kind},
     flight::status::to_status,
@@ -105,7 +105,7 @@ impl Service {
     async fn answer<Q: Send + 'static, A: Send + 'static>(
         &self,
         request: Request<Q>,
-        work: impl FnOnce(&Shared, Q) -> crate::error::Result<A> + Send + 'static,
+        work: impl FnOnce(&ServiceCore, Q) -> crate::error::Result<A> + Send + 'static,
     ) -> Result<A, Status> {
         let shared = self.shared.clone();
         shared.authorize(request.metadata()).map_err(|error| to_status(&error))?;

@@ -7,7 +7,7 @@ use arrow_flight::{Action, FlightDescriptor, FlightEndpoint, FlightInfo, Ticket,
 use prost::Message;
 use serde_json::{Value, json};
 
-use super::{Shared, exchange::spec_of};
+use super::{ServiceCore, exchange::spec_of};
 use crate::{
     error::{Error, Kind, Result},
     models::LoadedModel,
@@ -83,7 +83,7 @@ impl Described {
     }
 }
 
-impl Shared {
+impl ServiceCore {
     /// Answers GetFlightInfo. Blocks.
     pub fn flight_info(&self, descriptor: FlightDescriptor) -> Result<FlightInfo> {
         self.described(&descriptor)?.flight(descriptor)

@@ -45,7 +45,7 @@ impl Default for ServiceOptions {
 /// A service before and while it is served; clones share it.
 #[derive(Clone)]
 pub struct Service {
-    shared: Arc<Shared>,
+    shared: Arc<ServiceCore>,
 }
 
 /// An upload as it comes, for the targets of fuzz/.
@@ -58,7 +58,7 @@ pub fn fuzz_upload(service: &Service, command: Vec<u8>, messages: Vec<arrow_flig
     runtime.is_ok_and(|runtime| runtime.block_on(upload::receive(service.shared.clone(), sent)).is_ok())
 }
 
-struct Shared {
+struct ServiceCore {
     host: Arc<Host>,
     options: ServiceOptions,
     /// Held while an upload is put in its place.
@@ -68,11 +68,11 @@ struct Shared {
 impl Service {
     /// A service of what `host` has.
     pub fn new(host: Arc<Host>, options: ServiceOptions) -> Self {
-        Self { shared: Arc::new(Shared { host, options, uploads: Mutex::new(()) }) }
+        Self { shared: Arc::new(ServiceCore { host, options, uploads: Mutex::new(()) }) }
     }
 }
 
-impl Shared {
+impl ServiceCore {
     /// Refuses callers without the token, where there is one.
     fn authorize(&self, metadata: &MetadataMap) -> Result<()> {
         let header = metadata.get("authorization").map(|value| value.as_bytes());

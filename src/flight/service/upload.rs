@@ -17,7 +17,7 @@ use prost::Message;
 use tempfile::TempDir;
 use tonic::Status;
 
-use super::{Shared, exchange::lost};
+use super::{ServiceCore, exchange::lost};
 use crate::{
     error::{Error, Kind, Result},
     flight::wire::Decoder,
@@ -48,7 +48,7 @@ pub trait Messages: Stream<Item = Result<FlightData, Status>> + Send + Unpin {}
 impl<S: Stream<Item = Result<FlightData, Status>> + Send + Unpin> Messages for S {}
 
 /// Takes an upload to its end and serves the model.
-pub async fn receive(shared: Arc<Shared>, mut input: impl Messages) -> Result<Arc<LoadedModel>> {
+pub async fn receive(shared: Arc<ServiceCore>, mut input: impl Messages) -> Result<Arc<LoadedModel>> {
     let Some(root) = shared.host.rights().options().upload.clone() else {
         return Err(Error::new(Kind::PermissionDenied, "NOT_ALLOWED", "a request may not upload a model")
             .remedy("start the service with --allow-upload and a token to allow it"));
@@ -99,7 +99,7 @@ fn check_name(name: &str) -> Result<()> {
         .found(format!("'{shown}'")))
 }
 
-impl Shared {
+impl ServiceCore {
     /// Refuses a name that another model has. The same model may come again: the answer to its first upload may have been lost.
     fn check_free(&self, name: &str, digest: &str) -> Result<()> {
         match self.host.models().get(name) {

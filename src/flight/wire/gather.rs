@@ -28,7 +28,7 @@ const KEPT: usize = CONNECTION_WINDOW as usize;
 /// Puts the messages of one stream together.
 pub struct Gather {
     limit: usize,
-    state: State,
+    state: Expected,
     /// Bytes of the message that have not come.
     left: usize,
     /// All fields but the body, as they came.
@@ -36,11 +36,11 @@ pub struct Gather {
     /// Where in `head` the newest field starts.
     field: usize,
     body: MutableBuffer,
-    home: Home,
+    spare: SpareMemory,
 }
 
 /// What the next bytes are.
-enum State {
+enum Expected {
     Prefix,
     /// A field's key, with its length where it has one.
     Key,
@@ -49,26 +49,26 @@ enum State {
     Body(usize),
 }
 
-/// Memory for the next body.
-type Home = Arc<Mutex<Option<MutableBuffer>>>;
+/// Memory for the next body, where that of an earlier one is free again.
+type SpareMemory = Arc<Mutex<Option<MutableBuffer>>>;
 
-/// A body; its memory goes home when the last array in it is dropped.
-struct Lease {
+/// The memory of a body. When the last array in it is dropped, it is kept for the next body.
+struct ReusedMemory {
     memory: MutableBuffer,
-    home: Home,
+    spare: SpareMemory,
 }
 
-impl AsRef<[u8]> for Lease {
+impl AsRef<[u8]> for ReusedMemory {
     fn as_ref(&self) -> &[u8] {
         self.memory.as_slice()
     }
 }
 
-impl Drop for Lease {
+impl Drop for ReusedMemory {
     fn drop(&mut self) {
         let memory = std::mem::take(&mut self.memory);
         if memory.capacity() <= KEPT {
-            *self.home.lock().unwrap_or_else(PoisonError::into_inner) = Some(memory);
+            *self.spare.lock().unwrap_or_else(PoisonError::into_inner) = Some(memory);
         }
     }
 }
@@ -77,43 +77,43 @@ impl Gather {
     /// For messages of at most `limit` bytes.
     pub fn new(limit: usize) -> Self {
         let (head, body) = (BytesMut::new(), MutableBuffer::default());
-        Self { limit, state: State::Prefix, left: 0, head, field: 0, body, home: Home::default() }
+        Self { limit, state: Expected::Prefix, left: 0, head, field: 0, body, spare: SpareMemory::default() }
     }
 
     /// Whether no message has begun.
     pub fn is_between(&self) -> bool {
-        matches!(self.state, State::Prefix) && self.head.is_empty()
+        matches!(self.state, Expected::Prefix) && self.head.is_empty()
     }
 
     /// Takes from a piece up to the end of a message, and returns that; `None` when the piece is used up.
     pub fn take(&mut self, piece: &mut Bytes) -> Result<Option<FlightData>> {
         loop {
             match self.state {
-                State::Prefix if self.head.len() == PREFIX => self.begin()?,
-                State::Key if self.left == 0 => return self.finish().map(Some),
-                State::Value(0) => (self.state, self.field) = (State::Key, self.head.len()),
-                State::Body(0) => self.state = State::Key,
+                Expected::Prefix if self.head.len() == PREFIX => self.begin()?,
+                Expected::Key if self.left == 0 => return self.finish().map(Some),
+                Expected::Value(0) => (self.state, self.field) = (Expected::Key, self.head.len()),
+                Expected::Body(0) => self.state = Expected::Key,
                 _ if piece.is_empty() => return Ok(None),
-                State::Prefix => {
+                Expected::Prefix => {
                     let some = piece.split_to(piece.len().min(PREFIX - self.head.len()));
                     self.head.extend_from_slice(&some);
                 }
-                State::Key => {
+                Expected::Key => {
                     self.head.extend_from_slice(&[piece.get_u8()]);
                     self.left -= 1;
                     self.key()?;
                 }
-                State::Value(wanted) => {
+                Expected::Value(wanted) => {
                     let some = piece.split_to(piece.len().min(wanted));
                     self.head.extend_from_slice(&some);
                     self.left -= some.len();
-                    self.state = State::Value(wanted - some.len());
+                    self.state = Expected::Value(wanted - some.len());
                 }
-                State::Body(wanted) => {
+                Expected::Body(wanted) => {
                     let some = piece.split_to(piece.len().min(wanted));
                     self.body.extend_from_slice(&some);
                     self.left -= some.len();
-                    self.state = State::Body(wanted - some.len());
+                    self.state = Expected::Body(wanted - some.len());
                 }
             }
         }
@@ -129,7 +129,7 @@ impl Gather {
         if self.left > self.limit {
             return Err(too_large(format_args!("{} bytes, the limit is {}", self.left, self.limit)));
         }
-        (self.state, self.field) = (State::Key, 0);
+        (self.state, self.field) = (Expected::Key, 0);
         Ok(())
     }
 
@@ -157,14 +157,14 @@ impl Gather {
             return Err(malformed("a field that is longer than its message"));
         }
         if key != BODY << 3 | 2 {
-            self.state = State::Value(length);
+            self.state = Expected::Value(length);
             return Ok(());
         }
         self.head.truncate(self.field);
-        let kept = self.home.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let kept = self.spare.lock().unwrap_or_else(PoisonError::into_inner).take();
         self.body = kept.filter(|memory| memory.capacity() >= length).unwrap_or_else(|| MutableBuffer::with_capacity(length));
         self.body.clear();
-        self.state = State::Body(length);
+        self.state = Expected::Body(length);
         Ok(())
     }
 
@@ -177,11 +177,11 @@ impl Gather {
     }
 
     fn finish(&mut self) -> Result<FlightData> {
-        self.state = State::Prefix;
+        self.state = Expected::Prefix;
         let mut message = FlightData::decode(self.head.split().freeze()).map_err(malformed)?;
         let memory = std::mem::take(&mut self.body);
         if !memory.is_empty() {
-            message.data_body = Bytes::from_owner(Lease { memory, home: self.home.clone() });
+            message.data_body = Bytes::from_owner(ReusedMemory { memory, spare: self.spare.clone() });
         }
         Ok(message)
     }

@@ -143,7 +143,9 @@ impl Rights {
         if named.is_some() || uri.is_empty() && digest.is_empty() {
             return Ok(named);
         }
-        let place = if digest.is_empty() { store::resolve(uri).ok().map(|found| found.origin) } else { None };
+        // Only what lies on this machine is looked up: a caller must not make the service ask others.
+        let local = digest.is_empty() && store::path(uri).is_ok();
+        let place = if local { store::resolve(uri).ok().map(|found| found.origin) } else { None };
         let same = |model: &LoadedModel| match digest.is_empty() {
             true => model.origin.uri == uri || place.as_ref() == Some(&model.origin.uri),
             false => model.origin.digest == digest,
