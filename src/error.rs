@@ -204,6 +204,12 @@ impl Error {
         self
     }
 
+    /// Adds to the message what else is known, keeping all else.
+    pub fn detail(mut self, what: impl fmt::Display) -> Self {
+        self.0.message = format!("{}: {what}", self.0.message);
+        self
+    }
+
     /// The same error once more, for another caller. Its source stays behind: sources cannot be copied.
     pub fn replica(&self) -> Self {
         let inner = &self.0;
@@ -309,5 +315,19 @@ impl std::error::Error for Error {
 impl From<arrow::error::ArrowError> for Error {
     fn from(error: arrow::error::ArrowError) -> Self {
         Self::new(Kind::Internal, "ARROW", error.to_string()).source(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_replica_says_the_same_and_a_detail_changes_the_message_alone() {
+        let error = Error::new(Kind::ModelFailed, "X", "message").column("a").expected("b").found("c").row(3);
+        let error = error.remedy("do").traceback("trace");
+        let copy = error.replica();
+        assert_eq!(format!("{copy:?}"), format!("{error:?}"));
+        assert_eq!(format!("{:?}", copy.detail("more")), format!("{error:?}").replace("message", "message: more"));
     }
 }

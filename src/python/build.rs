@@ -15,7 +15,6 @@ use sha2::{Digest, Sha256};
 
 use super::{
     environment::{Contents, MAX_BYTES, Manager, Restored, find_python, on_path},
-    pool::copy,
     process::{Output, Process, TICK, describe},
 };
 use crate::{
@@ -50,7 +49,7 @@ pub(super) fn interpreter(restored: &Restored, context: &Context) -> Result<Path
     if let Some((at, error)) = failures().get(&key)
         && at.elapsed() < FAILURE_MEMORY
     {
-        return Err(copy(error));
+        return Err(error.replica());
     }
     fs::create_dir_all(&restored.cache).map_err(|error| Error::io(&restored.cache, error))?;
     let _lock = lock(&directory.with_extension("lock"), context)?;
@@ -74,7 +73,7 @@ pub(super) fn interpreter(restored: &Restored, context: &Context) -> Result<Path
             if !matches!(error.kind(), Kind::Cancelled | Kind::DeadlineExceeded) {
                 let mut failures = failures();
                 failures.retain(|_, (at, _)| at.elapsed() < FAILURE_MEMORY);
-                failures.insert(key, (Instant::now(), copy(&error)));
+                failures.insert(key, (Instant::now(), error.replica()));
             }
             Err(error)
         }

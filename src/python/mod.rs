@@ -1,6 +1,6 @@
 //! Python workers: CPython processes that score what has no native kernel.
 //!
-//! A [`Pool`] belongs to one model in one [`Environment`]. Its workers run the program in `worker.py`, talk Arrow IPC over a socket,
+//! A [`Pool`] belongs to one model in one [`Environment`]. Its workers run the program in `worker/`, talk Arrow IPC over a socket,
 //! hold one batch at a time, and end with this process.
 
 mod build;

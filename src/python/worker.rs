@@ -16,7 +16,7 @@ use arrow::{
     datatypes::Schema,
     ipc::{reader::StreamDecoder, writer::StreamEncoder},
 };
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::process::{Output, Process, TICK, describe};
 use crate::{
@@ -24,12 +24,28 @@ use crate::{
     score::Context,
 };
 
-const SOURCE: &str = include_str!("worker.py");
+/// The worker program, a file each.
+const FILES: [(&str, &str); 14] = [
+    ("__init__.py", include_str!("worker/__init__.py")),
+    ("answers.py", include_str!("worker/answers.py")),
+    ("channel.py", include_str!("worker/channel.py")),
+    ("columns.py", include_str!("worker/columns.py")),
+    ("failures.py", include_str!("worker/failures.py")),
+    ("frames.py", include_str!("worker/frames.py")),
+    ("kinds.py", include_str!("worker/kinds.py")),
+    ("life.py", include_str!("worker/life.py")),
+    ("main.py", include_str!("worker/main.py")),
+    ("missing.py", include_str!("worker/missing.py")),
+    ("model.py", include_str!("worker/model.py")),
+    ("nested.py", include_str!("worker/nested.py")),
+    ("start.py", include_str!("worker/start.py")),
+    ("tensors.py", include_str!("worker/tensors.py")),
+];
 
 /// Takes the program from the socket, so that no command line and no temporary file need hold it.
-const BOOTSTRAP: &str = "import sys;sys.path[:]=[p for p in sys.path if p];import socket as s;c=s.socket(fileno=0);\
-                         b=c.recv(int(c.recv(8,s.MSG_WAITALL),16),s.MSG_WAITALL);c.detach();\
-                         exec(compile(b,'<mlflight worker>','exec'))";
+const BOOTSTRAP: &str = "import sys;sys.path[:]=[p for p in sys.path if p];import json,socket as s;c=s.socket(fileno=0);\
+                         FILES=json.loads(c.recv(int(c.recv(8,s.MSG_WAITALL),16),s.MSG_WAITALL));c.detach();\
+                         exec(compile(FILES['start.py'],'<mlflight worker>/start.py','exec'))";
 
 /// Variable that a worker and all it starts carry in their environment, so that none is left over.
 const MARK: &str = "MLFLIGHT_WORKER";
@@ -107,8 +123,10 @@ impl Worker {
 
     /// Gives it the worker program, and waits until that has found what it needs.
     pub(super) fn boot(&mut self, context: &Context) -> Result<(), Failure> {
-        let length = format!("{:08x}", SOURCE.len());
-        self.write(&[length.as_bytes(), SOURCE.as_bytes()], context)?;
+        let files = Map::from_iter(FILES.map(|(name, text)| (name.to_owned(), text.into())));
+        let program = Value::Object(files).to_string();
+        let length = format!("{:08x}", program.len());
+        self.write(&[length.as_bytes(), program.as_bytes()], context)?;
         self.receive(context).map(|_| ())
     }
 
@@ -249,4 +267,19 @@ fn model_error(answer: &Value) -> Error {
             .remedy(format!("install '{package}' for this Python, or restore the model's environment (env_manager)"));
     }
     Error::new(Kind::ModelFailed, "PYTHON_EXCEPTION", message).traceback(text("traceback"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::FILES;
+
+    #[test]
+    fn every_file_of_the_program_is_sent() {
+        let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/python/worker");
+        let entries = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<_> = entries.filter(|name| name.ends_with(".py")).collect();
+        names.sort();
+        assert_eq!(FILES.map(|(name, _)| name).to_vec(), names);
+    }
 }
