@@ -74,7 +74,8 @@ pub struct LoadOptions {
     pub predict_fn: Option<String>,
     /// The interpreter and its surroundings.
     pub python: PythonRuntime,
-    /// Inference params that are known when the model is loaded: with `auto`, a model whose kernel lacks one of them is left to Python.
+    /// Inference params that are known when the model is loaded: with `auto`, a model whose kernel lacks one of them is left to
+    /// Python.
     pub params: Map<String, Value>,
     /// Refuses models that run code of their own, as `MLFLOW_ALLOW_MODEL_CODE_EXECUTION=false` does for the whole process.
     pub forbid_code: bool,
@@ -156,8 +157,8 @@ pub fn globals(mlmodel: &MlModel, directory: &Path) -> Vec<String> {
     names
 }
 
-/// The model by the first native flavor that takes it, or why none does. Here alone it is decided which engine scores a model, and the
-/// reason is given that users see.
+/// The model by the first native flavor that takes it, or why none does. Here alone it is decided which engine scores a model,
+/// and the reason is given that users see.
 fn load_native(mlmodel: &MlModel, directory: &Path, options: &LoadOptions) -> Result<Loaded, Obstacle> {
     let mut reasons = Vec::new();
     for flavor in native(mlmodel) {
