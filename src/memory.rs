@@ -1,4 +1,4 @@
-//! Memory for much at once.
+//! Large buffers in huge pages, and mapped files.
 #![allow(unsafe_code)]
 
 use std::{fs::File, io};
@@ -6,10 +6,11 @@ use std::{fs::File, io};
 use bytes::Bytes;
 use memmap2::MmapOptions;
 
-/// Bytes of a large page. In small ones the kernel takes longer to give memory than to copy a model's file there.
+/// Bytes of a huge page. With pages of 4 KB the page faults of a large buffer take longer than copying a model's file into it.
 const PAGE: usize = 2 << 20;
 
-/// An empty list with room for so many items, where there is as much memory.
+/// An empty list with capacity for `count` items, in huge pages where the system gives them; without capacity where there is not
+/// as much memory.
 pub fn room<T>(count: usize) -> Vec<T> {
     let mut list = Vec::new();
     let _ = list.try_reserve_exact(count);
@@ -17,12 +18,12 @@ pub fn room<T>(count: usize) -> Vec<T> {
     list
 }
 
-/// The bytes of a file where the system keeps them, rather than a copy.
+/// The bytes of a file, mapped into memory rather than copied.
 ///
-/// Whoever shortens the file before the bytes are dropped ends the process that reads on.
+/// If the file is shortened while the bytes are in use, reading beyond its new end kills the process (SIGBUS).
 pub fn mapped(file: &File) -> io::Result<Bytes> {
-    // SAFETY: nothing here writes to the file or through the map. That nobody else changes it is asked of whoever names the file, as
-    // everything that maps files has to.
+    // SAFETY: nothing here writes to the file or through the map. That nobody else changes the file while it is mapped is the
+    // duty of whoever names it, as with every program that maps files.
     let map = unsafe { MmapOptions::new().map_copy_read_only(file)? };
     Ok(Bytes::from_owner(map))
 }
@@ -34,7 +35,8 @@ fn advise<T>(room: &mut [std::mem::MaybeUninit<T>]) {
     let skipped = start.align_offset(PAGE);
     let length = size_of_val(room).saturating_sub(skipped) / PAGE * PAGE;
     if length > 0 {
-        // SAFETY: the pages lie in the room, and this advice leaves what memory holds as it is. It is no more than a wish.
+        // SAFETY: the pages lie inside the buffer, and this advice does not change the contents of memory. The system may ignore
+        // it.
         let _ = unsafe { madvise(start.add(skipped).cast(), length, Advice::LinuxHugepage) };
     }
 }

@@ -95,8 +95,8 @@ pub fn globals(mlmodel: &MlModel, directory: &Path) -> Vec<String> {
     names
 }
 
-/// The model by the first native flavor that takes it, or why none does. Here alone it is decided which engine scores a model, and the
-/// reason is given that users see.
+/// The model by the first native flavor that takes it, or why none does. Here alone it is decided which engine scores a model,
+/// and the reason is given that users see.
 fn load_native(mlmodel: &MlModel, directory: &Path, options: &LoadOptions) -> Result<Loaded, Obstacle> {
     let mut reasons = Vec::new();
     for flavor in native(mlmodel) {

@@ -31,7 +31,7 @@ pub enum Value {
     Map(Vec<(String, Value)>),
 }
 
-/// Whether the value of a key is wanted. What is not wanted is checked and passed over.
+/// Whether the value of a key is wanted. The others are checked and skipped.
 pub type Wanted = fn(&str) -> bool;
 
 /// Reads JSON when the first byte that is no space begins JSON text after a brace, else UBJSON.

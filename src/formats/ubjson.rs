@@ -56,7 +56,7 @@ impl<'a> Reader<'a> {
         self.bytes.get(self.at).copied().ok_or_else(truncated)
     }
 
-    /// The next type marker, no-ops passed over.
+    /// The next type marker, after skipping no-ops.
     fn marker(&mut self) -> Result<u8> {
         loop {
             let marker = self.peek()?;

@@ -1,4 +1,4 @@
-//! A block of rows by columns, each column a run of places.
+//! A block of rows by columns, stored column by column.
 
 use std::ops::Range;
 
@@ -48,28 +48,29 @@ impl Kind {
     }
 }
 
-/// A block. Reused from one to the next: what lies beyond the rows is never read.
+/// A block. Its memory is reused for the next rows, so the places after its last row hold old values, which are never read.
 ///
-/// A block of very many columns may be [`Sparse`] instead: such a one has no kinds and no columns to look at.
+/// A block of very many columns may be [`Sparse`] instead. It then has no kinds and no columns.
 #[derive(Debug, Default)]
 pub struct Block {
     rows: usize,
-    /// Places of a column.
+    /// How many places a column takes.
     stride: usize,
     kinds: Vec<Kind>,
-    /// The column of the batch that a column is, or was made of; of texts the one whose texts its numbers stand for.
+    /// For each column the column of the batch that it is, or was computed from; for numbers that stand for texts, the column of
+    /// these texts.
     sources: Vec<Option<usize>>,
     values: Vec<f64>,
-    /// Columns that are read where the batch holds them.
+    /// The columns that are read from the batch's own memory.
     lent: Vec<Option<ScalarBuffer<f64>>>,
-    /// Which of the batch's rows is the first.
+    /// Which row of the batch is the first of the block.
     first: usize,
     sparse: Sparse,
     is_sparse: bool,
 }
 
 impl Block {
-    /// Makes room for so many rows and columns; their values are whatever was there.
+    /// Changes the size to `rows` and `width`; the values are whatever is in memory.
     pub fn reset(&mut self, rows: usize, width: usize, kind: Kind) {
         self.is_sparse = false;
         self.kinds.clear();
@@ -80,7 +81,7 @@ impl Block {
         self.make_rows(rows);
     }
 
-    /// Makes room for so many rows of its columns. Where all columns are lent, no rows are enough.
+    /// Changes the number of rows. Where all columns are lent it may stay 0.
     pub fn make_rows(&mut self, rows: usize) {
         self.rows = rows;
         self.stride = places(rows);
@@ -93,7 +94,7 @@ impl Block {
         (0..width).for_each(|column| self.column_mut(column).fill(0.0));
     }
 
-    /// Holds as many values as there are columns, or more: giving places back would only mean filling them again.
+    /// Makes the list of values long enough for all columns. It is never shortened, as lengthening it again would fill it again.
     fn make_room(&mut self) {
         let places = self.kinds.len() * self.stride;
         if self.values.len() < places {
@@ -101,7 +102,7 @@ impl Block {
         }
     }
 
-    /// Takes a column's values, of all rows of a batch, from where they are. A column that is written to is copied first.
+    /// Lends a column the values of all rows of a batch, which are not copied until the column is written to.
     #[inline]
     pub fn lend(&mut self, column: usize, values: ScalarBuffer<f64>) {
         if self.lent.len() <= column {
@@ -110,13 +111,13 @@ impl Block {
         self.lent[column] = Some(values);
     }
 
-    /// Becomes a block of other rows of the batch, no more than there was room for; what was lent has their values, the other columns
-    /// whatever was there.
+    /// Becomes a block of other rows of the batch, no more than it was made for. Lent columns have the values of these rows, the
+    /// others whatever is in memory.
     pub fn advance(&mut self, rows: Range<usize>) {
         (self.first, self.rows) = (rows.start, rows.len());
     }
 
-    /// Becomes sparse, of no rows yet and so many columns: `rows` must be added.
+    /// Becomes a sparse block of `width` columns without rows; the caller adds `rows` of them.
     pub fn reset_sparse(&mut self, rows: usize, width: usize) -> &mut Sparse {
         self.reset(rows, 0, Kind::Double);
         self.is_sparse = true;
@@ -134,7 +135,7 @@ impl Block {
         self.is_sparse.then_some(&mut self.sparse)
     }
 
-    /// The batch's column that a column was made of; of texts the one that it is, unchanged.
+    /// The column of the batch that a column was computed from; of a column of texts, the one that it is, unchanged.
     pub fn source(&self, column: usize) -> Option<usize> {
         self.sources.get(column).copied().flatten()
     }
@@ -196,7 +197,7 @@ impl Block {
         run
     }
 
-    /// All places of all columns, one run of [`Block::stride`] after another; to a block that nothing was lent to.
+    /// All places of all columns, [`Block::stride`] for each column. No column may be lent.
     pub fn runs_mut(&mut self) -> &mut [f64] {
         &mut self.values[..self.kinds.len() * self.stride]
     }

@@ -60,7 +60,7 @@ impl Column {
         Some(Self { values, nulls: array.nulls().filter(|nulls| nulls.null_count() > 0).cloned() })
     }
 
-    /// A column of numbers at hand.
+    /// A column of these numbers.
     pub fn from_values(values: Vec<f32>) -> Self {
         Self { values: Values::F32(values.into()), nulls: None }
     }
@@ -78,7 +78,7 @@ impl Column {
         }
     }
 
-    /// Writes the values of `rows`, rounded where `T` is narrower than they are. As many rows after them are taken to come next.
+    /// Writes the values of `rows`, rounded where `T` is narrower than they are, and prefetches as many rows after them.
     pub fn fill<T: Real>(&self, rows: Range<usize>, out: &mut [T]) {
         macro_rules! copy {
             ($values:ident, $convert:expr) => {
@@ -124,8 +124,8 @@ pub fn doubles(array: &ArrayRef) -> Option<&ScalarBuffer<f64>> {
     (array.null_count() == 0).then(|| array.values())
 }
 
-/// Begins to bring what follows some rows from memory. A block takes a little of every column: too little for the CPU to see where it
-/// goes on.
+/// Prefetches the rows after some rows. A block reads only a little of each column, too little for the CPU's own prefetcher to
+/// see that the next block goes on there.
 fn fetch<T>(values: &[T], rows: &Range<usize>) {
     prefetch(&values[rows.end..values.len().min(rows.end + rows.len())]);
 }

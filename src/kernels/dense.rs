@@ -1,4 +1,4 @@
-//! Linear maps over blocks, and what is made of their answers.
+//! Linear maps over blocks, and the functions that make predictions of their results.
 
 use super::{
     block::{Block, Kind, round},
@@ -86,7 +86,7 @@ pub fn expit(x: f64) -> f64 {
     1.0 / (1.0 + (-x).exp())
 }
 
-/// Each row's exponentials over their sum; the greatest is taken off first.
+/// Divides the exponentials of each row by their sum. The greatest value is subtracted first.
 pub fn softmax(block: &mut Block) {
     let single = block.kind() == Kind::Single;
     for row in 0..block.rows() {
@@ -127,7 +127,7 @@ pub fn normalize(block: &mut Block) {
     }
 }
 
-/// The column of each row's greatest value, the first of equals, or of the first NaN.
+/// The column of the greatest value of each row, the first of equal ones, or that of the first NaN.
 pub fn argmax(scores: &Block, out: &mut Block) {
     out.reset(scores.rows(), 1, Kind::Class);
     let best = out.column_mut(0);
@@ -141,7 +141,7 @@ pub fn argmax(scores: &Block, out: &mut Block) {
     }
 }
 
-/// The same of one row of columns that are no block.
+/// The same for one row of columns that are not in a block.
 pub fn greatest<T: PartialOrd + Copy>(columns: &[Vec<T>], row: usize) -> usize {
     (1..columns.len()).fold(0, |best, at| if beats(columns[at][row], columns[best][row]) { at } else { best })
 }
@@ -152,7 +152,7 @@ fn beats<T: PartialOrd>(value: T, greatest: T) -> bool {
     !is_nan(&greatest) && (value > greatest || is_nan(&value))
 }
 
-/// The number of each row's greatest column, or of the positive class where one column is above zero.
+/// The class of each row: that of the greatest score, or with one column of scores the positive class where it is above zero.
 pub fn decide(scores: &Block, out: &mut Block) {
     if scores.width() != 1 {
         return argmax(scores, out);
@@ -163,7 +163,7 @@ pub fn decide(scores: &Block, out: &mut Block) {
     }
 }
 
-/// A column of the positive class's probability becomes both classes'.
+/// The probabilities of both classes from a column with that of the positive class.
 pub fn both(positive: &Block, out: &mut Block) {
     out.reset(positive.rows(), 2, positive.kind());
     out.copy_column(1, positive, 0);

@@ -1,4 +1,4 @@
-//! A linear booster: the intercept, then each feature's term in order, summed in single precision.
+//! A linear booster: the intercept and then the term of each feature in order, summed in single precision.
 
 /// Margins of a block of rows. `weights` holds the weight of feature `f` for output `o` at `f * outputs + o`, then one
 /// intercept an output; `columns` is one run of `stride` values a feature. A missing value adds nothing.

@@ -1,4 +1,4 @@
-//! From margins to predictions: the inverse links of boosted models, in single precision and in the very steps XGBoost takes.
+//! From margins to predictions: the inverse links of boosted models, in single precision and by the same steps as in XGBoost.
 //!
 //! `exp`, `log` and `log1p` are the C library's, as they are for XGBoost: on one machine both give the same bits.
 
@@ -61,7 +61,7 @@ impl Link {
         }
     }
 
-    /// From a model's intercept to the margin trees add to; the inverse of the link, where XGBoost applies one.
+    /// Turns the intercept of a model into the margin that the trees add to: the inverse of the link, where XGBoost applies it.
     pub fn to_margin(self, intercept: &mut [f32]) {
         match self {
             Self::Logistic => intercept.iter_mut().for_each(|x| *x = -(1.0 / x.clamp(EPSILON, 1.0 - EPSILON) - 1.0).ln()),

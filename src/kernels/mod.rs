@@ -1,6 +1,7 @@
-//! Plain structs and blocks of columns become numbers. No files, no MLflow, no threads.
+//! Computes predictions from plain structs and blocks of columns. No files, no MLflow, no threads.
 //!
-//! A kernel has one portable form and, where it pays, one for the CPU's vector units ([`Path`]); all of them give the same bits.
+//! A kernel has one portable form and, where that is faster, forms for the vector units of the CPU ([`Path`]). All give the same
+//! bits.
 
 pub mod block;
 pub mod columns;
@@ -23,10 +24,10 @@ pub mod trees;
 
 pub use path::Path;
 
-/// Rows worked on at a time: their columns stay in the first cache.
+/// How many rows are worked on at a time, so that their columns stay in the first-level cache.
 pub const BLOCK: usize = 256;
 
-/// Places that so many rows take in a column: whole [`BLOCK`]s, at least one.
+/// How many places a column of `rows` rows takes: a multiple of [`BLOCK`], at least one.
 pub fn places(rows: usize) -> usize {
     rows.max(1).next_multiple_of(BLOCK)
 }

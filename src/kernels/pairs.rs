@@ -1,14 +1,15 @@
-//! One class against one: scores of pairs of classes become votes.
+//! One-vs-one classification: the scores of pairs of classes become votes for classes.
 
 use super::block::{Block, Kind};
 
-/// Which pair two classes are, the first being less than the second.
+/// The number of a pair of classes, the first of which is less than the second.
 pub fn place(first: usize, second: usize, classes: usize) -> usize {
     first * (2 * classes - first - 1) / 2 + second - first - 1
 }
 
-/// Votes of pairs: each score is of one pair, `second` says whether it is a vote for the second class. `confident` adds what
-/// the scores themselves say, moved to less than a third of a vote.
+/// The votes for each class. Each score belongs to one pair, and `second` says whether it is a vote for the second class of the
+/// pair. With `confident`, the sum of the scores is added, scaled to less than a third of a vote, to decide between equal numbers
+/// of votes.
 pub fn votes(scores: &Block, second: impl Fn(f64) -> bool, classes: usize, confident: bool, out: &mut Block) {
     out.reset(scores.rows(), classes, Kind::Double);
     for class in 0..classes {

@@ -1,4 +1,4 @@
-//! Which form of the kernels runs.
+//! Which form of the kernels is used.
 
 use crate::error::{Error, Kind, Result};
 
@@ -9,7 +9,7 @@ pub enum Path {
     Portable,
     /// 256-bit vectors of x86-64.
     Avx2,
-    /// 512-bit vectors of x86-64, where they are faster (AVX-512 F, BW, VL and VBMI).
+    /// 512-bit vectors of x86-64 (AVX-512 F, BW, VL and VBMI) where they are faster, else those of 256 bits.
     Avx512,
 }
 

@@ -1,7 +1,7 @@
-//! Memory asked for before it is read.
+//! Prefetching of memory.
 #![allow(unsafe_code)]
 
-/// Begins to bring values from memory, line by line. Nothing where the CPU is not one of x86-64.
+/// Begins to load values into the cache. Does nothing on other CPUs than x86-64.
 #[inline]
 pub fn prefetch<T>(values: &[T]) {
     #[cfg(target_arch = "x86_64")]
@@ -9,7 +9,7 @@ pub fn prefetch<T>(values: &[T]) {
         use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
         const LINE: usize = 64;
         for line in values.chunks((LINE / size_of::<T>()).max(1)) {
-            // SAFETY: a hint that changes nothing, about memory of the slice.
+            // SAFETY: a hint about memory of the slice, which changes nothing.
             unsafe { _mm_prefetch::<_MM_HINT_T1>(line.as_ptr().cast()) };
         }
     }

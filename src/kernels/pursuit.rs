@@ -1,27 +1,27 @@
 //! Rows as sums of a few atoms of a dictionary.
 
-/// Atoms, by the products of each two of them.
+/// The atoms of a dictionary, as the matrix of the products of each two of them.
 #[derive(Debug, Clone)]
 pub struct Atoms {
     count: usize,
     gram: Vec<f64>,
 }
 
-/// Room for one row's search.
+/// Working memory for one row.
 #[derive(Debug, Default)]
 pub struct Search {
-    /// The atoms: first those that were chosen, in their order.
+    /// All atoms. Those that were chosen come first, in the order of their choice.
     order: Vec<usize>,
-    /// What each atom could still add.
+    /// The product of each atom with what the chosen atoms leave of the row.
     rest: Vec<f64>,
-    /// The lower triangle whose product with its mirror image is the chosen atoms' products, row by row.
+    /// The Cholesky factor, a lower triangle, of the products of the chosen atoms, row by row.
     factor: Vec<f64>,
     /// The chosen atoms' shares.
     shares: Vec<f64>,
 }
 
 impl Atoms {
-    /// Of rows of so many numbers.
+    /// The atoms are rows of `width` numbers.
     pub fn new(rows: &[f64], width: usize) -> Self {
         let rows: Vec<&[f64]> = rows.chunks_exact(width.max(1)).collect();
         let product = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
@@ -33,10 +33,10 @@ impl Atoms {
         self.gram[a * self.count + b]
     }
 
-    /// Orthogonal matching pursuit: writes each atom's share in a row whose products with the atoms are given, zero but for at most
-    /// `most` atoms. The form that grows a Cholesky factor: R. Rubinstein, M. Zibulevsky, M. Elad, "Efficient implementation of the
-    /// K-SVD algorithm using batch orthogonal matching pursuit" (2008). It ends early, as scikit-learn does, where no atom has anything
-    /// to add or one depends on those that were chosen.
+    /// Orthogonal matching pursuit: writes each atom's share in a row whose products with the atoms are given, zero but for at
+    /// most `most` atoms. The form that grows a Cholesky factor: R. Rubinstein, M. Zibulevsky, M. Elad, "Efficient implementation
+    /// of the K-SVD algorithm using batch orthogonal matching pursuit" (2008). It ends early, as scikit-learn does, where no atom
+    /// has anything to add or one depends on those that were chosen.
     pub fn pursue(&self, products: &[f64], most: usize, search: &mut Search, shares: &mut [f64]) {
         search.begin(products, most);
         let mut chosen = 0;

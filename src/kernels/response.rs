@@ -1,4 +1,5 @@
-//! From raw scores to predictions: the inverse links of LightGBM's objectives, in double precision and in the very steps it takes.
+//! From raw scores to predictions: the inverse links of LightGBM's objectives, in double precision and by the same steps as in
+//! LightGBM.
 //!
 //! `exp` and `log1p` are the C library's, as they are for LightGBM: on one machine both give the same bits.
 

@@ -1,13 +1,14 @@
-//! Equations of a symmetric, positive matrix.
+//! Linear equations with a symmetric positive definite matrix.
 
-/// Solves `matrix @ x = sides`: `count` rows each, one after another. `None` where the lengths do not fit or it is not positive.
+/// Solves `matrix @ x = sides`: `count` rows each, one after another. `None` where the lengths do not fit or the matrix is not
+/// positive definite.
 pub fn positive(mut matrix: Vec<f64>, mut sides: Vec<f64>, count: usize) -> Option<Vec<f64>> {
     let fits = count > 0 && count.checked_mul(count) == Some(matrix.len()) && sides.len().is_multiple_of(count);
     if !fits {
         return None;
     }
     let width = sides.len() / count;
-    // The lower triangle becomes the factor whose product with its mirror image the matrix is.
+    // The lower triangle becomes the Cholesky factor.
     for row in 0..count {
         for column in 0..=row {
             let done: f64 = (0..column).map(|at| matrix[row * count + at] * matrix[column * count + at]).sum();

@@ -1,8 +1,8 @@
-//! Rows of very many columns, of which few are not zero.
+//! Rows with very many columns, most of which are zero.
 
 use super::block::{Block, Kind};
 
-/// The values of rows that are not zero, row by row, each with its column. A column comes once a row.
+/// The values that are not zero, row by row, each with its column. A row has at most one value for each column.
 #[derive(Debug, Default)]
 pub struct Sparse {
     width: usize,
@@ -13,7 +13,7 @@ pub struct Sparse {
 }
 
 impl Sparse {
-    /// No rows, of so many columns.
+    /// Becomes a matrix of `width` columns without rows.
     pub(super) fn reset(&mut self, width: usize) {
         self.width = width;
         self.ends.clear();
@@ -31,13 +31,13 @@ impl Sparse {
         self.ends.len()
     }
 
-    /// Adds a value to the row that is being made.
+    /// Adds a value to the row that is not yet ended.
     pub fn push(&mut self, column: usize, value: f64) {
         self.columns.push(column as u32);
         self.values.push(value);
     }
 
-    /// Ends the row that is being made.
+    /// Ends a row; the next value begins another one.
     pub fn end_row(&mut self) {
         self.ends.push(self.columns.len());
     }
@@ -54,7 +54,7 @@ impl Sparse {
         columns.zip(self.values[place].iter().copied())
     }
 
-    /// A row's columns and values, these to write.
+    /// A row's columns, and its values to be changed.
     pub fn row_mut(&mut self, row: usize) -> (&[u32], &mut [f64]) {
         let place = self.place(row);
         (&self.columns[place.clone()], &mut self.values[place])
@@ -65,7 +65,7 @@ impl Sparse {
         &self.values
     }
 
-    /// The same rows as columns, zeros and all.
+    /// Writes the same rows to a dense block.
     pub fn spread(&self, out: &mut Block) {
         out.reset_zeros(self.rows(), self.width, Kind::Double);
         for row in 0..self.rows() {
@@ -76,7 +76,8 @@ impl Sparse {
     }
 }
 
-/// Adds what a block holds of a row, dense or sparse, from a column on; zeros are left out.
+/// Adds a row of a block, dense or sparse, times a factor to the row that is not yet ended. Its first column becomes column
+/// `first`; zeros are left out.
 pub fn add(from: &Block, row: usize, first: usize, weight: f64, to: &mut Sparse) {
     match from.sparse() {
         Some(sparse) => sparse.row(row).for_each(|(column, value)| to.push(first + column, value * weight)),

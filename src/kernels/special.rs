@@ -1,4 +1,4 @@
-//! Functions of statistics.
+//! Special functions.
 
 /// The value below which a share of the standard normal distribution lies: algorithm AS 241 of M. J. Wichura, "The percentage
 /// points of the normal distribution", Applied Statistics 37 (1988). Infinite at 0 and 1.
@@ -84,7 +84,7 @@ pub fn normal_quantile(share: f64) -> f64 {
     if middle < 0.0 { -size } else { size }
 }
 
-/// The derivative of the gamma function's logarithm, of a number above zero: its asymptotic series, from far enough up.
+/// The digamma function of a number above zero: by recurrence up to where its asymptotic series is accurate.
 pub fn digamma(mut x: f64) -> f64 {
     // Bernoulli's numbers over twice their place, by ascending powers of 1 / x².
     const SERIES: [f64; 7] = [1.0 / 12.0, -1.0 / 120.0, 1.0 / 252.0, -1.0 / 240.0, 1.0 / 132.0, -691.0 / 32760.0, 1.0 / 12.0];

@@ -19,7 +19,8 @@ impl Basis {
         self.knots.len() - self.degree - 1
     }
 
-    /// The knots at both ends but for so many outer ones. As many as the degree leave the interval in which the splines add up to one.
+    /// The first and last knot after leaving out `outer` knots at each end. Leaving out as many as the degree gives the interval
+    /// in which the splines add up to one.
     pub fn ends(&self, outer: usize) -> Option<(f64, f64)> {
         let last = self.knots.len().checked_sub(outer + 1)?;
         (outer <= last).then(|| (self.knots[outer], self.knots[last]))
@@ -31,9 +32,9 @@ impl Basis {
         self.degree + starts.partition_point(|&knot| knot <= x).saturating_sub(1)
     }
 
-    /// Writes the values at `x` of the splines that are not zero there, one more than their degree, and returns which is the first.
-    /// Outside of the interval in which they add up to one the polynomials of the nearest interval go on. By de Boor's recurrence; see C. de Boor, "A
-    /// Practical Guide to Splines" (1978), chapter X.
+    /// Writes the values at `x` of the splines that are not zero there, one more than their degree, and returns which is the
+    /// first. Outside of the interval in which they add up to one the polynomials of the nearest interval go on. By de Boor's
+    /// recurrence; see C. de Boor, "A Practical Guide to Splines" (1978), chapter X.
     pub fn values(&self, x: f64, out: &mut [f64]) -> usize {
         let interval = self.interval(x);
         self.raise(interval, x, self.degree, out);
@@ -68,7 +69,8 @@ impl Basis {
         }
     }
 
-    /// From splines of one degree less: `parts` says what each, of a value and over an interval, adds to its left and right heir.
+    /// From splines of one degree less: `parts` says what each of them, by its value and interval, adds to the two of this degree
+    /// that depend on it.
     fn step(&self, interval: usize, degree: usize, out: &mut [f64], parts: impl Fn(f64, f64, f64, f64) -> (f64, f64)) {
         let mut to_right = 0.0;
         for (at, value) in out[..degree].iter_mut().enumerate() {

@@ -1,9 +1,9 @@
-//! Sums as numpy adds them up, where the last bit decides.
+//! Sums with the same rounding as in numpy.
 
-/// How many numbers are added by runs; more are halved.
+/// Up to how many numbers are added in one go; longer runs are halved.
 const RUN: usize = 128;
 
-/// What `numpy.sum` gives for numbers that lie beside each other: eight sums side by side, long runs by halves.
+/// What `numpy.sum` gives for contiguous numbers: pairwise summation of runs, each of which is added in eight partial sums.
 pub fn pairwise(values: &[f64]) -> f64 {
     if values.len() < 8 {
         return values.iter().fold(0.0, |sum, value| sum + value);

@@ -1,4 +1,4 @@
-//! What native sessions answer with.
+//! The record batches with which native sessions answer.
 
 use std::sync::Arc;
 
@@ -9,12 +9,12 @@ use arrow::{
 
 use crate::error::Result;
 
-/// The type of one prediction of `width` columns of a type.
+/// The type of a prediction that has `width` columns of a type.
 pub fn several(kind: DataType, width: usize) -> DataType {
     if width == 1 { kind } else { DataType::new_fixed_size_list(kind, i32::try_from(width).unwrap_or(i32::MAX), true) }
 }
 
-/// The answers of one stream: columns named by their number. Their schema is made anew only where their types change.
+/// Makes the answers of one stream, whose columns are named by their number. The schema is reused while the types stay the same.
 pub struct Answers(SchemaRef);
 
 impl Answers {

@@ -33,13 +33,14 @@ pub trait Boosted: Send {
     /// How many rows are best scored at once, a multiple of [`BLOCK`](crate::kernels::BLOCK).
     fn rows(&self) -> usize;
 
-    /// Bytes that scoring a batch of so many rows takes, in blocks of `stride` rows.
+    /// Bytes that scoring a batch of `rows` rows takes, in blocks of `stride` rows.
     fn bytes(&self, rows: usize, stride: usize) -> usize;
 
     /// Copies some rows of the columns to a block.
     fn fill(&mut self, columns: &Self::Columns, rows: Range<usize>, block: &mut [Self::Value], stride: usize) -> Result<()>;
 
-    /// Predicts the first rows of a block. `out` is a run of `stride` values for each output, the first of which are the predictions.
+    /// Predicts the first rows of a block. `out` is a run of `stride` values for each output, the first of which are the
+    /// predictions.
     fn predict(&mut self, block: &[Self::Value], rows: usize, out: &mut [Self::Value], stride: usize);
 
     /// Turns the predictions of all rows of a batch into the answer's columns.

@@ -1,4 +1,4 @@
-//! scipy's matrices in compressed sparse rows, as attributes of estimators that were fitted on sparse tables, or are mostly zeros.
+//! scipy's matrices in CSR format, which estimators have as attributes that are mostly zeros.
 
 use super::{
     obstacle::{Made, python},
@@ -8,10 +8,10 @@ use super::{
 /// How many numbers a matrix may have, zeros included.
 const MAX_NUMBERS: usize = 1 << 26;
 
-/// The classes there are.
+/// The names of scipy's classes.
 pub const CLASSES: [&str; 3] = ["scipy.sparse._csr.csr_array", "scipy.sparse._csr.csr_matrix", "scipy.sparse.csr.csr_matrix"];
 
-/// The matrix with its zeros, its number of rows and of columns.
+/// The dense matrix, its number of rows and its number of columns.
 pub fn spread<C>(matrix: View<'_, C>) -> Made<(Vec<f64>, usize, usize)> {
     let lengths: Option<Vec<usize>> = matrix.get("_shape")?.ints()?.into_iter().map(|length| length.try_into().ok()).collect();
     let Some(&[rows, columns]) = lengths.as_deref() else { return matrix.wrong("a matrix of two dimensions") };
@@ -30,7 +30,7 @@ pub fn spread<C>(matrix: View<'_, C>) -> Made<(Vec<f64>, usize, usize)> {
         };
         for (place, value) in places.iter().zip(values) {
             match usize::try_from(*place).ok().filter(|column| *column < columns) {
-                // A place that is named twice holds the sum.
+                // Duplicate entries are summed.
                 Some(column) => spread[row * columns + column] += value,
                 None => return matrix.wrong("a sparse matrix whose columns lie inside it"),
             }

@@ -15,7 +15,8 @@ use crate::{
 
 /// A model file may have this many bytes.
 const MAX_FILE: u64 = 4 << 30;
-/// From this many bytes on a file is not copied: a copy would take as long as making the model of it, and as much memory.
+/// Files of at least this many bytes are mapped instead of read: reading them would take as long as building the model, and as
+/// much memory.
 const MAPPED: u64 = 8 << 20;
 
 /// The bytes of a file inside the model's directory.
@@ -40,7 +41,7 @@ pub fn read(directory: &Path, relative: &str) -> Result<Bytes> {
 pub fn refuse_pointer(path: &Path) -> Result<()> {
     let failed = |error| Error::io(path, error);
     let size = path.metadata().map_err(failed)?.len();
-    // What is no regular file is left to Python.
+    // Anything but a regular file is left to Python.
     if size >= pointer::MAX_BYTES || !path.is_file() {
         return Ok(());
     }

@@ -4,7 +4,7 @@ use serde_yaml::Value;
 
 use crate::{flavors::LoadOptions, mlmodel::MlModel};
 
-/// Name of the flavor by which Python loads a model, beside its own.
+/// Name of the flavor that tells Python how to load a model of any flavor.
 pub const PYTHON_FUNCTION: &str = "python_function";
 
 /// The text of a flavor's key.

@@ -26,13 +26,13 @@ pub enum Labels {
 }
 
 impl Labels {
-    /// Those in an array of a pickle.
+    /// Reads the names in an array of a pickle.
     pub fn read<C>(classes: View<'_, C>) -> Made<Self> {
         let labels = Self::new(classes.array()?, |id| classes.at(id).text().map(str::to_owned));
         labels.filter(|labels| labels.len() > 0).map_or_else(|| classes.wrong("names of classes"), Ok)
     }
 
-    /// From the fitted `classes_`, texts of an array of objects given by `text`.
+    /// The names in an array; `text` gives the texts of an array of objects.
     pub fn new(array: &Array, text: impl Fn(Id) -> Option<String>) -> Option<Self> {
         let bytes = array.dtype.size;
         Some(match &array.data {
@@ -73,9 +73,9 @@ impl Labels {
         }
     }
 
-    /// Which of another classifier's classes each one is, when all of them are.
+    /// The places of these classes among those of another classifier; `None` where one is not among them.
     pub fn places_in(&self, other: &Self) -> Option<Vec<usize>> {
-        // Backwards, so that the first of equal classes is the one that is found.
+        // In reverse, so that the first of equal classes is found.
         let places = (0..other.len()).rev();
         match (self, other) {
             (Self::Texts(own), Self::Texts(theirs)) => {
@@ -84,7 +84,7 @@ impl Labels {
             }
             (Self::Texts(_), _) | (_, Self::Texts(_)) => None,
             _ => {
-                // Zero has one sign here.
+                // -0.0 counts as 0.0.
                 let bits = |labels: &Self, at: usize| (labels.number(at) + 0.0).to_bits();
                 let places: HashMap<u64, usize> = places.map(|place| (bits(other, place), place)).collect();
                 (0..self.len()).map(|at| places.get(&bits(self, at)).copied()).collect()
@@ -105,7 +105,7 @@ impl Labels {
         }
     }
 
-    /// Class numbers as names. A number that is no class is an error of this crate.
+    /// The names of classes by their numbers. A number that is out of range is an internal error.
     pub fn named(&self, numbers: &[f64]) -> Result<ArrayRef> {
         if numbers.iter().any(|&number| number as usize >= self.len()) {
             return Err(Error::new(Kind::Internal, "NO_SUCH_CLASS", "a class's number is out of range"));

@@ -39,7 +39,7 @@ impl From<NeedsPython> for Obstacle {
 }
 
 impl From<Error> for Obstacle {
-    /// Python may read what is not read here; what is broken is broken there as well.
+    /// A file in a form that is not read here may still be read by Python; a broken file is broken for Python as well.
     fn from(error: Error) -> Self {
         match error.kind() {
             Kind::Unimplemented => Self::Python(error.message().to_owned()),

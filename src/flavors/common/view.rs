@@ -1,4 +1,4 @@
-//! Reading attributes of pickled Python objects out of an object graph.
+//! Reads attributes of pickled Python objects out of an object graph.
 
 use super::{
     csr,
@@ -9,7 +9,7 @@ use crate::formats::{
     objects::{Graph, Id, Value},
 };
 
-/// A value of a graph, as an object with attributes, an array, a text and so on. `C` is what its reader keeps while it reads.
+/// A value of a graph with accessors for each kind of Python object. `C` is the type of what its reader keeps track of.
 pub struct View<'a, C = ()> {
     graph: &'a Graph,
     id: Id,
@@ -25,14 +25,14 @@ impl<C> Clone for View<'_, C> {
 impl<C> Copy for View<'_, C> {}
 
 impl<'a> View<'a> {
-    /// The object that a file is of.
+    /// The object that was pickled.
     pub fn root(graph: &'a Graph) -> Self {
         Self::root_for(graph, &())
     }
 }
 
 impl<'a, C> View<'a, C> {
-    /// The object that a file is of, for a reader that keeps something.
+    /// The same for a reader that keeps track of something.
     pub fn root_for(graph: &'a Graph, loader: &'a C) -> Self {
         Self { graph, id: graph.root(), loader }
     }
@@ -245,7 +245,7 @@ impl<'a, C> View<'a, C> {
         matches!(values.map(View::value), Some(Value::Array(array)) if array.dtype.size == 4 && matches!(array.data, Data::Floats(_)))
     }
 
-    /// Texts of an array or list of nothing else.
+    /// The texts of an array or list that has nothing else.
     pub fn texts(self) -> Option<Vec<String>> {
         match self.value() {
             Value::Array(array) => match &array.data {
@@ -257,7 +257,7 @@ impl<'a, C> View<'a, C> {
         }
     }
 
-    /// What another view of the same graph is.
+    /// Another value of the same graph.
     pub fn at(self, id: Id) -> Self {
         self.to(id)
     }

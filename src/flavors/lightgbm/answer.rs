@@ -1,4 +1,4 @@
-//! LightGBM's Python classes, and what they make of a Booster's predictions.
+//! How LightGBM's Python classes turn the predictions of their Booster into an answer.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// What a model answers.
-pub(super) enum Answer {
+pub(super) enum LgbAnswer {
     /// The predictions.
     Values,
     /// Names of the classes with the greatest probability.
@@ -28,12 +28,12 @@ pub(super) enum Answer {
 pub(super) enum Given {
     /// The probability of the second of two classes.
     Second,
-    /// Those of so many classes.
+    /// One probability for each of this many classes.
     Each(usize),
 }
 
 impl Given {
-    /// For a Booster of so many outputs and a classifier of so many classes, or why it is neither.
+    /// What the Booster of a classifier predicts, or why its outputs do not fit the number of classes.
     pub(super) fn new(outputs: usize, classes: usize, multiclass: bool) -> Result<Self, NeedsPython> {
         match (multiclass, outputs) {
             (false, 1) if classes == 2 => Ok(Self::Second),
@@ -49,7 +49,7 @@ impl Given {
         }
     }
 
-    /// One column of probabilities a class.
+    /// One column of probabilities for each class.
     fn probabilities(self, mut values: Vec<Vec<f64>>) -> Vec<Vec<f64>> {
         if self == Self::Second {
             let first = values[0].iter().map(|second| 1.0 - second).collect();
@@ -59,8 +59,8 @@ impl Given {
     }
 }
 
-impl Answer {
-    /// Type and number of the answer's columns for a Booster of so many outputs.
+impl LgbAnswer {
+    /// Type and number of the answer's columns for a Booster with `outputs` outputs.
     pub(super) fn shape(&self, outputs: usize) -> (DataType, usize) {
         match self {
             Self::Values => (DataType::Float64, outputs),

@@ -1,4 +1,5 @@
-//! LightGBM's scikit-learn classes, as the `lightgbm` flavor saves them: estimators around a Booster, whose state is its model file.
+//! LightGBM's scikit-learn classes, as the `lightgbm` flavor saves them: estimators around a Booster, whose state is its model
+//! file.
 
 use crate::{
     flavors::common::{
@@ -17,10 +18,10 @@ pub(super) const CLASSES: [&str; 5] = [
     "lightgbm.sklearn.LGBMRanker",
     "lightgbm.sklearn.LGBMRegressor",
 ];
-/// Objectives whose classifier has a probability a class even when there are two classes.
+/// Objectives for which a classifier of two classes has one probability for each class.
 const MULTI: [&str; 6] = ["multiclass", "multiclassova", "multiclass_ova", "ova", "ovr", "softmax"];
 
-/// Whether a name is scikit-learn's for what encodes the classes, or only describes how the estimator was trained.
+/// Whether a name is that of scikit-learn's label encoder, or of something that only describes how the estimator was trained.
 fn describes(name: &str) -> bool {
     let Some(name) = name.strip_prefix("sklearn.") else { return false };
     let module = ["metrics.", "utils._metadata_requests."].iter().any(|module| name.starts_with(module));
@@ -31,15 +32,15 @@ fn describes(name: &str) -> bool {
 pub(super) struct Fitted {
     /// The model file.
     pub(super) text: String,
-    /// Iterations that count, where training stopped early.
+    /// How many iterations are used, if training stopped early.
     pub(super) best_iteration: Option<usize>,
-    /// What the classes are called; of a classifier.
+    /// The names of a classifier's classes.
     pub(super) labels: Option<Labels>,
-    /// Whether a classifier's Booster has a probability a class.
+    /// Whether a classifier's Booster has one probability for each class.
     pub(super) multiclass: bool,
 }
 
-/// Reads the estimator a file is of. Runs nothing.
+/// Reads the estimator in a file. Runs none of its code.
 pub(super) fn fitted(graph: &Graph) -> Made<Fitted> {
     let known = |name: &&str| CLASSES.contains(name) || describes(name) || pickle::is_data(name);
     if let Some(unknown) = graph.globals().find(|name| !known(name)) {
@@ -49,7 +50,7 @@ pub(super) fn fitted(graph: &Graph) -> Made<Fitted> {
 }
 
 fn estimator(view: View<'_>) -> Made<Fitted> {
-    // What the caller gave beside the known arguments is handed to `predict` as well.
+    // Further arguments of the constructor are also passed to `predict`.
     let options = view.find("_other_params").map(View::pairs).unwrap_or_default();
     let of_predict = |name: &&str| name.starts_with("pred") || name.starts_with("is_pred") || name.ends_with("_predict");
     if let Some(option) = options.iter().filter_map(|(name, _)| name.text()).find(of_predict) {

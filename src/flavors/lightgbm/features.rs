@@ -1,4 +1,4 @@
-//! A batch's columns as features. LightGBM takes a table's columns by their places and never asks for their names.
+//! A batch's columns as features. LightGBM takes the columns of a table by position and ignores their names.
 
 use std::sync::Arc;
 
@@ -15,10 +15,10 @@ use crate::{
     kernels::{block::Kind, columns::Column},
 };
 
-/// The categories of one text column: each one's number.
+/// The number of each category of a text column.
 pub(super) type Codes = HashMap<String, f32>;
 
-/// The numbers of categories, which are their places.
+/// Numbers the categories in their order.
 pub(super) fn codes(names: Vec<String>) -> Codes {
     names.into_iter().enumerate().map(|(code, name)| (name, code as f32)).collect()
 }
@@ -30,7 +30,7 @@ pub(super) struct Features {
 }
 
 impl Features {
-    /// The batch's text columns are the training data's category columns, in their order.
+    /// The n-th text column of the batch is the n-th category column of the training data.
     pub(super) fn new(batch: &RecordBatch, count: usize, categories: &[Codes]) -> Result<Self> {
         if batch.num_columns() != count {
             return Err(wrong_count("wrong number of columns", count, batch.num_columns()));
@@ -47,7 +47,7 @@ impl Features {
             let (column, kind) = match codes {
                 Some(codes) => {
                     let numbers = coded(codes, array)?;
-                    // The codes of a pandas column are bytes, in double precision where one is missing.
+                    // pandas' codes of a column are int8, or double precision where one is missing.
                     (Column::new(&numbers), Some(if numbers.null_count() > 0 { Kind::Double } else { Kind::Short }))
                 }
                 None => (Column::new(array), None),
@@ -59,8 +59,8 @@ impl Features {
         Ok(features)
     }
 
-    /// Whether LightGBM 2.3 to 3.3 rounds the table to single precision: unless pandas makes of its columns a matrix of floats. Truth
-    /// values beside numbers make it one of objects.
+    /// Whether LightGBM 2.3 to 3.3 rounds the table to single precision. It does unless pandas makes a matrix of floats of the
+    /// columns; with truth values and numbers among them, pandas makes a matrix of objects.
     pub(super) fn were_rounded(&self) -> bool {
         let floats = self.kinds.iter().any(|kind| matches!(kind, Kind::Single | Kind::Double));
         let flags = self.kinds.iter().filter(|kind| **kind == Kind::Bool).count();

@@ -1,4 +1,4 @@
-//! A model's trees in the kernel's form, and the linear models of their leaves.
+//! The trees of a model in the form of the kernels, and the linear models of their leaves.
 
 use std::ops::Range;
 
@@ -11,18 +11,18 @@ use crate::{
     },
 };
 
-/// Words of a set that a category, a C `int`, can be in.
+/// How many words of a set are used: a category is a C `int`, so later words have no members.
 const MAX_WORDS: usize = 1 << 26;
 
 /// Trees ready to score.
-pub(super) struct Forest {
+pub(super) struct LgbForest {
     ensemble: Ensemble<f64, f64>,
     outputs: usize,
-    /// What is read: first the columns of the ensemble, then those only linear models look at.
+    /// The features that are read: first those of the ensemble, then those that only linear models read.
     features: Vec<u32>,
     /// Which of them hold categories.
     categorical: Vec<bool>,
-    /// Of trees with linear models: the models and value of each leaf, whose features are places in `features`.
+    /// For trees with linear models, the model and the value of each leaf. The features of a model are places in `features`.
     linear: Vec<Vec<(Linear, f64)>>,
 }
 
@@ -33,7 +33,7 @@ pub(super) struct Work {
     leaves: Vec<f64>,
 }
 
-impl Forest {
+impl LgbForest {
     /// Prepares trees, or says why they have no kernel.
     pub(super) fn new(trees: Vec<format::Tree>, outputs: usize, path: Path) -> Result<Self, Obstacle> {
         let splits = || trees.iter().flat_map(|tree| &tree.splits);
@@ -77,7 +77,7 @@ impl Forest {
         Ok(Self { ensemble, outputs, features, categorical, linear })
     }
 
-    /// The features the trees look at, each with whether it holds categories: the columns of a block.
+    /// The features that are read, which are the columns of a block, and whether each has categories.
     pub(super) fn features(&self) -> impl ExactSizeIterator<Item = (usize, bool)> {
         self.features.iter().map(|feature| *feature as usize).zip(self.categorical.iter().copied())
     }
@@ -93,14 +93,14 @@ impl Forest {
         self.ensemble.memory() + self.features.len() * 5 + self.linear.iter().flatten().map(leaf).sum::<usize>()
     }
 
-    /// How many rows are best given at once, a multiple of [`BLOCK`].
+    /// How many rows are best scored at once, a multiple of [`BLOCK`].
     pub(super) fn rows(&self) -> usize {
-        // Linear models need a number for every tree and row.
+        // With linear models the number of a leaf is kept for every tree and row.
         if self.linear.is_empty() { self.ensemble.rows() } else { BLOCK }
     }
 
-    /// Sums of some rows by a range of the trees. `columns` is one run of `stride` values for each of [`Forest::features`], `out` one
-    /// for each output.
+    /// Sums of some rows by a range of the trees. `columns` is one run of `stride` values for each of [`LgbForest::features`],
+    /// `out` one for each output.
     pub(super) fn score(
         &self,
         trees: Range<usize>,
@@ -114,7 +114,7 @@ impl Forest {
         if self.linear.is_empty() {
             return self.ensemble.add(trees, &read, rows, &mut work.scratch, (out, stride));
         }
-        // The kernel's leaves hold their own numbers, and each tree has an output of its own.
+        // For the kernel, each tree has an output of its own, and the value of a leaf is the number of the leaf.
         work.leaves.resize(self.len() * stride, 0.0);
         work.leaves[trees.start * stride..trees.end * stride].fill(0.0);
         self.ensemble.add(trees.clone(), &read, rows, &mut work.scratch, (&mut work.leaves, stride));
@@ -128,7 +128,7 @@ impl Forest {
     }
 }
 
-/// What a leaf's model gives for a row; where one of its features is missing, the leaf's value.
+/// The prediction of a leaf's model for a row, or the value of the leaf if one of the model's features is missing.
 fn linear(model: &Linear, value: f64, column: impl Fn(u32) -> f64) -> f64 {
     let mut sum = model.constant;
     for &(feature, coefficient) in &model.terms {
@@ -141,7 +141,7 @@ fn linear(model: &Linear, value: f64, column: impl Fn(u32) -> f64) -> f64 {
     sum
 }
 
-/// A tree that adds its leaves' values, or their numbers, to an output.
+/// A tree that adds the values of its leaves, or their numbers, to an output.
 fn kernel_tree(tree: &format::Tree, numbers: bool, output: usize) -> Tree<f64> {
     let place = |child: Child| match child {
         Child::Split(at) => at,
@@ -196,8 +196,8 @@ mod tests {
         format::Tree { splits: vec![split], leaves: vec![1.0, -1.0], sets: vec![vec![0b101, 1]], linear: Vec::new() }
     }
 
-    fn forest(trees: Vec<format::Tree>) -> Result<Forest, Obstacle> {
-        Forest::new(trees, 1, Path::Portable)
+    fn forest(trees: Vec<format::Tree>) -> Result<LgbForest, Obstacle> {
+        LgbForest::new(trees, 1, Path::Portable)
     }
 
     #[test]

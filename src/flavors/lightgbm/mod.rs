@@ -25,17 +25,17 @@ use crate::{
     mlmodel::{MlModel, SchemaSpec},
     score::{Model, Session, SessionOptions},
 };
-use answer::{Answer, Given};
+use answer::{Given, LgbAnswer};
 use features::Codes;
-use forest::Forest;
+use forest::LgbForest;
 
 /// Name of the flavor.
 pub(super) const NAME: &str = "lightgbm";
 
 const BOOSTER: &str = "lightgbm.basic.Booster";
-/// LightGBM scores as it does today since this version, but for what is asked for by version below.
+/// The oldest version whose models are scored natively. What changed since then depends on the version below.
 const OLDEST: [i64; 3] = [2, 2, 3];
-/// Tables were rounded to single precision, some of them, in these versions.
+/// In these versions some tables are rounded to single precision.
 const ROUNDING: std::ops::Range<[i64; 3]> = [2, 3, 0]..[4, 0, 0];
 
 /// Loads the flavor.
@@ -81,7 +81,7 @@ fn build(mlmodel: &MlModel, directory: &Path, options: &LoadOptions) -> Made<Lgb
     if class == BOOSTER {
         let model = format::read(&files::read(directory, file)?).map_err(in_file)?;
         return match method {
-            "predict" => LgbModel::new(model, Answer::Values, None, version),
+            "predict" => LgbModel::new(model, LgbAnswer::Values, None, version),
             _ => Err("predict_fn 'predict_proba' is a classifier's".to_owned().into()),
         };
     }
@@ -91,45 +91,45 @@ fn build(mlmodel: &MlModel, directory: &Path, options: &LoadOptions) -> Made<Lgb
     let fitted = estimator::fitted(&graph(mlmodel, directory)?)?;
     let model = format::read(fitted.text.as_bytes()).map_err(|error| in_file(error.context("_Booster")))?;
     let answer = match (fitted.labels, method) {
-        (None, "predict") => Answer::Values,
+        (None, "predict") => LgbAnswer::Values,
         (None, _) => return Err("predict_fn 'predict_proba' is a classifier's".to_owned().into()),
         (Some(labels), method) => {
             let given = Given::new(model.outputs, labels.len(), fitted.multiclass)?;
-            if method == "predict" { Answer::Names(labels, given) } else { Answer::Probabilities(given) }
+            if method == "predict" { LgbAnswer::Names(labels, given) } else { LgbAnswer::Probabilities(given) }
         }
     };
     LgbModel::new(model, answer, fitted.best_iteration, version)
 }
 
 /// A loaded model.
-struct LgbModel(Arc<Inner>);
+struct LgbModel(Arc<LgbCore>);
 
-/// What sessions share.
-struct Inner {
-    forest: Forest,
-    /// Iterations that count.
+/// The model, shared by its sessions.
+struct LgbCore {
+    forest: LgbForest,
+    /// How many iterations are used.
     iterations: usize,
     outputs: usize,
     average_output: bool,
     response: Response,
-    answer: Answer,
+    answer: LgbAnswer,
     num_feature: usize,
     categories: Vec<Codes>,
-    /// Whether its LightGBM rounds some tables.
+    /// Whether its version is one of [`ROUNDING`].
     rounds: bool,
 }
 
 impl LgbModel {
-    fn new(model: format::Model, answer: Answer, best: Option<usize>, version: [i64; 3]) -> Made<Self> {
+    fn new(model: format::Model, answer: LgbAnswer, best: Option<usize>, version: [i64; 3]) -> Made<Self> {
         let rounds = model.trees.len() / model.outputs;
         let categories = match model.categories {
             Categories::None => Vec::new(),
             Categories::Texts(columns) => columns.into_iter().map(features::codes).collect(),
             Categories::Other => return Err("the categories of its pandas columns are not all text".to_owned().into()),
         };
-        Ok(Self(Arc::new(Inner {
+        Ok(Self(Arc::new(LgbCore {
             response: objective::response(model.objective.as_deref(), model.outputs, version)?,
-            forest: Forest::new(model.trees, model.outputs, KernelPath::choose()?)?,
+            forest: LgbForest::new(model.trees, model.outputs, KernelPath::choose()?)?,
             iterations: best.map_or(rounds, |best| best.min(rounds)),
             outputs: model.outputs,
             average_output: model.average_output,
@@ -165,7 +165,7 @@ impl Model for LgbModel {
 
     fn session(&self, options: &SessionOptions) -> Result<Box<dyn Session>> {
         for name in options.params.keys() {
-            // MLflow's wrapper hands none of them to LightGBM.
+            // MLflow's wrapper passes none of them to LightGBM.
             tracing::warn!(param = name, "MLflow's lightgbm flavor takes no params, ignored");
         }
         Ok(Box::new(BoostingSession::new(session::LgbStream::new(self.0.clone()))))

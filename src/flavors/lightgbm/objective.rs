@@ -1,11 +1,11 @@
-//! What a model's objective makes of its scores.
+//! The function from scores to predictions that belongs to an objective.
 
 use crate::{flavors::common::obstacle::NeedsPython, kernels::response::Response};
 
 /// LightGBM writes `ln(1 + exp(x))` as `log1p(exp(x))` since this version.
 const SOFTPLUS: [i64; 3] = [3, 3, 0];
 
-/// The response of an objective as a model file writes it, `binary sigmoid:1`, or why there is none here.
+/// The response of an objective as a model file writes it, `binary sigmoid:1`, or why the objective is not scored natively.
 pub(super) fn response(objective: Option<&str>, outputs: usize, version: [i64; 3]) -> Result<Response, NeedsPython> {
     let Some(text) = objective else { return Ok(Response::Raw) };
     let mut words = text.split(' ').filter(|word| !word.is_empty());
@@ -38,7 +38,8 @@ pub(super) fn response(objective: Option<&str>, outputs: usize, version: [i64; 3
     }
 }
 
-/// A decimal as LightGBM reads those of an objective: the whole part, and the rest divided by its power of ten.
+/// A decimal number, rounded as LightGBM does in an objective: the whole part plus the digits after the point divided by a power
+/// of ten.
 fn decimal(text: &str) -> Option<f64> {
     let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
     let (whole, rest) = mantissa.split_once('.').unwrap_or((mantissa, ""));

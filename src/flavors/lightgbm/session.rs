@@ -4,20 +4,20 @@ use std::{ops::Range, sync::Arc};
 
 use arrow::array::{ArrayRef, RecordBatch};
 
-use super::{Inner, features::Features, forest::Work};
+use super::{LgbCore, features::Features, forest::Work};
 use crate::{error::Result, flavors::common::boosting::Boosted, kernels::block::round};
 
-/// LightGBM's `kZeroThreshold`: what is no farther from zero it takes for zero when it copies a row.
+/// LightGBM's `kZeroThreshold`: values no farther from zero than this become zero when LightGBM copies a row.
 const ZERO: f64 = 1e-35f32 as f64;
 
 /// The scratch space of a stream.
 pub(super) struct LgbStream {
-    model: Arc<Inner>,
+    model: Arc<LgbCore>,
     work: Work,
 }
 
 impl LgbStream {
-    pub(super) fn new(model: Arc<Inner>) -> Self {
+    pub(super) fn new(model: Arc<LgbCore>) -> Self {
         Self { model, work: Work::default() }
     }
 }
@@ -46,7 +46,7 @@ impl Boosted for LgbStream {
         self.model.forest.rows()
     }
 
-    /// The predictions and the answer's columns.
+    /// Counts the predictions and the columns of the answer.
     fn bytes(&self, rows: usize, _: usize) -> usize {
         rows.saturating_mul(self.model.outputs + 2).saturating_mul(2 * size_of::<f64>())
     }

@@ -13,7 +13,7 @@ use crate::{
     },
 };
 
-/// What makes a probability of a score.
+/// A function from scores to probabilities.
 enum Calibrator {
     Sigmoid(f64, f64),
     Isotonic(Line),
@@ -46,7 +46,7 @@ pub fn calibration(view: View<'_>) -> Made<Estimator> {
 }
 
 fn calibrated(view: View<'_>, classes: &Labels) -> Made<Calibrated> {
-    // It was called otherwise before 1.2.
+    // The attribute had another name before 1.2.
     let member = build(view.find("estimator").map_or_else(|| view.get("base_estimator"), Ok)?)?;
     let method = if member.has(Method::Decision) { Method::Decision } else { Method::Proba };
     let places = member.labels().first().and_then(|labels| labels.places_in(classes));
@@ -76,7 +76,7 @@ impl Classify for Calibration {
         let (mut scores, mut made) = (work.take(), work.take());
         for calibrated in &self.members {
             work.run(&*calibrated.member, calibrated.method, input, &mut scores)?;
-            // Of two probabilities the second is what was calibrated.
+            // With two classes it is the second probability that was calibrated.
             let first = usize::from(self.classes == 2 && scores.width() == 2);
             expect_width("CalibratedClassifierCV", &scores, first + calibrated.calibrators.len())?;
             made.reset_zeros(input.rows(), self.classes, Kind::Double);

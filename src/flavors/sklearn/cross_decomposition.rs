@@ -5,7 +5,7 @@ use crate::{
     kernels::dense::Affine,
 };
 
-/// `PLSRegression` and its like, as regressors.
+/// `PLSRegression`, `PLSCanonical` and `CCA` as regressors.
 pub fn partial_least_squares(view: View<'_>) -> Made<Estimator> {
     if view.version() < (1, 3) {
         return python(format!("{}: of a version before 1.3", view.name()));

@@ -45,7 +45,7 @@ struct Prior {
     class: usize,
 }
 
-/// `DummyClassifier`, unless it draws lots.
+/// `DummyClassifier` with a strategy that is not random.
 pub fn classifier(view: View<'_>) -> Made<Estimator> {
     let prior = view.floats_of("class_prior_")?;
     let classes = labels(view)?;

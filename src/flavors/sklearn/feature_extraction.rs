@@ -19,14 +19,14 @@ use crate::{
 /// How many columns features may be hashed to.
 const MAX_HASHES: usize = 1 << 24;
 
-/// How many words or characters a feature may be of.
+/// How many words or characters a feature may have.
 const MAX_LENGTH: usize = 64;
 
-/// Which column a feature counts in.
+/// In which column the occurrences of a feature are counted.
 enum Numbering {
-    /// Of the features of a vocabulary each its own; others count nowhere.
+    /// Each feature of a vocabulary has its own column; others are not counted.
     Vocabulary(HashMap<String, u32>),
-    /// By a hash, which may say the sign as well.
+    /// By a hash, which may also give the sign.
     Hash { signed: bool },
 }
 
@@ -40,11 +40,11 @@ struct Vectorizer {
     weighting: Weighting,
 }
 
-/// What becomes of counts.
+/// How counts are weighted.
 #[derive(Default)]
 struct Weighting {
     sublinear: bool,
-    /// How seldom each column's feature is.
+    /// The inverse document frequency of each column.
     seldom: Option<Vec<f64>>,
     norm: Option<Norm>,
 }
@@ -111,7 +111,7 @@ fn analyzer(view: View<'_>, fitted: bool) -> Made<Analyzer> {
     let words = matches!(unit, Unit::Words(_) | Unit::Matches(_));
     let stopped = match view.find("stop_words").filter(|_| words) {
         None => HashSet::new(),
-        // No word of the library's list is in a vocabulary that was made without them.
+        // A fitted vocabulary contains none of the library's stop words, so they need not be removed.
         Some(stop) if stop.text() == Some("english") && fitted && most == 1 => HashSet::new(),
         Some(stop) if stop.text().is_some() => return unlike("stop_words='english' is a list of the library's"),
         Some(stop) => match stop.texts() {
@@ -122,7 +122,7 @@ fn analyzer(view: View<'_>, fitted: bool) -> Made<Analyzer> {
     Ok(Analyzer { lowercase: view.flag("lowercase"), accents, unit, fewest, most, stopped })
 }
 
-/// What the pattern of words finds.
+/// The units that the token pattern finds.
 fn unit(view: View<'_>) -> Made<Unit> {
     let pattern = view.word("token_pattern");
     let bare = pattern.strip_prefix("(?u)").unwrap_or(pattern);
@@ -207,7 +207,7 @@ impl Part for Vectorizer {
     fn run(&self, _: Method, input: &Block, work: &mut Work, out: &mut Block) -> Result<()> {
         expect_width(&self.name, input, 1)?;
         let out = out.reset_sparse(input.rows(), self.width);
-        // Of no rows the type may not be known yet.
+        // Without rows the type of the column may not be known yet.
         if input.rows() > 0 && input.kinds()[0] != Kind::Symbol {
             let message = format!("{} takes documents", self.name);
             return Err(Error::new(ErrorKind::InvalidArgument, "TYPE_MISMATCH", message).expected("text").found("numbers"));
@@ -271,7 +271,7 @@ impl Weighting {
     }
 }
 
-/// Counts that were made elsewhere.
+/// The weighting of counts that another step computed.
 struct Counted {
     weighting: Weighting,
     width: usize,

@@ -8,7 +8,7 @@ use arrow::{
 };
 
 use super::{
-    Inner,
+    SklearnCore,
     base::{NONE, Symbols},
 };
 use crate::{
@@ -21,12 +21,12 @@ use crate::{
     score::MISSING,
 };
 
-/// A column of a batch that the block cannot read where it is.
+/// A column of a batch that has to be converted.
 pub(super) enum Input {
     Numbers(Column),
     /// With the number that stands for a null.
     Texts(StringArray, f64),
-    /// Not there, and not needed.
+    /// A column that is absent and not needed.
     Absent,
 }
 
@@ -42,7 +42,7 @@ pub(super) fn texts(inputs: &[(usize, Input)]) -> Vec<Option<StringArray>> {
     all
 }
 
-/// What pandas makes of an Arrow type; `None` for what no estimator takes.
+/// The kind of column that pandas makes of an Arrow type; `None` for types that no estimator takes.
 pub(super) fn kind(data_type: &DataType) -> Option<Kind> {
     Some(match data_type {
         DataType::Boolean => Kind::Bool,
@@ -56,7 +56,7 @@ pub(super) fn kind(data_type: &DataType) -> Option<Kind> {
 }
 
 /// The batch's column for each feature; `None` where one is not needed.
-pub(super) fn places(model: &Inner, schema: &Schema) -> Result<Vec<Option<usize>>> {
+pub(super) fn places(model: &SklearnCore, schema: &Schema) -> Result<Vec<Option<usize>>> {
     let frame = model.part.frame();
     let count = schema.fields().len();
     let names = match &frame.names {
@@ -78,7 +78,7 @@ pub(super) fn places(model: &Inner, schema: &Schema) -> Result<Vec<Option<usize>
                 return Err(absent(&names[feature]));
             }
         }
-        // A column that is not needed may hold anything. What is needed is sorted.
+        // A column that is not needed may have any type. `needed` is sorted.
         (0..names.len()).filter(|feature| needed.binary_search(feature).is_err()).for_each(|feature| places[feature] = None);
         return Ok(places);
     }
@@ -95,8 +95,8 @@ pub(super) fn places(model: &Inner, schema: &Schema) -> Result<Vec<Option<usize>
     Ok((0..count).map(Some).collect())
 }
 
-/// The columns of a batch that have to be converted, by number of the feature, with a block that knows what its columns are and has the
-/// values of all others, but no room for these.
+/// The columns of a batch that have to be converted, each with the number of its feature. Sets the kinds of the block's columns
+/// and lends it all other columns; the memory for the converted ones is not yet allocated.
 pub(super) fn begin(
     places: &[Option<usize>],
     nulls_are_none: bool,

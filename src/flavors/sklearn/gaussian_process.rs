@@ -8,19 +8,19 @@ use crate::{
     kernels::block::{Block, Kind},
 };
 
-/// How deep kernels may be made of kernels.
+/// How deeply kernels may nest.
 const MAX_DEPTH: usize = 16;
 
-/// How alike two rows are; `sklearn.gaussian_process.kernels`.
+/// A kernel function of two rows, as in `sklearn.gaussian_process.kernels`.
 enum Kernel {
     Sum(Box<[Kernel; 2]>),
     Product(Box<[Kernel; 2]>),
     Power(Box<Kernel>, f64),
-    /// The same for all; none for noise, which no other row shares.
+    /// A constant; zero for white noise, which two different rows do not share.
     Constant(f64),
-    /// Of the products of the columns, and a number.
+    /// The dot product plus a constant.
     Dot(f64),
-    /// Of the distance, each column over its scale.
+    /// A function of the distance, with each column divided by its length scale.
     Distance {
         scales: Vec<f64>,
         shape: Shape,
@@ -114,7 +114,7 @@ impl Shape {
 }
 
 impl Kernel {
-    /// How alike every row of a block is to a point.
+    /// The kernel function of every row of a block and one point.
     fn alike(&self, input: &Block, point: &[f64], out: &mut [f64]) {
         match self {
             Self::Constant(number) => out.fill(*number),
@@ -155,11 +155,11 @@ struct Process {
     frame: Frame,
     kernel: Kernel,
     columns: usize,
-    /// Row by row, what it was fitted on.
+    /// The rows it was fitted on.
     points: Vec<f64>,
-    /// Row by row, its weight for each output.
+    /// The weights of each of these rows for each output.
     weights: Vec<f64>,
-    /// Output by output, the deviation and the mean of what was learned.
+    /// The standard deviation and the mean of each output in the training data.
     scales: Vec<(f64, f64)>,
 }
 

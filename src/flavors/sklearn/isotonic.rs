@@ -8,12 +8,13 @@ use crate::{
     kernels::block::{Block, Kind},
 };
 
-/// A line through points, left to right.
+/// A piecewise linear function through points.
 pub struct Line {
     pub x: Vec<f64>,
     pub y: Vec<f64>,
-    /// What lies outside gives the nearest point's answer, else NaN or an error.
+    /// Whether a value outside of the points gets the answer of the nearest point; otherwise its answer is NaN.
     pub clips: bool,
+    /// Whether a value outside of the points is an error.
     pub refuses: bool,
 }
 

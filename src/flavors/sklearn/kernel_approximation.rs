@@ -75,7 +75,7 @@ impl Transform for Skewed {
     }
 }
 
-/// Roots, and waves over logarithms.
+/// Square roots, and cosines and sines of logarithms.
 struct Waves {
     steps: usize,
     interval: f64,

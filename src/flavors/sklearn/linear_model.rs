@@ -17,7 +17,7 @@ pub fn generalized(view: View<'_>) -> Made<Estimator> {
     let link = match (view.name(), view.word("link")) {
         ("PoissonRegressor" | "GammaRegressor", _) | (_, "log") => true,
         (_, "identity") => false,
-        // By the distribution's power.
+        // The link follows from the power of the distribution.
         _ => view.float_of("power")? > 0.0,
     };
     made(view, link)
@@ -48,11 +48,11 @@ pub fn stochastic(view: View<'_>) -> Made<Estimator> {
     )
 }
 
-/// `RidgeClassifier`; fitted on several labels a row, it gives several.
+/// `RidgeClassifier`. One that was fitted on several labels for each row predicts several and is not scored here.
 pub fn ridge(view: View<'_>) -> Made<Estimator> {
     match view.find("_label_binarizer").map(|binarizer| binarizer.word("y_type_")) {
         Some(kind) if kind.starts_with("multilabel") => python("RidgeClassifier: it gives several labels a row"),
-        // Its classes are a property of the binarizer.
+        // Its `classes_` are a property that reads those of the binarizer.
         Some(_) => {
             let binarizer = view.get("_label_binarizer")?;
             let (affine, labels) = (affine(view)?, labels(binarizer)?);

@@ -14,7 +14,7 @@ use crate::{
     kernels::{block::Block, special::digamma},
 };
 
-/// How many columns a mixture may have: each component is a square matrix of them, though the file may hold but its diagonal.
+/// How many columns a mixture may have. Each component becomes a square matrix, even if the file has only its diagonal.
 const MAX_COLUMNS: usize = 1 << 10;
 
 struct Mixture {
@@ -69,7 +69,7 @@ pub fn bayesian_mixture(view: View<'_>) -> Made<Estimator> {
     weighed(view, logarithms)
 }
 
-/// Components of which each weighs so much, by its logarithm.
+/// A mixture whose components have these logarithms of weights.
 fn weighed(view: View<'_>, weights: Vec<f64>) -> Made<Estimator> {
     let (means, components, columns) = view.matrix_of("means_")?;
     let cholesky = view.floats_of("precisions_cholesky_")?;

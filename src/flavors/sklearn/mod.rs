@@ -1,4 +1,5 @@
-//! MLflow's `sklearn` flavor: fitted scikit-learn estimators, read out of a pickle or a skops archive as data and scored by kernels.
+//! MLflow's `sklearn` flavor: fitted scikit-learn estimators, read out of a pickle or a skops archive as data and scored by
+//! kernels.
 //!
 //! An estimator is a [`base::Part`] over blocks of columns. The [`registry`] has one line an estimator; a model that refers to any
 //! class it does not know goes to Python as a whole.
@@ -65,7 +66,7 @@ pub(super) fn load(mlmodel: &MlModel, directory: &Path, options: &LoadOptions) -
     let graph = graph(mlmodel, directory)?;
     let mut unknown = graph.globals().filter(|name| !registry::knows(name) && !pickle::is_data(name));
     if let Some(first) = unknown.next() {
-        // Code says more than what it is made of.
+        // A class or function that the file holds itself explains more than what it refers to.
         return python(unfamiliar(unknown.find(|name| is_code(name)).filter(|_| !is_code(first)).unwrap_or(first)));
     }
     let requirements = ["requirements.txt", "conda.yaml"].iter().find_map(|name| files::read(directory, name).ok());
@@ -73,12 +74,12 @@ pub(super) fn load(mlmodel: &MlModel, directory: &Path, options: &LoadOptions) -
     Ok(Arc::new(build(&graph, mlmodel, method, nulls::are_none(&graph, requirements.as_deref()))?))
 }
 
-/// Whether a name stands for a class or function that the file holds itself.
+/// Whether a name stands for a class or function that the file holds by value.
 fn is_code(name: &str) -> bool {
     name.starts_with("cloudpickle.")
 }
 
-/// What a name that is not known says of the model.
+/// Why a model with an unknown name needs Python.
 fn unfamiliar(name: &str) -> String {
     match name {
         _ if is_code(name) => format!("it holds a class or function by value ({name})"),
@@ -120,13 +121,13 @@ fn build(graph: &Graph, mlmodel: &MlModel, method: Method, nulls_are_none: bool)
         Some(SchemaSpec::Tensors(_)) => true,
         None => false,
     };
-    let inner = Inner { part, method, class, by_position, nulls_are_none, symbols: loader.into_symbols() };
+    let inner = SklearnCore { part, method, class, by_position, nulls_are_none, symbols: loader.into_symbols() };
     let output = probe(&inner, mlmodel)?;
     Ok(SklearnModel { inner: Arc::new(inner), output })
 }
 
-/// What the model answers to no rows at all, its type; and whether its kernels take the signature's types.
-fn probe(inner: &Inner, mlmodel: &MlModel) -> Made<Option<DataType>> {
+/// Scores no rows, which tells the type of the answers and whether the kernels take the types of the signature.
+fn probe(inner: &SklearnCore, mlmodel: &MlModel) -> Made<Option<DataType>> {
     let frame = inner.part.frame();
     let declared = mlmodel.signature.input_schema().filter(|schema| Some(schema.fields().len()) == frame.count);
     let (mut block, certain) = (Block::default(), declared.is_some());
@@ -157,19 +158,19 @@ fn probe(inner: &Inner, mlmodel: &MlModel) -> Made<Option<DataType>> {
 
 /// A loaded model.
 struct SklearnModel {
-    inner: Arc<Inner>,
+    inner: Arc<SklearnCore>,
     output: Option<DataType>,
 }
 
-/// What sessions share.
-struct Inner {
+/// The model, shared by its sessions.
+struct SklearnCore {
     part: Estimator,
     method: Method,
     /// The outermost estimator's class.
     class: String,
-    /// The columns have no names that count.
+    /// Whether columns are taken by position, not by name.
     by_position: bool,
-    /// A null among texts is `None`, not NaN.
+    /// Whether a null among texts is `None`; otherwise it is NaN.
     nulls_are_none: bool,
     symbols: Symbols,
 }

@@ -16,14 +16,14 @@ pub fn search(view: View<'_>) -> Made<Estimator> {
     build(view.get("best_estimator_")?)
 }
 
-/// A classifier of two with a threshold of its own.
+/// A binary classifier with another decision threshold.
 struct Threshold {
     inner: Estimator,
     method: Method,
     threshold: f64,
 }
 
-/// `FixedThresholdClassifier` and `TunedThresholdClassifierCV`, where the second class is the one that counts.
+/// `FixedThresholdClassifier` and `TunedThresholdClassifierCV`, where the second class is the positive one.
 pub fn threshold(view: View<'_>) -> Made<Estimator> {
     let inner = build(view.find("estimator_").map_or_else(|| view.get("estimator"), Ok)?)?;
     let method = match view.word("response_method") {

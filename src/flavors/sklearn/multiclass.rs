@@ -15,7 +15,7 @@ use crate::{
     },
 };
 
-/// What an estimator says of its second class.
+/// Which answer of a binary classifier is its score for the second class.
 #[derive(Clone, Copy, PartialEq)]
 enum Confidence {
     Decision,
@@ -38,7 +38,7 @@ impl Confidence {
         positive(member, input, work, out)
     }
 
-    /// Where the second class begins.
+    /// The score above which the second class is predicted.
     fn threshold(self) -> f64 {
         if self == Self::Decision { 0.0 } else { 0.5 }
     }
@@ -54,7 +54,7 @@ fn positive(member: &Estimator, input: &Block, work: &mut Work, out: &mut Block)
     })
 }
 
-/// The confidences of some estimators, a column each.
+/// The scores of some binary classifiers, one column for each.
 fn confidences(members: &[(Estimator, Confidence)], input: &Block, work: &mut Work, out: &mut Block) -> Result<()> {
     out.reset(input.rows(), 0, Kind::Double);
     for (member, confidence) in members {
@@ -130,7 +130,7 @@ impl Classify for OneVsRest {
         } else {
             out.reset(scores.rows(), 1, Kind::Class);
             for (row, best) in out.column_mut(0).iter_mut().enumerate() {
-                // Of equals the last.
+                // The last of equal scores wins.
                 let greater =
                     |best: usize, class: usize| if scores.at(row, class) >= scores.at(row, best) { class } else { best };
                 *best = (1..scores.width()).fold(0, greater) as f64;
@@ -155,7 +155,7 @@ impl Classify for OneVsRest {
 
 struct Codes {
     members: Vec<(Estimator, Confidence)>,
-    /// Class by class what the members should say.
+    /// The code of each class: for each member the score it should give, class by class.
     book: Vec<f64>,
 }
 
@@ -171,7 +171,7 @@ pub fn output_codes(view: View<'_>) -> Made<Estimator> {
 }
 
 impl Classify for Codes {
-    /// How near each class's code is, though no probability.
+    /// The negative squared distance from each class's code, which is not a probability but orders the classes.
     fn probabilities(&self, input: &Block, work: &mut Work, out: &mut Block) -> Result<()> {
         let mut said = work.take();
         confidences(&self.members, input, work, &mut said)?;
@@ -268,7 +268,7 @@ impl Classify for OneVsOne {
     }
 }
 
-/// One of two classes for every row, and its number as the decision.
+/// Predicts the same of two classes for every row, with its number as the decision.
 struct Certain {
     frame: Frame,
     number: f64,

@@ -13,7 +13,7 @@ use crate::{
 /// One estimator an output.
 struct Outputs {
     members: Vec<Estimator>,
-    /// Each sees the answers of those before it, and answers for this output.
+    /// For a chain, in which each estimator also takes the answers of those before it: the output that each one predicts.
     chain: Option<Vec<usize>>,
     labels: Vec<Labels>,
     frame: Frame,

@@ -1,4 +1,4 @@
-//! What a null among texts is to a model: `None` or NaN, which scikit-learn tells apart.
+//! Whether a null among texts is `None` or NaN for a model; scikit-learn treats them differently.
 //!
 //! Arrow has one null. pandas before 3 makes `None` of it in a column of text, pandas 3 NaN. So it is `None` to a model whose
 //! requirements name an older pandas, and to a model that was fitted on columns with `None`; it is NaN to any other.
@@ -16,7 +16,7 @@ pub(super) fn are_none(graph: &Graph, requirements: Option<&str>) -> bool {
     requirements.is_some_and(has_old_pandas) || graph.values().any(|value| knows_none(graph, value))
 }
 
-/// Whether a dict holds attributes of an estimator that knows `None`.
+/// Whether a dict holds attributes of an estimator that was fitted with `None`.
 fn knows_none(graph: &Graph, value: &Value) -> bool {
     let Value::Dict(entries) = value else { return false };
     entries.iter().any(|&(key, value)| match graph.get(key) {

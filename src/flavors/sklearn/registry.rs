@@ -12,7 +12,7 @@ use crate::flavors::common::csr;
 /// Builds an estimator from its fitted attributes.
 type Build = fn(View<'_>) -> Made<Estimator>;
 
-/// Methods that an object may have in the place of its class's.
+/// Methods that an object may have replaced by attributes of its own.
 const METHODS: [&str; 5] = ["predict", "predict_proba", "predict_log_proba", "decision_function", "transform"];
 
 /// Package and class, sorted.
@@ -252,7 +252,7 @@ pub fn knows(name: &str) -> bool {
         true => name.strip_prefix("sklearn.").is_some_and(|rest| rest.starts_with(helper)),
         false => short(name).is_some_and(|known| helper.split_once('.') == Some(known)),
     };
-    // Some versions call the module of their losses `_loss`; what a partial function holds is looked at where it matters.
+    // In some versions the module of the losses is called `_loss`. What a partial function wraps is checked by the estimators that use it.
     name.starts_with("_loss.")
         || name == "numpy.mean"
         || name == "functools.partial"

@@ -17,11 +17,11 @@ use crate::{
     },
 };
 
-/// What classes the rows seen before are of, each in parts.
+/// How the label distributions of the training rows are combined.
 enum Propagated {
-    /// By all of them, as far as they are alike.
+    /// All of them, weighted by a kernel function.
     Alike { machine: KernelMachine },
-    /// By the nearest.
+    /// Those of the nearest rows.
     Nearest { neighbors: Neighbors, count: usize, shares: Vec<f64>, classes: usize },
 }
 

@@ -8,7 +8,7 @@ use arrow::{
 };
 
 use super::{
-    Inner,
+    SklearnCore,
     base::Work,
     frame::{self, Input},
 };
@@ -24,8 +24,8 @@ use crate::{
 
 /// The scratch space of a stream.
 pub(super) struct SklearnSession {
-    model: Arc<Inner>,
-    /// Most rows given to the model at once, with columns to convert and where all are lent.
+    model: Arc<SklearnCore>,
+    /// The largest number of rows given to the model at once: where columns are converted, and where all are lent.
     most: [usize; 2],
     places: Option<(SchemaRef, Vec<Option<usize>>)>,
     work: Work,
@@ -35,13 +35,13 @@ pub(super) struct SklearnSession {
 }
 
 impl SklearnSession {
-    pub(super) fn new(model: Arc<Inner>) -> Self {
+    pub(super) fn new(model: Arc<SklearnCore>) -> Self {
         let most = [false, true].map(|lent| model.part.rows(lent));
         let (work, input, out) = (Work::default(), Block::default(), Block::default());
         Self { model, most, places: None, work, input, out, answers: Answers::new() }
     }
 
-    /// Makes a block for the rows of a batch that are given to the model at once, and says how many.
+    /// Prepares the block for the rows of a batch that are given to the model at once; says how many these are.
     fn begin(&mut self, batch: &RecordBatch) -> Result<(Vec<(usize, Input)>, usize)> {
         let places = match self.places.take() {
             Some((known, places)) if Arc::ptr_eq(&known, batch.schema_ref()) => places,
@@ -53,7 +53,7 @@ impl SklearnSession {
         if inputs.is_empty() {
             return Ok((inputs, self.most[1].min(batch.num_rows())));
         }
-        // Converted columns take no more memory than the batch does, or a block.
+        // Converted columns take no more memory than the batch, or than a block of the least size.
         let fields = batch.schema_ref().fields().iter();
         let bytes: usize = fields.map(|field| field.data_type().primitive_width().unwrap_or(1)).sum();
         let rows = kernels::places(batch.num_rows() * bytes / (inputs.len() * size_of::<f64>()));
@@ -62,7 +62,7 @@ impl SklearnSession {
         Ok((inputs, most))
     }
 
-    /// An error of a block by the batch's row and by its column's name.
+    /// An error about a block, with the row counted from the start of the batch and with the name of the column.
     fn located(&self, error: Error, start: usize, batch: &RecordBatch) -> Error {
         let number = match error.column_name() {
             Some(number) => number.parse().ok(),
@@ -79,7 +79,7 @@ impl SklearnSession {
         }
     }
 
-    /// The column that a value was refused of after steps that do not say where it was: the only one of its row that has such a value.
+    /// The column of a refused value, where a step did not say which: that of the only such value in the row.
     fn suspect(&self, error: &Error) -> Option<usize> {
         let row = usize::try_from(error.row_number()?).ok().filter(|&row| row < self.input.rows())?;
         let is_meant = |column: &usize| match (error.code(), self.input.at(row, *column)) {
@@ -130,7 +130,7 @@ impl Session for SklearnSession {
             }
             values.iter_mut().zip(self.out.columns()).for_each(|(values, column)| values.extend_from_slice(column));
         }
-        // The batch's memory is wanted for the next one.
+        // Gives up the lent columns, so that the memory of the batch can be freed.
         self.input.reset(0, 0, Kind::Double);
         let kinds = self.out.kinds();
         let columns =

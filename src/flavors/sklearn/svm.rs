@@ -28,7 +28,8 @@ fn likeness(view: View<'_>) -> Made<Kernel> {
     })
 }
 
-/// A machine whose vectors are of so many classes; of a regressor there is one, and one output.
+/// The support vectors of a classifier with `classes` classes, with one output for each pair of them; or of a regressor, with one
+/// output.
 fn machine(view: View<'_>, classes: Option<usize>) -> Made<KernelMachine> {
     let columns = width(view)?;
     let (vectors, count, found) = view.matrix_of("support_vectors_")?;
@@ -42,7 +43,7 @@ fn machine(view: View<'_>, classes: Option<usize>) -> Made<KernelMachine> {
     match classes {
         None => terms.iter_mut().zip(&coefficients).for_each(|(terms, coefficient)| terms.push((0, *coefficient))),
         Some(classes) => {
-            // The vectors lie class by class; of each pair of classes both have coefficients.
+            // The vectors are ordered by class. Each has a coefficient for each pair that its class is part of.
             let sizes = view.floats_of("_n_support")?;
             let class =
                 sizes.iter().enumerate().flat_map(|(class, &size)| std::iter::repeat_n(class, (size as usize).min(count + 1)));
@@ -65,7 +66,7 @@ fn machine(view: View<'_>, classes: Option<usize>) -> Made<KernelMachine> {
 struct Voting {
     machine: KernelMachine,
     classes: usize,
-    /// The decision is one score a class, else one a pair of classes.
+    /// Whether the decision function has one score for each class; otherwise it has one for each pair of classes.
     by_class: bool,
     break_ties: bool,
 }
@@ -124,7 +125,7 @@ impl Classify for Voting {
             self.by_class(input, work, &mut votes);
         } else {
             self.scores(input, work, &mut scores);
-            // The library counts a score of zero for the second.
+            // The library counts a score of zero as a vote for the second class.
             pairs::votes(&scores, |score| score >= 0.0, self.classes, false, &mut votes);
         }
         argmax(&votes, out);

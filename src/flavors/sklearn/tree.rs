@@ -20,23 +20,23 @@ use crate::{
 
 /// Trees as they are read, which compare values of `T`.
 pub struct Trees<T: Value> {
-    /// Numbers of a leaf; those of the first tree's first leaf, where nothing else says.
+    /// How many numbers a leaf has; 0 until the first leaf is read.
     pub width: usize,
-    /// How many trees are expected, and nodes of all.
+    /// How many trees, and nodes in all of them, are expected.
     pub trees: usize,
     pub nodes: usize,
     pub builder: Option<Builder<T, f64>>,
-    /// The tree that is read, its memory that of the one before.
+    /// The tree being read. Its memory is reused for the next one.
     pub tree: Tree<f64>,
 }
 
 impl<T: Value> Trees<T> {
-    /// No trees yet; their leaves will hold `width` numbers, 0 where the first one says how many.
+    /// No trees yet. Their leaves have `width` numbers, or with 0 as many as the first one.
     pub fn new(width: usize) -> Self {
         Self { width, trees: 0, nodes: 0, builder: None, tree: Tree::default() }
     }
 
-    /// Expects the trees of these estimators.
+    /// No trees yet, with memory reserved for those of these estimators.
     fn of(estimators: &[View<'_>]) -> Self {
         let nodes = |view: &View<'_>| view.find("tree_")?.find("nodes")?.array().ok().map(Array::count);
         Self { trees: estimators.len(), nodes: estimators.iter().filter_map(nodes).sum(), ..Self::new(0) }
@@ -51,7 +51,8 @@ impl<T: Value> Trees<T> {
         builder.push(tree)
     }
 
-    /// Adds the tree of a `tree_` attribute. `value` adds a leaf's numbers to a list, given its node's.
+    /// Adds the tree of a `tree_` attribute. `value` is given the number and the values of a node and appends the leaf's numbers
+    /// to a list.
     pub fn push(&mut self, tree: View<'_>, output: usize, value: impl Fn(usize, &[f64], &mut Vec<f64>)) -> Made<()> {
         let (nodes, numbers) = (tree.get("nodes")?, tree.get("values")?.array()?);
         let array = nodes.array()?;
@@ -65,7 +66,7 @@ impl<T: Value> Trees<T> {
         ) else {
             return nodes.wrong("the nodes of a tree");
         };
-        // Before 1.3 no tree knew of missing values.
+        // Before 1.3 trees did not take missing values.
         let missing = array.flag_column("missing_go_to_left");
         let per_node = all.len().checked_div(count).unwrap_or(0);
         if per_node == 0 || numbers.shape.first() != Some(&count) {
@@ -107,7 +108,7 @@ impl<T: Value> Trees<T> {
         Ok(())
     }
 
-    /// The trees ready to score, of so many columns.
+    /// The trees, ready to score rows of `columns` columns.
     pub fn ensemble(self, columns: usize) -> Made<Ensemble<T, f64>> {
         let builder = self.builder.map_or_else(|| Builder::new(self.width, 0, 0), Ok)?;
         let ensemble = builder.finish(KernelPath::choose()?)?;
@@ -118,7 +119,7 @@ impl<T: Value> Trees<T> {
     }
 }
 
-/// A number of 32 bits; what is none is no node's number either.
+/// The number as one of 32 bits; a number that does not fit becomes the greatest, which is not that of any node.
 pub fn number(number: impl TryInto<u32>) -> u32 {
     number.try_into().unwrap_or(u32::MAX)
 }
@@ -131,7 +132,7 @@ pub fn add<T: Value>(ensemble: &Ensemble<T, f64>, input: &Block, scratch: &mut S
     ensemble.add(0..ensemble.count(), &read, input.rows(), scratch, (out.runs_mut(), stride));
 }
 
-/// Whether missing values pass a tree of this class and version.
+/// Whether a tree of this class and version accepts missing values.
 pub fn allow(view: View<'_>, forest: bool) -> Allow {
     let version = view.version();
     let extra = view.name().starts_with("Extra");
@@ -140,7 +141,7 @@ pub fn allow(view: View<'_>, forest: bool) -> Allow {
         (_, true) => (1, 4),
         _ => (1, 3),
     };
-    // Since 1.9 every criterion takes them, and constraints do no harm.
+    // Since 1.9 trees with any criterion, and with monotonic constraints, accept them.
     let any = version >= (1, 9);
     let criterion =
         matches!(view.word("criterion"), "gini" | "log_loss" | "entropy" | "squared_error" | "friedman_mse" | "poisson");
@@ -160,11 +161,11 @@ struct Model {
     columns: usize,
     allow: Allow,
     trees: Ensemble<f32, f64>,
-    /// The classes of each output; none of a regressor.
+    /// The classes of each output; empty for a regressor.
     labels: Vec<Labels>,
-    /// A regressor's outputs.
+    /// How many outputs a regressor has.
     targets: usize,
-    /// The leaves hold counts, to be divided by their sum for each tree.
+    /// Whether it is a forest, whose answer is the mean over the trees.
     many: bool,
 }
 
@@ -188,9 +189,9 @@ pub fn model(view: View<'_>, trees: &[View<'_>], classifier: bool, many: bool) -
     let sizes: Vec<usize> = labels.iter().map(Labels::len).collect();
     let widest = sizes.iter().copied().max().unwrap_or(1);
     for estimator in trees {
-        // Before 1.4 they are counts, and weights where rows had them; since then they are fractions.
+        // Before 1.4 they are counts, or sums of the rows' weights; since then they are fractions.
         let divide = estimator.version() < (1, 4);
-        // Every node's numbers are classes' by outputs', filled up to the most classes of any output.
+        // A node has numbers for each output and class, where each output has as many places as the one with the most classes.
         read.push(estimator.get("tree_")?, 0, |_, numbers, leaf| {
             if sizes.is_empty() {
                 leaf.extend_from_slice(numbers);
@@ -252,7 +253,7 @@ impl Part for Model {
     }
 
     fn run(&self, method: Method, input: &Block, work: &mut Work, out: &mut Block) -> Result<()> {
-        // Texts must not be rounded away before they are refused.
+        // Texts have to be refused before values are rounded to single precision.
         validate(&self.name, input, self.columns, Allow::All)?;
         if self.labels.is_empty() {
             return self.sums(input, work, out);

@@ -1,4 +1,4 @@
-//! XGBoost's Python classes, and what their `predict` makes of the objective's output.
+//! XGBoost's Python classes, and how their `predict` turns the output of the objective into an answer.
 
 use std::sync::Arc;
 
@@ -24,16 +24,16 @@ pub(super) enum Class {
 
 /// What `predict` answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Answer {
-    /// So many numbers a row, as the link gives them.
+pub(super) enum XgbAnswer {
+    /// The output of the link, this many numbers for each row.
     Values(usize),
-    /// The class with the greatest of so many probabilities.
+    /// The class with the greatest of this many probabilities.
     Class(usize),
-    /// Whether each of so many probabilities is above one half, as 0.0 and 1.0.
+    /// Whether each of this many probabilities is above one half, as 0.0 and 1.0.
     Labels(usize),
     /// Whether the one probability is above one half.
     Binary,
-    /// The class the objective gave.
+    /// The class that the objective gives.
     Softmax,
 }
 
@@ -51,27 +51,27 @@ impl Class {
         }
     }
 
-    /// What `predict` of a version answers for a model of so many outputs.
-    pub(super) fn answer(self, link: Link, outputs: usize, num_class: usize, version: [i64; 3]) -> Answer {
+    /// What `predict` of a version answers for a model with `outputs` outputs.
+    pub(super) fn answer(self, link: Link, outputs: usize, num_class: usize, version: [i64; 3]) -> XgbAnswer {
         let width = link.width(outputs);
         if self != Self::Classifier {
-            return Answer::Values(width);
+            return XgbAnswer::Values(width);
         }
         if version < [1, 6, 0] {
-            return if width > 1 { Answer::Class(width) } else { Answer::Binary };
+            return if width > 1 { XgbAnswer::Class(width) } else { XgbAnswer::Binary };
         }
-        // XGBClassifier's own cases, its treatment of two-column answers included.
+        // The same cases as in XGBClassifier, including its treatment of outputs with two columns.
         let classes = if num_class < 2 { 2 } else { num_class };
         match (width, link) {
-            (2.., _) if classes != 2 => Answer::Class(width),
-            (2.., _) => Answer::Labels(width),
-            (_, Link::ArgMax) => Answer::Softmax,
-            _ => Answer::Binary,
+            (2.., _) if classes != 2 => XgbAnswer::Class(width),
+            (2.., _) => XgbAnswer::Labels(width),
+            (_, Link::ArgMax) => XgbAnswer::Softmax,
+            _ => XgbAnswer::Binary,
         }
     }
 }
 
-impl Answer {
+impl XgbAnswer {
     /// Type and number of the answer's columns.
     pub(super) fn shape(self, labels: Option<&Labels>) -> (DataType, usize) {
         match (self, labels) {

@@ -1,5 +1,5 @@
-//! A model's trees in the kernel's form, with leaves that add up to what the XGBoost that wrote the model answers: in another
-//! version, the same leaves are rounded in another order.
+//! The trees of a model in the form of the kernels. Versions of XGBoost round the sum of the same leaves in different ways; here
+//! the leaves are summed as in the version that wrote the model.
 
 use crate::{
     flavors::common::obstacle::NeedsPython,
@@ -10,44 +10,44 @@ use crate::{
 /// How the leaves of a row are summed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sums {
-    /// Each is added to what there is, which begins with the intercept.
+    /// The sum begins with the intercept, to which each leaf is added.
     Onto,
-    /// They are added up alone, and that to the intercept: XGBoost before 1.3, of DART before 1.4.
+    /// The leaves are summed alone and the intercept is added last: XGBoost before 1.3, and DART before 1.4.
     Apart,
 }
 
-/// How DART's weight is multiplied in.
+/// What the weight of a DART tree is multiplied with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Weighing {
-    /// Into the leaf.
+    /// The leaf.
     Leaf,
-    /// Into what is left of intercept and leaf when the intercept is taken away again: estimators of XGBoost 1.4 to 3.2, which
-    /// predict without a `DMatrix`.
+    /// The rounded sum of intercept and leaf, minus the intercept: estimators of XGBoost 1.4 to 3.2, which predict without a
+    /// `DMatrix`.
     Difference,
 }
 
-/// Where a category goes that no bit of a split's set stands for, and what is no category.
+/// Where a value goes that the bit set of a split has no bit for: a greater category, or a number that is no category.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Beyond {
-    /// To the left, with all that is not in the set.
+    /// To the left, with all other values that are not in the set.
     Left,
     /// Where missing values go: XGBoost 1.6.
     Missing,
 }
 
-/// Categories outside of sets that a model may have, all its splits together.
+/// How many categories may be listed that are not in a set, in all splits of a model together.
 const MOST: usize = 1 << 24;
 
-/// What a version makes of a model.
+/// How a version of XGBoost scores a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Ways {
+pub(super) struct VersionRules {
     pub(super) sums: Sums,
     weighing: Weighing,
     beyond: Beyond,
 }
 
-impl Ways {
-    /// The ways of a version; `inplace` estimators predict without a `DMatrix`.
+impl VersionRules {
+    /// The rules of a version; `inplace` says that predictions are made without a `DMatrix`.
     pub(super) fn new(trees: &Trees, version: [i64; 3], inplace: bool) -> Self {
         let dart = !trees.weights.is_empty();
         let apart = version < [1, 3, 0] || (dart && version < [1, 4, 0]);
@@ -59,7 +59,7 @@ impl Ways {
         }
     }
 
-    /// The trees in the kernel's form. `base` is the intercept of each output, as a margin.
+    /// The trees in the form of the kernels. `base` is the intercept of each output, as a margin.
     pub(super) fn trees(self, trees: &Trees, base: &[f32]) -> Result<Vec<Tree<f32>>, NeedsPython> {
         let mut left = MOST;
         let one = |(index, tree): (usize, &format::Tree)| {
@@ -85,14 +85,14 @@ impl Ways {
         trees.trees.iter().enumerate().map(one).collect()
     }
 
-    /// A node; `others` is where the sets of other categories begin.
+    /// A node. `others` is the number of the first set that lists the categories outside of a split's own set.
     fn node(self, node: &format::Node, others: usize) -> Node {
         match *node {
             format::Node::Leaf(number) => Node::Leaf(number),
             format::Node::Split { feature, test, missing_left, left, right } => {
                 let test = match test {
                     format::Test::Less(threshold) => Test::Less(threshold.into()),
-                    // Only the others go left, so all that is beyond goes right.
+                    // Only the listed categories go left, so all values without a bit go right.
                     format::Test::NotIn(set) if self.beyond == Beyond::Missing && !missing_left => Test::In(set + others as u32),
                     format::Test::NotIn(set) => Test::NotIn(set),
                 };
@@ -102,7 +102,7 @@ impl Ways {
     }
 }
 
-/// The categories that XGBoost keeps a bit for, 32 in a word up to the greatest, and that are not in a set.
+/// The categories that are not in a set but have a bit in XGBoost, which keeps whole words of 32 bits up to the greatest member.
 fn others(members: &[u32], left: &mut usize) -> Result<Vec<u32>, NeedsPython> {
     let bits = members.last().map_or(0, |&last| (last / 32 + 1) * 32);
     *left = left.checked_sub(bits as usize).ok_or_else(|| format!("its splits leave out more than {MOST} categories"))?;

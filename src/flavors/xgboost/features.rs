@@ -7,7 +7,7 @@ use arrow::{
     datatypes::{DataType, Field, Float64Type, Schema},
 };
 
-use super::{Inner, class::Class};
+use super::{XgbCore, class::Class};
 use crate::{
     error::{Error, Kind, Result},
     flavors::common::features::{self, absent, by_name, is_text, mismatch, wrong_count},
@@ -19,7 +19,7 @@ use crate::{
 pub(super) const QUERY: &str = "qid";
 
 /// The column of each feature; `None` where a Booster may take the feature as missing.
-pub(super) fn places(model: &Inner, schema: &Schema, validate: bool) -> Result<Vec<Option<usize>>> {
+pub(super) fn places(model: &XgbCore, schema: &Schema, validate: bool) -> Result<Vec<Option<usize>>> {
     let fields: Vec<(usize, &Field)> = schema
         .fields()
         .iter()
@@ -47,7 +47,7 @@ pub(super) fn places(model: &Inner, schema: &Schema, validate: bool) -> Result<V
 }
 
 /// The numbers of a feature.
-pub(super) fn column(model: &Inner, batch: &RecordBatch, feature: usize, place: usize) -> Result<Column> {
+pub(super) fn column(model: &XgbCore, batch: &RecordBatch, feature: usize, place: usize) -> Result<Column> {
     let array = batch.column(place);
     let name = || batch.schema_ref().field(place).name().clone();
     let dictionary = matches!(array.data_type(), DataType::Dictionary(..));
@@ -103,7 +103,7 @@ fn whole_codes(names: &[i64], array: &ArrayRef) -> Result<Column> {
     let numbers = arrow::compute::cast(array, &DataType::Float64)?;
     let value = |(row, number): (usize, Option<f64>)| match number.filter(|number| !number.is_nan()) {
         None => Ok(f32::NAN),
-        // Zero has one sign among the names.
+        // -0.0 is looked up as 0.0.
         Some(number) => code.get(&(number + 0.0).to_bits()).copied().ok_or_else(|| unknown(number, row)),
     };
     let values = numbers.as_primitive::<Float64Type>().iter().enumerate().map(value).collect::<Result<Vec<f32>>>()?;

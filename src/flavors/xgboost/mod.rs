@@ -27,9 +27,9 @@ use crate::{
     mlmodel::MlModel,
     score::{Model, Session, SessionOptions},
 };
-use class::{Answer, Class};
-use ensemble::{Sums, Ways};
-use state::State;
+use class::{Class, XgbAnswer};
+use ensemble::{Sums, VersionRules};
+use state::SavedState;
 
 /// Name of the flavor.
 pub(super) const NAME: &str = "xgboost";
@@ -49,16 +49,16 @@ pub(super) fn load(mlmodel: &MlModel, directory: &Path, options: &LoadOptions) -
     Ok(Arc::new(XgbModel::new(model, class, version)?))
 }
 
-/// Its files hold no pickle.
+/// Its files contain no pickle.
 pub(super) fn globals(_: &MlModel, _: &Path) -> Result<Vec<String>> {
     Ok(Vec::new())
 }
 
 /// A loaded model.
-struct XgbModel(Arc<Inner>);
+struct XgbModel(Arc<XgbCore>);
 
-/// What sessions share.
-struct Inner {
+/// The model, shared by its sessions.
+struct XgbCore {
     class: Class,
     link: Link,
     outputs: usize,
@@ -71,10 +71,10 @@ struct Inner {
     engine: Engine,
     /// The version of XGBoost whose answers these are.
     version: [i64; 3],
-    state: State,
-    /// Whether it refuses infinity.
+    state: SavedState,
+    /// Whether infinite values are refused.
     finite: bool,
-    /// Iterations that count by default.
+    /// How many iterations are used by default.
     default_iterations: usize,
 }
 
@@ -91,11 +91,11 @@ impl XgbModel {
         base.resize(model.outputs, model.base_score[0]);
         link.to_margin(&mut base);
         let state = match class != Class::Booster && version < [2, 0, 0] {
-            true => State::read(&model)?,
-            false => State::new(),
+            true => SavedState::read(&model)?,
+            false => SavedState::new(),
         };
         let best = model.attribute("best_iteration").and_then(|text| text.parse::<usize>().ok());
-        // All estimators but linear ones can predict without a `DMatrix`, which refuses infinity, since there is such a way.
+        // Since 1.4, all estimators but linear ones predict without a `DMatrix`, which would refuse infinity.
         let linear = matches!(model.booster, Booster::Linear(_));
         let inplace = class != Class::Booster && !linear && version >= [1, 4, 0] && !state.predictor;
         let (mut categories, mut named) = (Vec::new(), Vec::new());
@@ -103,16 +103,16 @@ impl XgbModel {
             Booster::Linear(weights) => (Engine::Linear { weights, base }, 0),
             Booster::Trees(trees) => {
                 named = self::named(&trees.categories, model.version)?;
-                let ways = Ways::new(&trees, version, inplace);
-                let kernel = ways.trees(&trees, &base)?;
+                let rules = VersionRules::new(&trees, version, inplace);
+                let kernel = rules.trees(&trees, &base)?;
                 let ensemble = Ensemble::new(&kernel, trees.width, KernelPath::choose()?)?;
                 categories = trees.categories;
                 let rounds = trees.iterations.len() - 1;
-                (Engine::Trees { ensemble, base, sums: ways.sums, iterations: trees.iterations }, rounds)
+                (Engine::Trees { ensemble, base, sums: rules.sums, iterations: trees.iterations }, rounds)
             }
         };
         let default_iterations = match best.filter(|_| class != Class::Booster && rounds > 0) {
-            // A ranker took all trees then.
+            // Before 1.4 a ranker used all iterations.
             _ if version < [1, 4, 0] => state.rounds.filter(|&known| class != Class::Ranker && known < rounds).unwrap_or(rounds),
             Some(best) if best < rounds => best + 1,
             Some(best) => {
@@ -121,7 +121,7 @@ impl XgbModel {
             }
             None => rounds,
         };
-        let model = Inner {
+        let model = XgbCore {
             class,
             link,
             outputs: model.outputs,
@@ -132,14 +132,14 @@ impl XgbModel {
             named,
             engine,
             version,
-            // XGBoost looks since 1.4, and not where infinity is what is missing.
+            // XGBoost checks for infinity since 1.4, unless infinity is the missing value.
             finite: !inplace && version >= [1, 4, 0] && !state.missing.is_infinite(),
             state,
             default_iterations,
         };
         match (&model.state.labels, model.answer()) {
-            (Some(labels), Answer::Class(least)) if labels.len() < least => Err(few_labels(labels.len(), least)),
-            (Some(labels), Answer::Binary) if labels.len() < 2 => Err(few_labels(labels.len(), 2)),
+            (Some(labels), XgbAnswer::Class(least)) if labels.len() < least => Err(few_labels(labels.len(), least)),
+            (Some(labels), XgbAnswer::Binary) if labels.len() < 2 => Err(few_labels(labels.len(), 2)),
             _ => Ok(Self(Arc::new(model))),
         }
     }
@@ -150,14 +150,14 @@ fn few_labels(found: usize, least: usize) -> Obstacle {
     Error::new(Kind::InvalidModel, "MODEL_FILE_INVALID", message).into()
 }
 
-impl Inner {
+impl XgbCore {
     /// What `predict` answers.
-    fn answer(&self) -> Answer {
+    fn answer(&self) -> XgbAnswer {
         self.class.answer(self.link, self.outputs, self.num_class, self.version)
     }
 }
 
-/// The link of a model's objective, or why there is none here.
+/// The link of a model's objective, or why the objective is not scored natively.
 fn link(model: &format::Model, version: [i64; 3]) -> Result<Link, NeedsPython> {
     Ok(match model.objective.as_str() {
         "reg:squarederror"
@@ -174,7 +174,7 @@ fn link(model: &format::Model, version: [i64; 3]) -> Result<Link, NeedsPython> {
         "binary:hinge" => Link::Hinge,
         "multi:softprob" => Link::Softmax,
         "multi:softmax" => Link::ArgMax,
-        // Since 3.4 quantiles of one row are put in order.
+        // Since 3.4 the quantiles of a row are sorted.
         "reg:quantileerror" if version >= [3, 4, 0] => Link::Sorted,
         "reg:quantileerror" => Link::Identity,
         "reg:expectileerror" => Link::Steps,
@@ -184,8 +184,8 @@ fn link(model: &format::Model, version: [i64; 3]) -> Result<Link, NeedsPython> {
 
 /// Whether each feature's whole numbers are names of categories, and not codes.
 ///
-/// XGBoost goes by names where a column is a pandas category, which here is a dictionary. In any other column its Booster takes codes,
-/// and its estimators refuse.
+/// XGBoost takes names in a column of pandas' type `category`, which is a dictionary here. In any other column its Booster takes
+/// codes, and its estimators refuse the column.
 fn named(categories: &[Categories], version: [i64; 3]) -> Made<Vec<bool>> {
     let cut = |name: &String| (version < [3, 4, 0] && !name.is_ascii()) || name.contains(char::REPLACEMENT_CHARACTER);
     let named = |categories: &Categories| match categories {
@@ -205,7 +205,7 @@ fn named(categories: &[Categories], version: [i64; 3]) -> Made<Vec<bool>> {
 impl Model for XgbModel {
     fn input(&self) -> Option<SchemaRef> {
         let inner = &self.0;
-        // No one type stands for codes and for names.
+        // There is no type that stands for both codes and names.
         if inner.feature_names.is_empty() || (inner.class == Class::Booster && inner.named.contains(&true)) {
             return None;
         }
@@ -222,7 +222,7 @@ impl Model for XgbModel {
 
     fn reads(&self, from: &DataType) -> bool {
         match from {
-            // What may be categories by name.
+            // These may be categories by name.
             DataType::Dictionary(_, values) => values.is_string() || (values.is_numeric() && !values.is_decimal()),
             other => !(other.is_decimal() || matches!(other, DataType::RunEndEncoded(..))),
         }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use serde_json::{Map, Value};
 
-use super::{Engine, Inner, class::Class};
+use super::{Engine, XgbCore, class::Class};
 use crate::error::{Error, Kind, Result};
 
 /// Arguments that give something else than predictions.
@@ -17,7 +17,7 @@ pub(super) struct Asked {
     pub(super) margin: bool,
     /// Columns must be the model's features, by name.
     pub(super) validate: bool,
-    /// Trees that count.
+    /// The trees that are summed.
     pub(super) trees: Range<usize>,
 }
 
@@ -39,7 +39,7 @@ fn truth(name: &str, value: &Value) -> Result<bool> {
 }
 
 impl Asked {
-    pub(super) fn new(model: &Inner, params: &Map<String, Value>) -> Result<Self> {
+    pub(super) fn new(model: &XgbCore, params: &Map<String, Value>) -> Result<Self> {
         let booster = model.class == Class::Booster;
         let mut asked = Self { margin: false, validate: true, trees: 0..0 };
         let mut range = None;
@@ -59,7 +59,7 @@ impl Asked {
                     return Err(Error::new(Kind::InvalidArgument, "PARAM_INVALID", message).remedy("leave it out"));
                 }
                 "validate_features" => asked.validate = truth(name, value)?,
-                // One output is one column either way; how contributions are computed changes nothing where none are asked for.
+                // Neither changes predictions: one output is one column either way, and no contributions are computed.
                 "strict_shape" | "approx_contribs" if booster => drop(truth(name, value)?),
                 "training" if booster && !truth(name, value)? => {}
                 "training" if booster => return Err(unsupported(name)),
@@ -91,8 +91,9 @@ fn iteration_range(name: &str, value: &Value) -> Result<Option<(usize, usize)>> 
     }
 }
 
-/// An end of 0 means the last iteration, for the scikit-learn classes the best one (and the beginning is then 0).
-fn trees(model: &Inner, range: Option<(usize, usize)>) -> Result<Range<usize>> {
+/// The trees of a range of iterations. An end of 0 means the last iteration. For the scikit-learn classes it means the best one,
+/// and that the range begins at 0.
+fn trees(model: &XgbCore, range: Option<(usize, usize)>) -> Result<Range<usize>> {
     let Engine::Trees { iterations, .. } = &model.engine else {
         return match range {
             Some((1.., _)) if model.class == Class::Booster => Err(Error::new(

@@ -7,7 +7,7 @@ use arrow::{
     datatypes::SchemaRef,
 };
 
-use super::{Engine, Inner, class::Answer, ensemble::Sums, features, options::Asked};
+use super::{Engine, XgbCore, class::XgbAnswer, ensemble::Sums, features, options::Asked};
 use crate::{
     error::{Error, Kind, Result},
     flavors::common::boosting::Boosted,
@@ -21,18 +21,18 @@ use crate::{
 
 /// What a stream was asked for, and its scratch space.
 pub(super) struct XgbStream {
-    model: Arc<Inner>,
+    model: Arc<XgbCore>,
     asked: Asked,
     places: Option<(SchemaRef, Vec<Option<usize>>)>,
     scratch: Scratch<f32>,
 }
 
 impl XgbStream {
-    pub(super) fn new(model: Arc<Inner>, asked: Asked) -> Self {
+    pub(super) fn new(model: Arc<XgbCore>, asked: Asked) -> Self {
         Self { model, asked, places: None, scratch: Scratch::default() }
     }
 
-    /// The error for the first infinity in a block, whose first row is row `start` of the batch.
+    /// The error for the first infinity in a block, which has these rows of the batch.
     fn infinity(&self, block: &[f32], stride: usize, rows: Range<usize>) -> Error {
         let infinite = |run: &[f32]| run[..rows.len()].iter().position(|value| value.is_infinite());
         let runs = block.chunks_exact(stride).enumerate();
@@ -76,7 +76,7 @@ impl Boosted for XgbStream {
     type Value = f32;
     type Columns = Vec<Option<Column>>;
 
-    /// The columns the engine reads, in its order. Where infinity is refused, it is in any column, read or not.
+    /// The columns that the engine reads, in its order. Infinity is refused in all columns, also in those that are not read.
     fn read(&mut self, batch: &RecordBatch) -> Result<Vec<Option<Column>>> {
         let schema = batch.schema();
         let places = match self.places.take() {
@@ -87,7 +87,7 @@ impl Boosted for XgbStream {
         let columns = match &self.model.engine {
             Engine::Linear { .. } => (0..places.len()).map(one).collect::<Result<Vec<_>>>()?,
             Engine::Trees { ensemble, .. } => {
-                // Unread columns must still hold numbers.
+                // Columns that no tree reads must still be numbers.
                 let mut unread = ensemble.features().iter().map(|&feature| feature as usize).peekable();
                 let mut columns = Vec::with_capacity(ensemble.features().len());
                 for (feature, &place) in places.iter().enumerate() {
@@ -175,7 +175,7 @@ impl Boosted for XgbStream {
 
     fn answer(&self, predictions: Vec<Vec<f32>>) -> Result<Vec<ArrayRef>> {
         let answer = match self.asked.margin {
-            true => Answer::Values(self.model.outputs),
+            true => XgbAnswer::Values(self.model.outputs),
             false => self.model.answer(),
         };
         answer.columns(predictions, self.model.state.labels.as_ref())

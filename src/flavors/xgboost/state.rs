@@ -1,5 +1,5 @@
-//! What an estimator of XGBoost before 2.0 remembers of itself: the attribute `scikit_learn` of its file. Later ones remember nothing
-//! that matters here.
+//! What an estimator of XGBoost before 2.0 saved about itself in the attribute `scikit_learn` of its file. Later versions save
+//! nothing that matters for predictions.
 
 use crate::{
     error::Result,
@@ -10,21 +10,21 @@ use crate::{
     },
 };
 
-/// The state of an estimator.
+/// The saved state of an estimator.
 #[derive(Debug, PartialEq)]
-pub(super) struct State {
+pub(super) struct SavedState {
     /// The number that counts as missing, beside NaN.
     pub(super) missing: f32,
     /// What the classes were called in training, where they were encoded by the estimator.
     pub(super) labels: Option<Labels>,
-    /// How many iterations count, before XGBoost 1.4.
+    /// How many iterations are used for predictions, before XGBoost 1.4.
     pub(super) rounds: Option<usize>,
-    /// Whether it was told by which predictor to predict, which makes it score as a Booster does.
+    /// Whether it has the parameter `predictor`, which makes it predict as a Booster does.
     pub(super) predictor: bool,
 }
 
-impl State {
-    /// The state of an estimator that remembers none.
+impl SavedState {
+    /// The state of an estimator that saved none.
     pub(super) fn new() -> Self {
         Self { missing: f32::NAN, labels: None, rounds: None, predictor: false }
     }
@@ -52,7 +52,7 @@ impl State {
 }
 
 fn labels(value: &Value) -> Result<Labels, Obstacle> {
-    // Numbers are read in single precision: whole ones this far are what they were.
+    // Numbers are read in single precision, which holds whole numbers up to here exactly.
     let whole = |value: &f32| value.fract() == 0.0 && value.abs() < 16_777_216.0;
     Ok(match value {
         Value::Ints(values) => Labels::Ints { values: values.clone(), bytes: 8 },

@@ -16,8 +16,8 @@ fn classes_that_are_not_xgboosts_own_need_python() {
 }
 
 /// What an estimator remembers that wrote this text.
-fn state(text: &str) -> Result<State, Obstacle> {
-    State::read(&format::Model {
+fn state(text: &str) -> Result<SavedState, Obstacle> {
+    SavedState::read(&format::Model {
         version: [1, 5, 2],
         base_score: vec![0.5],
         num_feature: 1,
@@ -65,13 +65,13 @@ fn categories_left_out_are_counted_before_they_are_listed() {
         categories: Vec::new(),
         trees,
     };
-    let ways = |trees: &format::Trees, version| Ways::new(trees, version, false).trees(trees, &[0.0]);
+    let rules = |trees: &format::Trees, version| VersionRules::new(trees, version, false).trees(trees, &[0.0]);
     let few = trees(vec![tree(vec![vec![1, 30]])]);
-    let made = ways(&few, [1, 6, 2]).unwrap();
+    let made = rules(&few, [1, 6, 2]).unwrap();
     assert_eq!(made[0].sets[1].len(), 30);
     assert!(!made[0].sets[1].contains(&30) && made[0].sets[1].contains(&31));
-    assert_eq!(ways(&few, [1, 7, 0]).unwrap()[0].sets.len(), 1);
+    assert_eq!(rules(&few, [1, 7, 0]).unwrap()[0].sets.len(), 1);
     let many = trees(vec![tree(vec![vec![16_777_215]]), tree(vec![vec![0]])]);
-    assert!(ways(&many, [1, 6, 0]).unwrap_err().contains("leave out more than 16777216 categories"));
-    assert_eq!(ways(&many, [3, 4, 1]).unwrap().len(), 2);
+    assert!(rules(&many, [1, 6, 0]).unwrap_err().contains("leave out more than 16777216 categories"));
+    assert_eq!(rules(&many, [3, 4, 1]).unwrap().len(), 2);
 }

@@ -1,8 +1,8 @@
 //! LightGBM's model files: text of format v2 to v4, as LightGBM 2.1 to 4.x write it.
 //!
-//! A header of `key=value` lines, then a `Tree=` block a tree, `end of trees`, the training's parameters, and in files of the Python
-//! package a last line `pandas_categorical:` with JSON. Numbers that decide an answer are written with 17 digits and read correctly
-//! rounded, as LightGBM reads them.
+//! A header of `key=value` lines, then a `Tree=` block a tree, `end of trees`, the training's parameters, and in files of the
+//! Python package a last line `pandas_categorical:` with JSON. Numbers that decide an answer are written with 17 digits and read
+//! correctly rounded, as LightGBM reads them.
 
 mod read;
 mod tree;
@@ -58,7 +58,7 @@ pub struct Tree {
 /// One split.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Split {
-    /// The feature looked at.
+    /// The feature that is compared.
     pub feature: u32,
     /// What sends a row left.
     pub test: Test,

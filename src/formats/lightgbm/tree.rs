@@ -66,7 +66,7 @@ impl<'a> Fields<'a> {
         number(text.trim()).map_err(|error| error.context(format!("line {line}: {key}")))
     }
 
-    /// Exactly so many numbers. What is allocated is what the line holds, whatever the count says.
+    /// Exactly `count` numbers. Memory is allocated for the numbers that are in the line, whatever the count says.
     fn list<T: FromStr>(&self, key: &str, count: usize) -> Result<Vec<T>> {
         let (text, line) = self.get(key)?;
         let numbers = words(text).map(number).collect::<Result<Vec<T>>>();
@@ -82,7 +82,7 @@ fn number<T: FromStr>(word: &str) -> Result<T> {
     word.parse().map_err(|_| invalid(format!("'{}' is no number here", word.chars().take(40).collect::<String>())))
 }
 
-/// Where each of so many lists lies in their concatenation.
+/// The place of each of several lists in their concatenation.
 fn ranges(counts: &[usize]) -> Result<Vec<Range<usize>>> {
     let mut end = 0usize;
     let next = |&count: &usize| {

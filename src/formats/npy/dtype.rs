@@ -89,7 +89,7 @@ impl Dtype {
         Ok(Self { kind, size, big_endian: order == b'>', fields: Vec::new() })
     }
 
-    /// A record of so many bytes.
+    /// A record with this many bytes.
     pub(crate) fn record(fields: Vec<Field>, size: usize) -> Result<Self> {
         if size == 0 {
             return Err(unread("a record of no bytes"));

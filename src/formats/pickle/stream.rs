@@ -45,7 +45,7 @@ impl<'a> Stream<'a> {
         Ok(self.array::<1>()?[0])
     }
 
-    /// A length of so many bytes that nothing can be as long as.
+    /// A length with so many bytes that nothing can be that long.
     pub(super) fn length(&mut self, width: usize) -> Result<usize> {
         let mut bytes = [0; 8];
         bytes[..width].copy_from_slice(self.take(width)?);

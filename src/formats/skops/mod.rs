@@ -1,4 +1,5 @@
-//! skops archives: `schema.json`, a tree of nodes that name classes, and the arrays beside it as `.npy`. Read as data, like pickles.
+//! skops archives: `schema.json`, a tree of nodes that name classes, and the arrays beside it as `.npy`. Read as data, like
+//! pickles.
 
 mod nodes;
 

@@ -18,7 +18,7 @@ use crate::{
 
 type Node = Map<String, Json>;
 
-/// Reads the tree of nodes of an archive of so many bytes.
+/// Reads the tree of nodes of an archive with `size` bytes.
 pub(super) fn read(archive: &Archive<'_>, schema: &Json, size: usize) -> Result<Graph> {
     let mut reader = Reader { archive, graph: Graph::new(), memo: HashMap::new(), budget: size.saturating_mul(100).max(1 << 20) };
     let root = reader.node(schema)?;

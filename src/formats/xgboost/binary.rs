@@ -1,7 +1,7 @@
 //! The binary format of XGBoost 1.0 to 3.0: the learner's parameters, names of objective and booster, the booster, attributes.
-//! Structs of C as they lie in memory, little-endian; every list begins with its length.
-//! Field for field what `LearnerIO::LoadModel`, `GBTreeModel::Load`, `RegTree::Load` and `GBLinearModel::Load` of XGBoost 1.0 and 2.1
-//! take. Neither names of features nor categories are in it.
+//! Structs of C as they lie in memory, little-endian; every list begins with its length. Field for field what
+//! `LearnerIO::LoadModel`, `GBTreeModel::Load`, `RegTree::Load` and `GBLinearModel::Load` of XGBoost 1.0 and 2.1 take. Neither
+//! names of features nor categories are in it.
 
 use super::{
     Booster, Model, Tree, Trees, invalid,
@@ -76,7 +76,7 @@ fn trees(reader: &mut Reader<'_>, num_feature: usize, outputs: usize) -> Result<
     // Before XGBoost 1.6 this is the number of roots, which is one, and parallel trees are not told apart.
     let parallel = reader.count()?.max(1);
     reader.take(38 * 4)?;
-    // A tree's parameters alone take 148 bytes: so many trees cannot be more than the bytes that are left.
+    // The parameters of a tree alone take 148 bytes, so there cannot be more trees than the bytes that are left allow.
     if count > reader.bytes.len() / 148 {
         return Err(invalid(format!("{count} trees where {} bytes are left", reader.bytes.len())));
     }

@@ -93,7 +93,7 @@ pub enum Node {
     Leaf(u32),
     /// A split.
     Split {
-        /// The feature looked at.
+        /// The feature that is compared.
         feature: u32,
         /// Where the row goes.
         test: Test,

@@ -1,18 +1,18 @@
 //! Missing values filled in with those of the nearest rows that have them.
 
-/// Rows that give values, NaN where they have none.
+/// Rows whose values are filled in, with NaN where they have none.
 #[derive(Debug)]
 pub struct Donors {
     columns: usize,
-    /// How many rows give for one value.
+    /// From how many rows a value is averaged.
     count: usize,
-    /// Row by row.
+    /// The values row by row.
     rows: Vec<f64>,
-    /// What is filled in where no row has a value in common.
+    /// For each column what is filled in where no row shares a column with the one that is filled.
     means: Vec<f64>,
 }
 
-/// Room to work in.
+/// Working memory.
 #[derive(Debug, Default)]
 pub struct Offers {
     distances: Vec<f64>,
@@ -21,7 +21,7 @@ pub struct Offers {
 }
 
 impl Donors {
-    /// `None` where the rows are not of so many columns.
+    /// `None` where the rows do not have `columns` columns.
     pub fn new(columns: usize, count: usize, rows: Vec<f64>) -> Option<Self> {
         let fits = columns > 0 && count > 0 && rows.len().is_multiple_of(columns) && u32::try_from(rows.len()).is_ok();
         if !fits {
@@ -61,7 +61,7 @@ impl Donors {
         offers.filled.iter().for_each(|&(column, value)| row[column] = value);
     }
 
-    /// The squared distance over the columns that both have, as if they had all; NaN where they have none in common.
+    /// The squared distance over the columns that both rows have, scaled up to all columns; NaN where they share none.
     fn distance(&self, row: &[f64], donor: &[f64]) -> f64 {
         let (mut sum, mut common) = (0.0, 0u32);
         for (value, other) in row.iter().zip(donor) {

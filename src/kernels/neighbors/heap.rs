@@ -1,4 +1,4 @@
-//! The nearest points of each row, as they are found.
+//! A heap with the nearest points found so far.
 
 use super::Metric;
 
@@ -11,7 +11,7 @@ pub struct Nearest {
     sorted: Vec<(f64, u32)>,
 }
 
-/// The nearest points of one row so far, the farthest of them first; a place not yet taken is infinitely far.
+/// The nearest points found for one row so far, the farthest first. A place that is not yet taken counts as infinitely far.
 pub(super) struct Heap<'a> {
     distances: &'a mut [f64],
     points: &'a mut [u32],
@@ -31,12 +31,12 @@ impl Nearest {
         Heap { distances: &mut self.distances[places.clone()], points: &mut self.points[places] }
     }
 
-    /// The distance that another point of a row must be below.
+    /// A point of a row must be nearer than this to be taken.
     pub(super) fn farthest(&self, row: usize) -> f64 {
         self.distances[row * self.count]
     }
 
-    /// Puts the nearest first, and makes reduced distances whole.
+    /// Sorts the points, the nearest first, and turns reduced distances into distances.
     pub(super) fn finish(&mut self, metric: Metric) {
         for (distances, points) in
             self.distances.chunks_exact_mut(self.count.max(1)).zip(self.points.chunks_exact_mut(self.count.max(1)))
@@ -62,12 +62,12 @@ impl Nearest {
 }
 
 impl Heap<'_> {
-    /// The distance that another point must be below.
+    /// A point must be nearer than this to be taken.
     pub(super) fn farthest(&self) -> f64 {
         self.distances[0]
     }
 
-    /// Takes a point in the farthest one's place if it is nearer.
+    /// Replaces the farthest point by this one if it is nearer.
     pub(super) fn push(&mut self, distance: f64, point: u32) {
         if distance >= self.distances[0] || distance.is_nan() {
             return;
@@ -78,7 +78,8 @@ impl Heap<'_> {
             if left >= end {
                 break;
             }
-            // Of children alike the left one rises: it decides which of several points at one distance goes first.
+            // Of equal children the left one moves up, which decides which of several points at the same distance is replaced
+            // first.
             let child = if right < end && self.distances[right] > self.distances[left] { right } else { left };
             if self.distances[child] <= distance {
                 break;

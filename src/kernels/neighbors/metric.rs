@@ -1,23 +1,24 @@
-//! How far apart rows are.
+//! Distances between rows.
 
 use crate::kernels::block::Block;
 
-/// A distance. What is compared is a *reduced* one that orders rows alike and is cheaper: the sum below a root.
+/// A distance. What is compared is a *reduced* distance, which is cheaper and orders rows in the same way: the sum without its
+/// root.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Metric {
-    /// The root of summed squares.
+    /// Euclidean: the root of the sum of squares.
     Euclidean,
-    /// Summed differences.
+    /// Manhattan: the sum of absolute differences.
     Manhattan,
-    /// The greatest difference.
+    /// Chebyshev: the greatest absolute difference.
     Chebyshev,
-    /// The root of this degree of summed powers.
+    /// Minkowski: the root of this degree of the sum of powers.
     Minkowski(f64),
-    /// One less the cosine of the angle.
+    /// Cosine: 1 minus the cosine of the angle.
     Cosine,
 }
 
-/// Makes a row one of length 1; a row of zeros stays.
+/// Scales a row to length 1; a row of zeros stays as it is.
 pub(super) fn normalize(row: &mut [f64]) {
     let length = row.iter().map(|value| value * value).sum::<f64>().sqrt();
     if length > 0.0 {
@@ -25,7 +26,7 @@ pub(super) fn normalize(row: &mut [f64]) {
     }
 }
 
-/// The distance of two rows of length 1, whose product is this.
+/// The cosine distance of two rows of length 1 from their product.
 fn angular(product: f64) -> f64 {
     (1.0 - product).clamp(0.0, 2.0)
 }
@@ -73,7 +74,7 @@ impl Metric {
         }
     }
 
-    /// The distance of a reduced one.
+    /// The distance that belongs to a reduced one.
     pub(super) fn full(self, reduced: f64) -> f64 {
         match self {
             Self::Euclidean => reduced.sqrt(),

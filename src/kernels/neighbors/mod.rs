@@ -1,7 +1,8 @@
 //! The rows of a table that lie nearest to others.
 //!
-//! Which of several rows at the very same distance count as nearest is a matter of the order in which they are met: the search
-//! goes over a tree as scikit-learn goes over it, and over rows without a tree in their order, with the same heap.
+//! Which of several rows at the very same distance count as nearest depends on the order in which the search meets them. So a
+//! tree is searched in the order in which scikit-learn searches it, rows without a tree one after another, and the same kind of
+//! heap collects them.
 
 mod donors;
 mod heap;
@@ -26,7 +27,7 @@ pub struct Neighbors {
 }
 
 impl Neighbors {
-    /// `None` where the points are not rows of so many columns, where there are none, or where the tree is not of them.
+    /// `None` where there are no points, where they are not rows of `columns` columns, or where the tree does not fit them.
     pub fn new(metric: Metric, columns: usize, mut points: Vec<f64>, tree: Option<Tree>) -> Option<Self> {
         let whole = columns > 0 && !points.is_empty() && points.len().is_multiple_of(columns);
         let count = points.len().checked_div(columns)?;
@@ -49,7 +50,7 @@ impl Neighbors {
         self.columns
     }
 
-    /// Whether the library would look at products of matrices instead of differences.
+    /// Whether scikit-learn would compute distances by products of matrices instead of differences.
     pub fn is_by_product(&self) -> bool {
         self.tree.is_none() && matches!(self.metric, Metric::Euclidean | Metric::Cosine)
     }
@@ -78,7 +79,7 @@ impl Neighbors {
         found.finish(self.metric);
     }
 
-    /// All points, column by column over all rows at once.
+    /// Compares each row with all points, column by column.
     fn scan(&self, input: &Block, scratch: &mut Vec<f64>, found: &mut Nearest) {
         let rows = input.rows();
         scratch.clear();
@@ -108,7 +109,7 @@ impl Neighbors {
         }
     }
 
-    /// A row's values beside each other.
+    /// Copies the values of a row into a contiguous list.
     fn gather(&self, input: &Block, row: usize, out: &mut Vec<f64>) {
         out.clear();
         out.extend(input.columns().map(|column| column[row]));

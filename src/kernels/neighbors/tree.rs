@@ -1,17 +1,17 @@
-//! Trees of scikit-learn's `KDTree` and `BallTree`: a node's children are those numbered twice its own number, and one and two more.
+//! The trees of scikit-learn's `KDTree` and `BallTree`. The children of node `i` are the nodes `2 i + 1` and `2 i + 2`.
 
 use super::{Metric, Neighbors, heap::Heap};
 
 /// A node.
 #[derive(Debug, Clone, Copy)]
 pub struct Node {
-    /// Its points are these places of the tree's order.
+    /// The first of its points, as a place in [`Tree::order`].
     pub start: u32,
-    /// The end of them.
+    /// The end of its points.
     pub end: u32,
     /// Whether it has no children.
     pub leaf: bool,
-    /// How far its points reach from its centre, of balls.
+    /// The greatest distance of a point from the centre, for balls.
     pub radius: f64,
 }
 
@@ -39,12 +39,12 @@ pub struct Tree {
 }
 
 impl Tree {
-    /// A tree of nodes over points; whether it is one is asked by [`Neighbors::new`].
+    /// A tree; [`Neighbors::new`] checks that it is one.
     pub fn new(nodes: Vec<Node>, order: Vec<u32>, shape: Shape) -> Self {
         Self { nodes, order, shape }
     }
 
-    /// Whether every number in it is of a node, point or bound that there is.
+    /// Whether every number in it is that of an existing node, point or bound.
     pub(super) fn is_of(&self, points: usize, columns: usize) -> bool {
         let bounds = self.nodes.len().checked_mul(columns);
         let bounded = match &self.shape {
@@ -74,7 +74,8 @@ impl Tree {
         self.visit(all, 0, row, least, &mut heap);
     }
 
-    /// A node, deeper by the nearer child first. How deep is bounded by the nodes' numbers, which double.
+    /// Searches below a node, in the nearer child first. The recursion is not deep, for the numbers of nodes double from level to
+    /// level.
     fn visit(&self, all: &Neighbors, at: usize, row: &[f64], least: f64, heap: &mut Heap<'_>) {
         if least > heap.farthest() {
             return;

@@ -1,4 +1,4 @@
-//! Accents taken off, as scikit-learn takes them off.
+//! Removal of accents as in scikit-learn.
 
 use icu_normalizer::{DecomposingNormalizerBorrowed, properties::CanonicalCombiningClassMapBorrowed};
 
@@ -7,9 +7,9 @@ use icu_normalizer::{DecomposingNormalizerBorrowed, properties::CanonicalCombini
 pub enum Accents {
     /// They stay.
     Kept,
-    /// Characters are taken apart (NFKD), and what combines is left out.
+    /// Characters are decomposed (NFKD) and combining characters left out.
     Unicode,
-    /// Characters are taken apart (NFKD), and what is not ASCII is left out.
+    /// Characters are decomposed (NFKD) and all that is not ASCII left out.
     Ascii,
 }
 

@@ -1,4 +1,4 @@
-//! MurmurHash3, 32 bits, by which features are numbered without a vocabulary.
+//! MurmurHash3 of 32 bits, which gives features a number without a vocabulary.
 
 /// The hash of a text's bytes, seed 0. After the description by Austin Appleby, who put the algorithm in the public domain.
 pub fn murmur3(bytes: &[u8]) -> i32 {

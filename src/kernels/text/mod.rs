@@ -11,37 +11,37 @@ pub use pattern::Pattern;
 
 use std::collections::HashSet;
 
-/// What a document is cut into.
+/// The units that a document is split into.
 #[derive(Debug)]
 pub enum Unit {
-    /// Runs of at least so many of the characters that words are of.
+    /// Words: runs of at least this many word characters.
     Words(usize),
-    /// What a pattern finds.
+    /// The matches of a pattern.
     Matches(Pattern),
     /// Characters.
     Characters,
-    /// Characters of words, each with a space before and after.
+    /// Characters of words, with a space before and after each word.
     Padded,
 }
 
-/// How documents are prepared and cut, and how many units make one feature.
+/// How documents are prepared and split, and how many units make one feature.
 #[derive(Debug)]
 pub struct Analyzer {
-    /// To lower case first.
+    /// Whether documents are lowercased first.
     pub lowercase: bool,
     /// What becomes of accents.
     pub accents: Accents,
-    /// What a document is cut into.
+    /// The units that a document is split into.
     pub unit: Unit,
     /// The fewest units of a feature, at least 1.
     pub fewest: usize,
     /// The most units of a feature.
     pub most: usize,
-    /// Words left out before they are put together.
+    /// Stop words, left out before words are joined to features.
     pub stopped: HashSet<String>,
 }
 
-/// Room to work in.
+/// Working memory.
 #[derive(Debug, Default)]
 pub struct Room {
     text: String,
@@ -50,7 +50,7 @@ pub struct Room {
 }
 
 impl Analyzer {
-    /// Gives every feature of a document to `each`, one that comes twice twice.
+    /// Calls `each` for every feature of a document, as often as it occurs.
     pub fn each(&self, document: &str, room: &mut Room, mut each: impl FnMut(&str)) {
         room.text.clear();
         match self.lowercase {
@@ -87,7 +87,7 @@ impl Analyzer {
                     room.joined.extend([" ", word, " "]);
                     boundaries(&room.joined, &mut room.ranges);
                     for length in self.fewest..=self.most {
-                        // A word shorter than that counts once, whole.
+                        // A word that is shorter counts once, as a whole.
                         if room.ranges.len() <= length {
                             each(&room.joined);
                             break;
@@ -101,7 +101,7 @@ impl Analyzer {
         }
     }
 
-    /// Words put together.
+    /// Joins consecutive words to features.
     fn sequences(&self, room: &mut Room, each: &mut impl FnMut(&str)) {
         let Room { text, joined, ranges } = room;
         if !self.stopped.is_empty() {

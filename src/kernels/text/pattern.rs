@@ -6,10 +6,10 @@ use regex::Regex;
 
 use super::unicode::Characters;
 
-/// What the `regex` crate takes for a word and Python does not: combining marks, joiners, letters in circles.
+/// Characters that are word characters for the `regex` crate but not for Python: combining marks, joiners, letters in circles.
 static FOREIGN: LazyLock<Characters> = LazyLock::new(|| Characters::of(r"[\w--[\p{L}\p{N}_]]"));
 
-/// What Python takes for a word and the `regex` crate does not: fractions, raised digits, digits in circles.
+/// Characters that are word characters for Python but not for the `regex` crate: fractions, raised digits, digits in circles.
 static OWN: LazyLock<Characters> = LazyLock::new(|| Characters::of(r"[[\p{L}\p{N}_]--\w]"));
 
 /// A pattern, and which of its groups is the match.
@@ -20,7 +20,7 @@ pub struct Pattern {
 }
 
 impl Pattern {
-    /// `None` of a pattern that may mean something else to Python, or that may match nothing at all.
+    /// `None` for a pattern that may mean something else to Python, or that may match an empty text.
     pub fn new(pattern: &str) -> Option<Self> {
         let pattern = pattern.strip_prefix("(?u)").unwrap_or(pattern);
         if !is_common(pattern) {
@@ -31,7 +31,7 @@ impl Pattern {
         Some(Self { group: regex.captures_len() - 1, regex })
     }
 
-    /// Where the pattern matches, one match after another.
+    /// The matches, one after another.
     pub(super) fn find(&self, text: &str, out: &mut Vec<(usize, usize)>) {
         out.clear();
         let alike = alike(text);
@@ -40,13 +40,13 @@ impl Pattern {
             out.extend(self.regex.find_iter(text).map(|found| (found.start(), found.end())));
             return;
         }
-        // A group that took no part is an empty text.
+        // A group that took no part in a match is an empty text in Python.
         let group = |captures: regex::Captures<'_>| captures.get(1).map_or((0, 0), |group| (group.start(), group.end()));
         out.extend(self.regex.captures_iter(text).map(group));
     }
 }
 
-/// The text with characters that the two take differently changed for some that they take alike, of as many bytes.
+/// The text in which characters that the two treat differently are replaced by others of as many bytes that they treat alike.
 fn alike(text: &str) -> Option<String> {
     let other = |character: char| {
         let (separator, foreign) = (('\x1c'..='\x1f').contains(&character), !character.is_ascii() && FOREIGN.has(character));
@@ -93,7 +93,7 @@ fn is_common(pattern: &str) -> bool {
                 }
             }
             (b']', true) => in_class = false,
-            // Operators of the one, plain characters to the other.
+            // Set operators for the `regex` crate, plain characters for Python.
             (b'[', true) => return false,
             (b'&' | b'-' | b'~', true) if next == this => return false,
             (b'(', false) if next == b'?' => {
@@ -103,7 +103,7 @@ fn is_common(pattern: &str) -> bool {
                 at += 2;
             }
             (b'^' | b'$', false) => return false,
-            // How often, and then again: possessive to the one.
+            // A quantifier after a quantifier is possessive in Python.
             (b'+' | b'*' | b'?' | b'}', false) if matches!(next, b'+' | b'*') => return false,
             (b'{', false) if !next.is_ascii_digit() => return false,
             (b' '..=b'~', _) => {}

@@ -1,7 +1,7 @@
-//! Which characters Python's `re` and `str` take for words and spaces.
+//! Which characters are word characters and spaces for Python's `re` and `str`.
 //!
-//! Words are of letters, numbers and the underscore, so that a combining mark ends one. A character newer than the Unicode of the
-//! Python that made the model (15.0 in 3.12) is none of these there, but is here.
+//! Word characters are letters, numbers and the underscore; a combining mark ends a word. A character that is newer than the
+//! Unicode version of the Python that made the model (15.0 in 3.12) is a word character here, but not there.
 
 use std::sync::LazyLock;
 
@@ -11,7 +11,7 @@ use regex_syntax::hir::{Class, HirKind};
 pub(super) struct Characters(Vec<(char, char)>);
 
 impl Characters {
-    /// Those of a class of the `regex` crate; none where it is no class.
+    /// The ranges of a class of the `regex` crate; none where there is no such class.
     pub(super) fn of(class: &str) -> Self {
         match regex_syntax::parse(class).map(|parsed| parsed.into_kind()) {
             Ok(HirKind::Class(Class::Unicode(class))) => {
@@ -42,7 +42,7 @@ pub(super) fn is_space(character: char) -> bool {
     character.is_whitespace() || ('\x1c'..='\x1f').contains(&character)
 }
 
-/// Runs of at least so many characters that words are of, as long as may be: what `\b\w\w+\b` finds.
+/// The longest runs of at least `least` word characters: what `\b\w\w+\b` matches for 2.
 pub(super) fn words(text: &str, least: usize, out: &mut Vec<(usize, usize)>) {
     out.clear();
     let (mut start, mut count) = (0, 0);

@@ -1,8 +1,11 @@
-//! Values become bins: how many of a feature's thresholds ("cuts") lie below, which answers every split of the feature exactly.
+//! Values become bins: how many of a feature's thresholds ("cuts") are less than the value, which decides every split of the
+//! feature.
 //!
-//! A column of bins is of bytes or of words. A feature with more cuts than those count gets several columns, each for a stretch of
-//! its cuts. A missing value must fall on either side as the node says, so there is a column where it is the least bin and one where
-//! it is the greatest. A split by categories, and one whose threshold is no number, is a column of its own: least or greatest.
+//! A column of bins is of bytes or of words of 16 bits. A feature with more cuts than these can count gets several columns, each
+//! for a stretch of its cuts. Nodes differ in the side to which they send a missing value, so a feature may have one column in
+//! which missing values have the smallest bin and one in which they have the greatest. A split by categories, and one whose
+//! threshold is NaN, has a column of its own, in which every value that goes left has the smallest bin and every other value the
+//! greatest.
 
 use std::{collections::HashMap, ops::Range};
 
@@ -14,10 +17,10 @@ use super::{
 };
 use crate::{error::Result, memory};
 
-/// Cuts looked at in one step.
+/// How many cuts are compared in one step of a search.
 pub(super) const RUN: usize = 16;
 
-/// What a column's bins are held in.
+/// The type of the bins of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Width {
     #[cfg(target_arch = "x86_64")]
@@ -26,7 +29,7 @@ pub(super) enum Width {
 }
 
 impl Width {
-    /// Cuts that one column tells apart; the bin after them is for what is greater, or missing.
+    /// How many cuts one column counts. The bin after them is that of values above all of them, and of missing values.
     const fn stretch(self) -> usize {
         match self {
             #[cfg(target_arch = "x86_64")]
@@ -35,7 +38,7 @@ impl Width {
         }
     }
 
-    /// The stretch of a cut, and its place there.
+    /// The stretch that a cut belongs to, and its place there.
     fn split(self, position: usize) -> (usize, u16) {
         match self {
             #[cfg(target_arch = "x86_64")]
@@ -45,7 +48,7 @@ impl Width {
     }
 }
 
-/// Division by a stretch known beforehand, which takes a multiplication.
+/// Division by a constant, which the compiler turns into a multiplication.
 fn split<const STRETCH: usize>(position: usize) -> (usize, u16) {
     (position / STRETCH, (position % STRETCH) as u16)
 }
@@ -53,13 +56,14 @@ fn split<const STRETCH: usize>(position: usize) -> (usize, u16) {
 /// The bins of some rows.
 #[derive(Default)]
 pub(super) struct Bins {
-    /// For each [`BLOCK`] of rows a run of that for each column, flipped so that they compare signed.
+    /// For each [`BLOCK`] of rows, one run of as many bins for each column. The highest bit is flipped: vectors compare bytes as
+    /// signed numbers.
     pub(super) bytes: Lines<i8>,
-    /// Columns of bytes.
+    /// How many columns of bytes there are.
     pub(super) columns: usize,
-    /// Row by row: a walk looks at many columns of one row.
+    /// Row by row, as a walk reads several columns of one row.
     pub(super) words: Vec<u16>,
-    /// Words of a row.
+    /// How many columns of words there are.
     pub(super) width: usize,
 }
 
@@ -70,28 +74,28 @@ struct Piece<'a> {
     width: usize,
 }
 
-/// Makes bins of values.
+/// Computes bins from values.
 pub(super) struct Quantiser<T> {
     slots: Vec<Slot<T>>,
     bytes: usize,
     words: usize,
 }
 
-/// What is made of one column of values.
+/// The bins that are computed from one column of values.
 struct Slot<T> {
     cuts: Cuts<T>,
     ordered: Vec<Ordered>,
     members: Vec<Member>,
 }
 
-/// Columns that count cuts, of one treatment of missing values.
+/// The columns of a feature that count cuts and treat missing values alike.
 struct Ordered {
     missing: Missing,
     missing_right: bool,
     columns: Vec<(Width, u32, usize)>,
 }
 
-/// A column that says which side a category lies on.
+/// A column that says to which side a split by categories sends a value.
 struct Member {
     set: Set,
     inside_right: bool,
@@ -101,10 +105,10 @@ struct Member {
     column: usize,
 }
 
-/// The cuts of a feature in runs of [`RUN`], filled up with NaN. Each level above holds the last cut of every run below; every level
-/// ends with NaN, so that no search leaves it.
+/// The cuts of a feature as a search tree of runs of [`RUN`] cuts. Each level holds the last cut of every run of the level below.
+/// Every level is filled up with NaN, which no value is above, so that a search never goes past its end.
 struct Cuts<T> {
-    /// The topmost first.
+    /// From the top, which is one run, to the bottom, which holds all cuts.
     levels: Vec<Vec<[T; RUN]>>,
 }
 
@@ -118,7 +122,7 @@ impl<T: Value> Cuts<T> {
         loop {
             level.resize((level.len() + 1).next_multiple_of(RUN), T::NAN);
             let runs: Vec<[T; RUN]> = level.chunks_exact(RUN).filter_map(|run| run.first_chunk().copied()).collect();
-            // The last of these is NaN, which the next level fills up with anyway.
+            // The last of these is NaN, with which the next level is filled up anyway.
             level = runs.iter().map(|run| run[RUN - 1]).collect();
             level.pop();
             levels.push(runs);
@@ -130,11 +134,11 @@ impl<T: Value> Cuts<T> {
         Self { levels }
     }
 
-    /// How many cuts lie below each value; none below NaN. `below` counts those of a run.
+    /// Counts the cuts that are less than each value; none is less than NaN. `below` counts those of one run.
     #[inline(always)]
     fn count(&self, values: &[T], counts: &mut [u32], below: &impl Fn(&[T; RUN], T) -> u32) {
         let Some((top, levels)) = self.levels.split_first() else { return counts.fill(0) };
-        // The first level is one run, which stays in registers.
+        // The top level is one run, which stays in registers.
         counts.iter_mut().zip(values).for_each(|(at, &value)| *at = below(&top[0], value));
         for level in levels {
             for (at, &value) in counts.iter_mut().zip(values) {
@@ -160,11 +164,11 @@ impl<T: Value> Quantiser<T> {
         self.fill_by(read, rows, bins, |run, value| run.iter().map(|cut| u32::from(*cut < value)).sum());
     }
 
-    /// Fills the bins, with another way to count the cuts of a run that lie below a value.
+    /// The same, where `below` counts the cuts of a run that are less than a value.
     #[inline(always)]
     pub(super) fn fill_by(&self, read: Read<'_, T>, rows: usize, bins: &mut Bins, below: impl Fn(&[T; RUN], T) -> u32) {
         let blocks = rows.div_ceil(BLOCK);
-        // A filled up tree may look at column 0 even where no split needs one.
+        // A tree that was filled up may compare column 0 even where no split has a column.
         bins.columns = self.bytes.max(1);
         bins.bytes.reset(blocks * bins.columns * BLOCK);
         bins.width = self.words.max(1);
@@ -192,7 +196,7 @@ impl<T: Value> Quantiser<T> {
             for ordered in &slot.ordered {
                 let missing = if ordered.missing_right { u32::MAX } else { 0 };
                 let counts = match (ordered.missing, ordered.missing_right) {
-                    // No cut lies below NaN.
+                    // No cut is less than NaN, so its count is zero already.
                     (Missing::Nan, false) => &counts,
                     (Missing::Nan, true) => replaced(&counts, values, &mut adjusted, T::is_nan, missing),
                     (Missing::Zero, _) => replaced(&counts, values, &mut adjusted, is_zero, missing),
@@ -223,7 +227,7 @@ impl<T: Value> Quantiser<T> {
     }
 }
 
-/// The counts, with another where a value is missing.
+/// The counts of the values, with `count` in place of those of missing values.
 #[inline(always)]
 fn replaced<'a, T: Value>(
     counts: &[u32; BLOCK],
@@ -259,18 +263,19 @@ impl Member {
     }
 }
 
-/// What tells columns of categories apart: slot, set, and how its splits read it.
+/// What distinguishes columns of categories: slot, set, whether members go right, treatment of missing values, and type of bin.
 type MemberKey = (u32, Set, bool, Missing, bool, Width);
 
-/// Collects the columns that trees turn out to need.
+/// Collects the columns that the splits of the trees need.
 pub(super) struct Builder<T> {
     cuts: Vec<Vec<T>>,
-    /// For each node that has a cut, how many of its feature's cuts are less.
+    /// For each node with a cut, how many cuts of its feature are less than that.
     positions: Vec<u32>,
-    /// For each slot and treatment of missing values, which of `columns` are its own; the first, which are none, until some are made.
+    /// For each slot and treatment of missing values, the place of its columns in `columns`; 0, an entry without columns, until
+    /// it has one.
     treated: Vec<u32>,
-    /// The columns of a feature for one treatment of missing values by stretch of its cuts, of bytes and of words, one more each; 0
-    /// where there is none.
+    /// For a feature and treatment of missing values, the columns of bytes and of words by stretch of the cuts: the number of the
+    /// column plus one, or 0 where there is none yet.
     columns: Vec<[Vec<usize>; 2]>,
     made: Vec<(Vec<Ordered>, Vec<Member>)>,
     members: HashMap<MemberKey, usize>,
@@ -281,20 +286,20 @@ pub(super) struct Builder<T> {
 /// How many treatments of missing values there are.
 const TREATMENTS: usize = 6;
 
-/// The place of a split's slot and treatment of missing values among those of all slots.
+/// The place in [`Builder::treated`] of a split's slot and treatment of missing values.
 #[inline(always)]
 fn treatment<T>(split: &Split<'_, T>) -> usize {
     split.slot as usize * TREATMENTS + split.missing as usize * 2 + usize::from(split.missing_right)
 }
 
-/// A row goes left in a split where its bin in this column is at most `bin`, which is less than the greatest bin.
+/// How a split is decided: a row goes left where its bin in this column is at most `bin`, which is less than the greatest bin.
 pub(super) struct Comparison {
     pub(super) column: usize,
     pub(super) bin: u16,
 }
 
 impl<T: Value> Builder<T> {
-    /// With the cuts of each slot, which are of so many nodes.
+    /// No columns yet, for the cuts of each slot, which belong to `nodes` nodes in all.
     pub(super) fn new(nodes: usize, cuts: Vec<Vec<T::Ranked>>) -> Self {
         let mut positions = memory::room(nodes);
         positions.resize(nodes, 0);
@@ -316,13 +321,13 @@ impl<T: Value> Builder<T> {
         Self { cuts, positions, treated, columns, made, members: HashMap::new(), bytes: 0, words: 0 }
     }
 
-    /// How many columns of a width there are at least once all splits by a cut have been compared.
+    /// How many columns of a type the splits by a cut need at least.
     #[cfg(target_arch = "x86_64")]
     pub(super) fn least_columns(&self, width: Width) -> usize {
         self.cuts.iter().map(|cuts| cuts.len().div_ceil(width.stretch())).sum()
     }
 
-    /// The comparison that decides the split that a node is, with its column made if there was none.
+    /// The comparison that decides a node's split. Adds the column if it does not exist yet.
     #[inline(always)]
     pub(super) fn comparison(&mut self, node: u32, split: &Split<'_, T>, width: Width) -> Result<Comparison> {
         if split.set.is_some() || split.cut.is_nan() {
@@ -358,14 +363,14 @@ impl<T: Value> Builder<T> {
         Ok(column)
     }
 
-    /// The comparison of what is in a set, or in none.
+    /// The comparison for a split by categories, or for one with a cut of NaN, which no number is at most.
     #[inline(never)]
     fn membership(&mut self, split: &Split<'_, T>, width: Width) -> Comparison {
         let &Split { slot, set, missing, missing_right, .. } = split;
         match set {
             Some((set, inside_right)) => self.member((slot, set.clone(), inside_right, missing, missing_right, width)),
             None => {
-                // No number is at most NaN, and neither is what stands for one.
+                // Where NaN is compared as zero it goes right like every number.
                 let missing_right = missing_right || missing == Missing::Never;
                 self.member((slot, Set::default(), false, missing, missing_right, width))
             }

@@ -1,11 +1,11 @@
-//! Memory that begins with a line of the cache: a vector that lies across two takes twice as long to load.
+//! Buffers that begin at a cache line: loading a vector that lies across two lines takes twice as long.
 
 use std::ops::{Deref, DerefMut};
 
-/// Bytes of a line.
+/// Bytes of a cache line.
 const LINE: usize = 64;
 
-/// Items from the start of a line on.
+/// Items, the first of which begins a cache line.
 #[derive(Default)]
 pub(super) struct Lines<T> {
     items: Vec<T>,
@@ -14,7 +14,7 @@ pub(super) struct Lines<T> {
 }
 
 impl<T: Copy + Default> Lines<T> {
-    /// Makes room for so many items; they are whatever was there.
+    /// Changes the length to `count`; the items keep whatever values are in memory.
     pub(super) fn reset(&mut self, count: usize) {
         let spare = LINE / size_of::<T>();
         if self.items.len() < count + spare {

@@ -1,15 +1,44 @@
-//! Sums of decision trees over blocks of columns, whatever library grew them.
+//! Sums of decision trees over blocks of columns, whatever library trained them.
 //!
-//! Libraries differ in what a split compares, in what counts as missing and in the precision of values and sums; a tree only ever
-//! asks on which side of a threshold a value lies. So the values of a block become bins (`bins`): how many of a feature's thresholds
-//! lie below. Bins answer every split exactly, and one node form and one set of vector kernels serve all. Leaves are added in the
-//! order of the trees, in the library's precision, so that the sums are the library's to the last bit.
+//! Libraries differ in what a split compares, in what counts as missing and in the precision of values and sums. All splits are
+//! brought to one form here: a row goes left when its value is at most the *cut* of the split. A value's *bin* is the number of
+//! cuts of its feature that are less than the value, so comparing bins decides every split exactly. Leaves are added in the order
+//! of the trees, in the library's precision, so that the sums are the library's to the last bit.
+//!
+//! ```text
+//!                    Tree (as a library's model gives it)
+//!                      |  Builder::push
+//!                      v
+//!                    walk::NodeForest: all nodes, each in 8 or 16 bytes       Leaves: what each leaf adds
+//!                      |  Builder::finish                                        |
+//!          +-----------+----------------------+                                  |
+//!          v                                  v                                  |
+//!   Path::Portable                     Path::Avx2, Path::Avx512                  |
+//!   binned::BinnedForest               compared::ComparedForest                  |
+//!          |                             | one TreeForm for each tree            |
+//!          v                             v                                       v
+//!   values -> bins (u16)          values -> bins (i8, u16) -> leaf of each row -> sums
+//! ```
+//!
+//! Each form below is chosen for a whole ensemble, or with vectors for each tree by itself. Times are CPU nanoseconds a row and
+//! tree, in batches of 10,000 rows with AVX2 unless something else is said, from `benches/RESULTS.md`.
+//!
+//! | form | chosen when | cost |
+//! |---|---|---|
+//! | walk over values ([`walk`]) | fewer than [`FEW_ROWS`] rows, or more columns of bins than a node can name | one load and one comparison a level, 64 trees side by side: 24 to 39 in boosted trees, 50 to 62 at depth 10 and about 200 at depth 20, for one row |
+//! | walk over bins ([`binned`]) | `Path::Portable`; with vectors, trees that are large and ask for categories or need too many columns | bins once a block, then one step a level, 8 rows side by side: 10 to 15 in boosted trees, 22 at depth 10, 40 at depth 20 |
+//! | all nodes of a full tree ([`compared::Numbering::Full`]) | depth of at most [`compared::FULL_DEPTH`] | one comparison of bytes for each of up to 63 nodes and 64 rows, and leaves from tables in registers: 1.7 at depth 6, 2 at depth 3 |
+//! | all nodes, in steps ([`compared::Numbering::Steps`]) | deeper trees with few leaves, as those of 31 leaves | one comparison a node, intermediate results in memory: 1.8 to 2.7 |
+//! | first levels compared, then walk ([`compared::Meaning::Nodes`]) | all larger trees | six levels compared as bytes, the rest as a walk over bins: 18 at depth 10 |
+//!
+//! With AVX-512 the forms that compare bytes take 64 rows in one instruction instead of two, and 0.54 to 0.75 of the time in
+//! boosted trees. The walks have no form for vectors: compiled to gathers they took 1.75 times as long.
 
+mod binned;
 mod bins;
-mod deep;
-mod lines;
 #[cfg(target_arch = "x86_64")]
-mod masks;
+mod compared;
+mod lines;
 mod set;
 mod value;
 #[cfg(target_arch = "x86_64")]
@@ -25,13 +54,13 @@ use crate::{
 };
 pub use value::{Sum, Value};
 
-/// Fewer rows than this walk the nodes as they are: bins and a vector's worth of rows would cost more.
-const FEW: usize = 12;
-/// Bytes of the second cache that trees, or the bins of rows, may take.
+/// Fewer rows than this are compared by their values: computing bins, and filling a vector with rows, would cost more.
+const FEW_ROWS: usize = 12;
+/// Bytes of the second-level cache that the nodes of the trees, or the bins of the rows, may take.
 const CACHED: usize = 1 << 20;
-/// Most blocks that are best given at once: each tree is brought into the cache anew for all of them together.
+/// The largest number of blocks that are scored together, so that each tree is loaded into the cache once for all of them.
 const MOST_BLOCKS: usize = 64;
-/// Features that are [`Slots`] themselves.
+/// Features with a number below this are their own place in [`Slots`].
 const FIRST_FEATURES: u32 = 1 << 12;
 
 /// One tree as a library's model gives it; `S` is what its leaves are summed in.
@@ -54,7 +83,7 @@ pub enum Node {
     Leaf(u32),
     /// A split.
     Split {
-        /// The feature looked at.
+        /// The feature that is compared.
         feature: u32,
         /// Where the row goes.
         test: Test,
@@ -84,7 +113,7 @@ pub enum Test {
     NotIn(u32),
 }
 
-/// Which values a split by order takes as missing.
+/// Which values a split by a threshold takes as missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Missing {
     /// NaN.
@@ -99,8 +128,8 @@ pub enum Missing {
 pub struct Ensemble<T: Value, S> {
     features: Vec<u32>,
     leaves: Leaves<S>,
-    walk: walk::Forest<T>,
-    form: Form<T>,
+    walk: walk::NodeForest<T>,
+    form: Kernel<T>,
 }
 
 /// Writes the values of some rows of one of [`Ensemble::features`] into a list of as many.
@@ -111,17 +140,17 @@ pub fn runs<T: Copy>(columns: &[T], stride: usize) -> impl Fn(usize, Range<usize
     move |at, rows, to| to.copy_from_slice(&columns[at * stride..][rows])
 }
 
-/// What scores more than a few rows.
-enum Form<T> {
-    /// More bin columns than nodes can name: all rows walk.
+/// What scores batches of at least [`FEW_ROWS`] rows.
+enum Kernel<T> {
+    /// Nothing else, since the trees need more columns of bins than a node can name: the nodes are walked whatever the batch.
     Walk,
-    Portable(bins::Quantiser<T>, deep::Forest),
-    /// Whether 512 bits wide.
+    Portable(bins::Quantiser<T>, binned::BinnedForest),
+    /// With vectors; the flag says whether those of AVX-512 are used.
     #[cfg(target_arch = "x86_64")]
-    Vectors(bins::Quantiser<T>, masks::Forest, bool),
+    Vectors(bins::Quantiser<T>, compared::ComparedForest, bool),
 }
 
-/// What the leaves of all trees add.
+/// The values of the leaves of all trees.
 struct Leaves<S> {
     /// By number of the leaf.
     values: Vec<S>,
@@ -130,7 +159,7 @@ struct Leaves<S> {
     outputs: Vec<u32>,
     /// The number of each tree's first leaf.
     starts: Vec<u32>,
-    /// How many outputs there must be.
+    /// How many outputs the trees add to, at least.
     most: usize,
 }
 
@@ -138,32 +167,32 @@ struct Leaves<S> {
 #[derive(Default)]
 pub struct Scratch<S> {
     bins: bins::Bins,
-    ways: deep::Ways,
+    cursors: binned::Cursors,
     #[cfg(target_arch = "x86_64")]
     vectors: vectors::Vectors<S>,
     #[cfg(not(target_arch = "x86_64"))]
     vectors: std::marker::PhantomData<S>,
 }
 
-/// Collects the trees of an [`Ensemble`], each of which is no longer needed afterwards.
+/// Collects the trees of an [`Ensemble`]. A tree may be dropped once it was added.
 pub struct Builder<T: Value, S> {
     slots: Slots<T>,
-    walk: walk::Forest<T>,
+    walk: walk::NodeForest<T>,
     leaves: Leaves<S>,
-    /// Working memory: nodes of the tree that is added.
-    open: Vec<walk::Open>,
+    /// Working memory: nodes of the tree being added that are still to be placed.
+    open: Vec<walk::Pending>,
 }
 
 impl<T: Value, S: Sum> Builder<T, S> {
-    /// No trees yet, with room for so many of so many nodes; their leaves will hold `width` numbers each.
+    /// No trees yet, with memory reserved for `trees` trees of `nodes` nodes in all; each of their leaves holds `width` numbers.
     pub fn new(width: usize, trees: usize, nodes: usize) -> Result<Self> {
         if width == 0 {
             return Err(malformed());
         }
-        // In each tree one node more is a leaf than is a split.
+        // A binary tree has one more leaf than it has splits.
         let values = memory::room(((nodes + trees) / 2).saturating_mul(width));
         let leaves = Leaves { values, width, outputs: Vec::new(), starts: Vec::new(), most: 0 };
-        Ok(Self { slots: Slots::default(), walk: walk::Forest::with_capacity(nodes), leaves, open: Vec::new() })
+        Ok(Self { slots: Slots::default(), walk: walk::NodeForest::with_capacity(nodes), leaves, open: Vec::new() })
     }
 
     /// Adds a tree after the others.
@@ -171,7 +200,7 @@ impl<T: Value, S: Sum> Builder<T, S> {
         self.walk.push(tree, &mut self.leaves, &mut self.slots, &mut self.open)
     }
 
-    /// Prepares the trees for a path.
+    /// Prepares the trees for one of the kernel paths.
     pub fn finish(self, path: Path) -> Result<Ensemble<T, S>> {
         let Self { slots, mut walk, leaves, .. } = self;
         let (features, cuts) = slots.sort(&mut walk);
@@ -179,24 +208,24 @@ impl<T: Value, S: Sum> Builder<T, S> {
         let form = match path {
             #[cfg(target_arch = "x86_64")]
             Path::Avx2 | Path::Avx512 => {
-                let forest = masks::Forest::new(&walk, &mut bins, &leaves)?;
-                forest.map(|forest| Form::Vectors(bins.finish(), forest, path == Path::Avx512))
+                let forest = compared::ComparedForest::new(&walk, &mut bins, &leaves)?;
+                forest.map(|forest| Kernel::Vectors(bins.finish(), forest, path == Path::Avx512))
             }
-            _ => deep::Forest::new(&walk, &mut bins)?.map(|forest| Form::Portable(bins.finish(), forest)),
+            _ => binned::BinnedForest::new(&walk, &mut bins)?.map(|forest| Kernel::Portable(bins.finish(), forest)),
         };
-        Ok(Ensemble { leaves, walk, form: form.unwrap_or(Form::Walk), features })
+        Ok(Ensemble { leaves, walk, form: form.unwrap_or(Kernel::Walk), features })
     }
 }
 
 impl<T: Value, S: Sum> Ensemble<T, S> {
-    /// Prepares trees whose leaves hold `width` numbers each for a path.
+    /// Prepares trees whose leaves hold `width` numbers each, for one of the kernel paths.
     pub fn new(trees: &[Tree<S>], width: usize, path: Path) -> Result<Self> {
         let mut builder = Builder::new(width, trees.len(), trees.iter().map(|tree| tree.nodes.len()).sum())?;
         trees.iter().try_for_each(|tree| builder.push(tree))?;
         builder.finish(path)
     }
 
-    /// The features any tree looks at, ascending. Column `i` of a block is feature `features()[i]`.
+    /// The features that any tree compares, ascending. Column `i` of a block is feature `features()[i]`.
     pub fn features(&self) -> &[u32] {
         &self.features
     }
@@ -209,23 +238,23 @@ impl<T: Value, S: Sum> Ensemble<T, S> {
     /// Bytes held.
     pub fn memory(&self) -> usize {
         let form = match &self.form {
-            Form::Walk => 0,
-            Form::Portable(bins, forest) => bins.memory() + forest.memory(),
+            Kernel::Walk => 0,
+            Kernel::Portable(bins, forest) => bins.memory() + forest.memory(),
             #[cfg(target_arch = "x86_64")]
-            Form::Vectors(bins, forest, _) => bins.memory() + forest.memory(),
+            Kernel::Vectors(bins, forest, _) => bins.memory() + forest.memory(),
         };
         self.walk.memory() + form + self.features.len() * 4 + self.leaves.memory()
     }
 
-    /// How many rows are best given at once: more than a [`BLOCK`], of which this is a multiple, where each tree has to be brought
-    /// into the cache anew.
+    /// How many rows are best scored in one call, a multiple of [`BLOCK`]: more than one where the trees do not fit into the
+    /// cache, so that each is loaded once for many rows.
     pub fn rows(&self) -> usize {
         let walked = match &self.form {
-            // Each row walks all trees.
-            Form::Walk => 0,
-            Form::Portable(_, forest) => forest.walked(),
+            // One row is taken through all trees before the next.
+            Kernel::Walk => 0,
+            Kernel::Portable(_, forest) => forest.walked(),
             #[cfg(target_arch = "x86_64")]
-            Form::Vectors(_, forest, _) => forest.deep.walked(),
+            Kernel::Vectors(_, forest, _) => forest.deep.walked(),
         };
         match walked > CACHED {
             true => BLOCK * (CACHED / (self.features.len().max(1) * BLOCK * size_of::<u16>())).clamp(1, MOST_BLOCKS),
@@ -247,13 +276,13 @@ impl<T: Value, S: Sum> Ensemble<T, S> {
         assert!(stride > 0 && stride.is_multiple_of(BLOCK) && rows <= stride && u32::try_from(stride).is_ok());
         assert!(out.len() >= self.leaves.most * stride);
         match &self.form {
-            Form::Portable(bins, forest) if rows >= FEW => {
+            Kernel::Portable(bins, forest) if rows >= FEW_ROWS => {
                 bins.fill(read, rows, &mut scratch.bins);
-                forest.add(trees, (self.walk.roots(), &self.leaves), (&scratch.bins, rows), &mut scratch.ways, (out, stride));
+                forest.add(trees, (self.walk.roots(), &self.leaves), (&scratch.bins, rows), &mut scratch.cursors, (out, stride));
             }
             #[cfg(target_arch = "x86_64")]
-            Form::Vectors(bins, forest, wide) if rows >= FEW => {
-                let block = vectors::Block { wide: *wide, bins, forest, leaves: &self.leaves, read, stride, rows };
+            Kernel::Vectors(bins, forest, avx512) if rows >= FEW_ROWS => {
+                let block = vectors::Block { avx512: *avx512, bins, forest, leaves: &self.leaves, read, stride, rows };
                 vectors::add(&block, trees, scratch, out);
             }
             _ => self.walk.add(trees, &self.leaves, (read, self.features.len()), rows, (out, stride)),
@@ -266,7 +295,7 @@ impl<S: Sum> Leaves<S> {
         size_of_val(&*self.values) + size_of_val(&*self.outputs) + size_of_val(&*self.starts)
     }
 
-    /// Adds those of a tree; their numbers.
+    /// Adds the leaves of a tree; the numbers they get.
     fn push(&mut self, tree: &Tree<S>) -> Result<Range<u32>> {
         let (first, count) = (self.values.len() / self.width, tree.values.len() / self.width);
         let numbers = index(first)?..index(first + count)?;
@@ -277,7 +306,8 @@ impl<S: Sum> Leaves<S> {
         Ok(numbers)
     }
 
-    /// Begins to bring a tree's leaves from memory, to which rows will come in no order, where these are enough to want most of them.
+    /// Prefetches the values of a tree's leaves, if there are so many rows that most of them will be read. The rows reach them in
+    /// no order that the CPU could foresee.
     fn fetch(&self, tree: usize, rows: usize) {
         if rows <= BLOCK {
             return;
@@ -286,14 +316,14 @@ impl<S: Sum> Leaves<S> {
         prefetch(&self.values[self.starts[tree] as usize * self.width..end]);
     }
 
-    /// Begins to bring one leaf from memory.
+    /// Prefetches the value of one leaf.
     #[inline(always)]
     fn fetch_leaf(&self, leaf: u32) {
         prefetch(&self.values[leaf as usize * self.width..][..1]);
     }
 
-    /// Adds the leaves that one row comes to in some trees. `sums` begins with the row's first, and each output's comes `stride` further
-    /// on.
+    /// Adds the values of the leaves that one row reaches in some trees. `sums` begins with the row's sum of the first output;
+    /// the sum of each further output lies `stride` after the one before.
     #[inline(always)]
     fn add_row(&self, trees: Range<usize>, found: &[u32], sums: &mut [S], stride: usize) {
         let outputs = &self.outputs[trees];
@@ -307,8 +337,9 @@ impl<S: Sum> Leaves<S> {
         }
     }
 
-    /// Adds the leaves of a block's first rows to the sums of as many outputs as leaves have numbers. `sums` begins with the first
-    /// output's, and the next one's come `stride` further on; `place` is where a row's sum is among the [`BLOCK`] of an output.
+    /// Adds the values of the leaves that the first rows of a block reach in one tree, to as many outputs as a leaf has numbers.
+    /// `sums` begins with the first output's; those of each further output lie `stride` after the ones before. `place` says where
+    /// a row's sum is among the [`BLOCK`] sums of an output.
     #[inline(always)]
     fn add<'a>(&self, found: impl IntoIterator<Item = &'a u32>, sums: &mut [S], stride: usize, place: impl Fn(usize) -> usize) {
         let mut runs = sums.chunks_mut(stride).filter_map(|run| run.first_chunk_mut::<BLOCK>());
@@ -334,7 +365,7 @@ impl<S: Sum> Leaves<S> {
     }
 }
 
-/// [`Leaves::add_row`] of leaves that hold so many numbers: sums stay at hand while trees add to the same outputs.
+/// [`Leaves::add_row`] for leaves of `WIDTH` numbers: the sums stay in registers while consecutive trees add to the same outputs.
 #[inline(always)]
 fn add_run<const WIDTH: usize, S: Sum>(values: &[[S; WIDTH]], outputs: &[u32], found: &[u32], sums: &mut [S], stride: usize) {
     let mut found = found.iter();
@@ -348,26 +379,27 @@ fn add_run<const WIDTH: usize, S: Sum>(values: &[[S; WIDTH]], outputs: &[u32], f
     }
 }
 
-/// What splits look at, while trees are collected.
+/// The features that splits compare, while trees are collected.
 ///
-/// Each feature has a slot. The first features, which most models have no more than, are slots themselves; the others follow.
+/// Each feature has a slot. The number of a feature below [`FIRST_FEATURES`] is the number of its slot, which serves most models
+/// without a search; the slots of the others follow.
 #[derive(Default)]
 struct Slots<T: Value> {
     slots: Vec<Slot<T>>,
     others: HashMap<u32, u32>,
 }
 
-/// A feature, perhaps.
+/// What is known of a feature.
 #[derive(Default)]
 struct Slot<T: Value> {
-    /// Whether any split looks at it.
+    /// Whether any split compares it.
     used: bool,
     /// The cuts of its splits, with their nodes.
     cuts: Vec<T::Ranked>,
 }
 
 impl<T: Value> Slots<T> {
-    /// The slot of a feature, at which a node's split has looked by this cut; NaN where it has none.
+    /// The slot of a feature that a node's split compares with this cut, which is NaN where the split has none. Remembers the cut.
     #[inline(always)]
     fn look(&mut self, feature: u32, cut: T, node: u32) -> u32 {
         let number = if feature < FIRST_FEATURES { feature } else { self.other(feature) };
@@ -388,8 +420,9 @@ impl<T: Value> Slots<T> {
         *self.others.entry(feature).or_insert(next)
     }
 
-    /// The features that splits look at, ascending, and their cuts. From here on a slot is a place among them.
-    fn sort(mut self, walk: &mut walk::Forest<T>) -> (Vec<u32>, Vec<Vec<T::Ranked>>) {
+    /// The features that splits compare, ascending, with their cuts. Afterwards the number of a slot is the place of its feature
+    /// among these.
+    fn sort(mut self, walk: &mut walk::NodeForest<T>) -> (Vec<u32>, Vec<Vec<T::Ranked>>) {
         let first = (0..FIRST_FEATURES).zip(0..).take(self.slots.len());
         let mut features: Vec<(u32, u32)> =
             first.chain(self.others).filter(|&(_, slot)| self.slots[slot as usize].used).collect();
@@ -401,7 +434,7 @@ impl<T: Value> Slots<T> {
     }
 }
 
-/// Trees that are none, or larger than numbers of 32 bits.
+/// The error for nodes that do not form a tree, or that are too many for numbers of 32 bits.
 fn malformed() -> Error {
     Error::new(Kind::InvalidModel, "TREE_MALFORMED", "a tree's nodes do not form a tree")
 }

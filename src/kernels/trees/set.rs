@@ -1,6 +1,6 @@
 //! Sets of categories.
 
-/// A set, as a bit a category while that is no larger than a small multiple of the list.
+/// A set of categories: one bit for each category, unless that would take far more memory than a sorted list of the members.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Set {
     Bits(Vec<u64>),

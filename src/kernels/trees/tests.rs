@@ -79,7 +79,7 @@ impl Number for f64 {
     }
 }
 
-/// A tree of so many splits; `skew` of 1 is balanced, more is ever deeper.
+/// A tree with `splits` splits. It is balanced for a `skew` of 1 and deeper for greater ones.
 fn tree<S: Number>(random: &mut Random, splits: usize, skew: u64, kinds: Kinds) -> Tree<S> {
     let output = random.below(2) as u32;
     let mut tree = Tree { nodes: vec![Node::Leaf(0)], sets: Vec::new(), values: Vec::new(), output };
@@ -171,7 +171,7 @@ fn check<T: Value, S: Number>(trees: &[Tree<S>], width: usize, seed: u64) {
     check_rows::<T, S>(trees, width, seed, &rows);
 }
 
-/// The same for so many rows, in so many blocks.
+/// The same for each of `sizes`, a number of rows and of blocks.
 fn check_rows<T: Value, S: Number>(trees: &[Tree<S>], width: usize, seed: u64, sizes: &[(usize, usize)]) {
     let outputs = width + 1;
     let base: Vec<S> = (0..outputs).map(|output| S::near(output as f64 * 0.7 - 0.3)).collect();
@@ -253,7 +253,7 @@ fn more_cuts_than_a_word_counts() {
         left: 2 * number + 1,
         right: 2 * number + 2,
     };
-    // A heap of so many splits: every node looks at another cut, in no order.
+    // The nodes form a heap: every node compares another cut, in no order.
     let count = 70_000;
     let tree = Tree {
         nodes: (0..count).map(split).chain((0..=count).map(Node::Leaf)).collect(),
@@ -284,7 +284,7 @@ fn more_columns_than_a_node_can_name_are_walked() {
     };
     for path in Path::available() {
         let ensemble = Ensemble::<f32, f64>::new(std::slice::from_ref(&tree), 1, path).unwrap();
-        assert!(matches!(ensemble.form, Form::Walk));
+        assert!(matches!(ensemble.form, Kernel::Walk));
     }
     check::<f32, f64>(&[tree], 1, 4);
 }
@@ -319,8 +319,8 @@ fn first_levels_are_compared_as_bytes_unless_that_takes_too_many_columns() {
         let kinds = Kinds { all: false, features, width: 1 };
         let trees: Vec<Tree<f64>> = (0..4).map(|_| tree(&mut random, 900, 2, kinds)).collect();
         for path in Path::available() {
-            if let Form::Vectors(_, forest, _) = Ensemble::<f64, f64>::new(&trees, 1, path).unwrap().form {
-                assert!(forest.trees.iter().all(|tree| matches!(tree, masks::Form::Walk(_)) == walked));
+            if let Kernel::Vectors(_, forest, _) = Ensemble::<f64, f64>::new(&trees, 1, path).unwrap().form {
+                assert!(forest.trees.iter().all(|tree| matches!(tree, compared::TreeForm::Walk(_)) == walked));
             }
         }
         check::<f64, f64>(&trees, 1, 8);

@@ -1,4 +1,4 @@
-//! The precisions trees work in.
+//! The floating-point types that trees compare and sum.
 
 use std::ops::{AddAssign, BitXor};
 
@@ -7,7 +7,7 @@ use super::Test;
 use super::vectors::{Add, Look};
 use crate::kernels::columns::Real;
 
-/// Without vectors there is nothing more to know.
+/// On other CPUs than x86-64 these traits ask for nothing.
 #[cfg(not(target_arch = "x86_64"))]
 pub trait Look {}
 #[cfg(not(target_arch = "x86_64"))]
@@ -17,7 +17,7 @@ pub trait Add {}
 #[cfg(not(target_arch = "x86_64"))]
 impl<T> Add for T {}
 
-/// What columns are compared in: `f32` or `f64`.
+/// The type in which values are compared: `f32` or `f64`.
 pub trait Value: Real + Look + PartialOrd + Default + Send + Sync + 'static {
     /// Zero.
     const ZERO: Self;
@@ -29,20 +29,20 @@ pub trait Value: Real + Look + PartialOrd + Default + Send + Sync + 'static {
     fn at_most(threshold: f64) -> Self;
     /// The next smaller value.
     fn next_down(self) -> Self;
-    /// A value and a number in one, which sorts by values.
+    /// A value together with a number, in one unsigned integer whose order is the order of the values.
     type Ranked: Ord + Copy + Default + From<u64> + BitXor<Output = Self::Ranked> + Send + Sync;
-    /// Greater than every value with every number; of a value that is NaN.
+    /// Greater than every value with every number. It stands for NaN where missing values go right.
     const ABOVE: Self::Ranked;
-    /// A value that is no NaN with a number; both zeros are one value.
+    /// A value together with a number. The value is not NaN; 0.0 and -0.0 count as one value.
     fn ranked(self, number: u32) -> Self::Ranked;
     /// The value and the number.
     fn of_ranked(ranked: Self::Ranked) -> (Self, u32);
-    /// Whether a value, ranked with zero, is greater than another, ranked with any number.
+    /// Whether a value, ranked with the number 0, is greater than another value, ranked with any number.
     fn is_above(value: Self::Ranked, ranked: Self::Ranked) -> bool;
-    /// The last 64 bits, of which a number is the last 32.
+    /// The lowest 64 bits. The number is in the lowest 32 of them.
     fn low(ranked: Self::Ranked) -> u64;
 
-    /// The greatest value a test by order sends left, NaN where there is none.
+    /// The greatest value that a test by a threshold sends left; NaN where it sends none.
     fn cut(test: Test) -> Self {
         match test {
             Test::AtMost(threshold) => Self::at_most(threshold),
@@ -59,14 +59,15 @@ pub trait Value: Real + Look + PartialOrd + Default + Send + Sync + 'static {
     }
 }
 
-/// What leaves are summed in: `f32` or `f64`.
+/// The type in which leaves are summed: `f32` or `f64`.
 pub trait Sum: Add + Copy + Default + AddAssign + Send + Sync + 'static {}
 
 impl Sum for f32 {}
 impl Sum for f64 {}
 
-/// The order of a floating-point type in the unsigned type of its bits, those of negative numbers turned round, and in as many bits
-/// behind them a number.
+/// Implements [`Value::Ranked`]. The high half is the bit pattern of the value, changed so that its order as an unsigned integer
+/// is the order of the values: all bits of negative values are inverted, of the others only the sign bit. The low half is the
+/// number.
 macro_rules! ranked {
     ($bits:ty, $ranked:ty, $above:expr) => {
         type Ranked = $ranked;

@@ -1,6 +1,7 @@
-//! The nodes of all trees, from which every other form is made.
+//! The nodes of all trees, from which every other form is made, and scoring by following these nodes.
 //!
-//! A few rows score here: each walks the nodes of several trees side by side, so that the CPU waits for none of them.
+//! Batches of a few rows are scored this way: each row goes down many trees at the same time, so that the CPU works on other
+//! trees while it waits for a node from memory.
 #![allow(unsafe_code)]
 
 use std::ops::Range;
@@ -8,29 +9,33 @@ use std::ops::Range;
 use super::{Leaves, Missing, Node, Read, Slots, Sum, Test, Tree, Value, index, malformed, set::Set};
 use crate::{error::Result, memory};
 
-/// Most trees walked side by side: more than the CPU looks ahead, so that it finds work while it waits for nodes.
+/// How many trees a row goes down at the same time: more than the CPU can have in flight, so that it has work while it waits for
+/// nodes.
 const TOGETHER: usize = 64;
-/// Columns of a feature.
+/// In how many ways a feature's value is kept for the nodes that compare it; see [`PackedBranch`].
 const READINGS: usize = 3;
-/// Most levels that are gone down before it is asked who is at a leaf: where one branch is very long, most leaves lie deep and few rows
-/// come to them.
+/// The largest number of levels that rows go down before it is checked which have reached a leaf. A tree with one very long
+/// branch has a large mean depth of leaves, though few rows go down that branch.
 pub(super) const MOST_FIRST: u32 = 16;
-/// The column of leaves: no value is above what they hold instead of a cut.
+/// The column that leaves compare: its value is never above the number that a leaf holds instead of a cut.
 const LEAF: u32 = 0;
-/// Marks a [`Special`], whose place is where other nodes have their cut.
+/// The column of a [`SpecialSplit`], whose number is kept where other nodes have their cut.
 const SPECIAL: u32 = (1 << COLUMN_BITS) - 1;
 const COLUMN_BITS: u32 = 16;
 
-/// What follows the cut of a node, which is the greatest value that goes left: how many nodes further on the left child is, before the
-/// right one, and in the low [`COLUMN_BITS`] the column looked at. After [`LEAF`] each feature has [`READINGS`]: as it is, so that NaN goes
-/// right, with what goes left for NaN, and with zero for it.
+/// The branch of a node, which follows its cut in the packed node. The high bits say how many nodes after this one its left child
+/// lies, which the right child follows directly. The low [`COLUMN_BITS`] bits name the column that is compared.
 ///
-/// A leaf has its number instead of a cut, and is its own child.
+/// Column [`LEAF`] comes first; then each feature has [`READINGS`] columns, which differ in what stands for NaN: a value above
+/// every cut (missing values go right), a value below every cut (they go left), and zero.
+///
+/// A leaf has its own number instead of a cut, and is its own child.
 #[derive(Clone, Copy)]
-struct Way(u32);
+struct PackedBranch(u32);
 
-impl Way {
-    /// That to a child so much further on; none where either is too much for a node.
+impl PackedBranch {
+    /// The branch of a node that compares `column` and whose left child lies `further` nodes after it; `None` where either number
+    /// has too many bits.
     fn new(column: u64, further: u32) -> Option<Self> {
         let further = u16::try_from(further).ok()?;
         (column < u64::from(SPECIAL)).then_some(Self(u32::from(further) << COLUMN_BITS | column as u32))
@@ -51,7 +56,7 @@ impl Way {
         (u64::from(number) << u32::BITS | u64::from(column)).into()
     }
 
-    /// The way of a node, and the number it may hold instead of a cut.
+    /// The branch of a packed node, and the number that a leaf or a special split holds instead of a cut.
     #[inline(always)]
     fn of<T: Value>(node: T::Ranked) -> (Self, u32) {
         let low = T::low(node);
@@ -59,8 +64,8 @@ impl Way {
     }
 }
 
-/// A split that asks more than whether a number is above the cut, or whose way no node has room for.
-struct Special<T> {
+/// A split that needs more than the comparison of a number with a cut, or whose [`PackedBranch`] has too few bits.
+struct SpecialSplit<T> {
     left: u32,
     slot: u32,
     missing_right: bool,
@@ -74,24 +79,24 @@ enum Ask<T> {
     Cut { cut: T, missing: Missing },
 }
 
-/// Where a tree's walk begins.
+/// The root of a tree.
 #[derive(Clone, Copy)]
 pub(super) struct Root {
     pub(super) node: u32,
     pub(super) levels: Levels,
 }
 
-/// How far down leaves lie.
+/// At which depth the leaves of a tree lie.
 #[derive(Clone, Copy)]
 pub(super) struct Levels {
-    /// The mean of the leaves, and of the rows that are scored as well, more or less.
+    /// The mean depth of the leaves, an estimate of the mean depth that the rows to be scored will reach.
     pub(super) usual: u32,
-    /// The deepest leaf.
+    /// The depth of the deepest leaf.
     pub(super) most: u32,
 }
 
 impl Levels {
-    /// Those from some levels further down on.
+    /// The same, counted from nodes that lie some levels below.
     pub(super) fn below(self, levels: u32) -> Self {
         Self { usual: self.usual.saturating_sub(levels), most: self.most - levels }
     }
@@ -101,73 +106,73 @@ impl Levels {
 pub(super) struct Split<'a, T> {
     /// The left child, after which the right one follows.
     pub(super) left: u32,
-    /// Which of the features it looks at.
+    /// Which of the features it compares.
     pub(super) slot: u32,
     /// The greatest value that goes left; NaN where none does.
     pub(super) cut: T,
-    /// The categories asked for instead, and whether those inside go right.
+    /// The set of categories that decides instead of a cut, and whether its members go right.
     pub(super) set: Option<(&'a Set, bool)>,
     pub(super) missing: Missing,
     pub(super) missing_right: bool,
 }
 
-/// All trees.
-pub(super) struct Forest<T: Value> {
-    /// Cuts ranked with [`Way`]s.
+/// The nodes of all trees.
+pub(super) struct NodeForest<T: Value> {
+    /// Each is a cut, ranked, with a [`PackedBranch`] in its low bits.
     nodes: Vec<T::Ranked>,
     roots: Vec<Root>,
-    specials: Vec<Special<T>>,
-    /// Columns that nodes name, known once slots have their last numbers.
+    specials: Vec<SpecialSplit<T>>,
+    /// How many columns there are for nodes to name; known after [`NodeForest::rename`].
     columns: usize,
 }
 
-/// A node whose place is known, and which is still to be put there.
-pub(super) struct Open {
+/// A node whose place is known and which is still to be packed.
+pub(super) struct Pending {
     place: u32,
     node: u32,
     depth: u32,
 }
 
-impl<T: Value> Forest<T> {
-    /// No trees, with room for so many nodes.
+impl<T: Value> NodeForest<T> {
+    /// No trees yet, with memory reserved for `nodes` nodes.
     pub(super) fn with_capacity(nodes: usize) -> Self {
         Self { nodes: memory::room(nodes), roots: Vec::new(), specials: Vec::new(), columns: 0 }
     }
 
-    /// Adds the nodes of a tree, and its leaves to the others. Refuses what is no tree, or names leaves or sets that are not there:
-    /// what is made of the rest may index without asking. `open` is working memory.
+    /// Adds the nodes and the leaves of a tree. Refuses nodes that do not form a tree and numbers of leaves or sets that do not
+    /// exist, so that the kernels may index without checks. `open` is working memory.
     pub(super) fn push<S: Sum>(
         &mut self,
         tree: &Tree<S>,
         leaves: &mut Leaves<S>,
         slots: &mut Slots<T>,
-        open: &mut Vec<Open>,
+        open: &mut Vec<Pending>,
     ) -> Result<()> {
         index(self.nodes.len() + tree.nodes.len())?;
         let root = self.nodes.len() as u32;
         let numbers = leaves.push(tree)?;
-        // The deepest leaf, how many there are, and the levels above all of them together.
+        // The depth of the deepest leaf, the number of leaves, and the sum of their depths.
         let (mut most, mut found, mut above) = (0, 0, 0);
         self.nodes.push(T::Ranked::default());
         open.clear();
-        open.push(Open { place: root, node: 0, depth: 0 });
-        while let Some(Open { place, node, depth }) = open.pop() {
+        open.push(Pending { place: root, node: 0, depth: 0 });
+        while let Some(Pending { place, node, depth }) = open.pop() {
             self.nodes[place as usize] = match *tree.nodes.get(node as usize).ok_or_else(malformed)? {
                 Node::Leaf(number) if number < numbers.end - numbers.start => {
                     (most, found, above) = (depth.max(most), found + 1, above + u64::from(depth));
-                    Way::numbered::<T>(LEAF, numbers.start + number)
+                    PackedBranch::numbered::<T>(LEAF, numbers.start + number)
                 }
                 Node::Leaf(_) => return Err(malformed()),
                 split @ Node::Split { left, right, .. } => {
                     let next = self.nodes.len() as u32;
-                    // No tree reaches a node twice.
+                    // A node that is reached twice would make more nodes than the tree has.
                     if (next - root) as usize + 2 > tree.nodes.len() {
                         return Err(malformed());
                     }
                     self.nodes.extend([T::Ranked::default(); 2]);
-                    // What lies below the left child comes first, near to it.
-                    open.push(Open { place: next + 1, node: right, depth: depth + 1 });
-                    open.push(Open { place: next, node: left, depth: depth + 1 });
+                    // The nodes below the left child are placed first, so that they lie near it.
+                    open.push(Pending { place: next + 1, node: right, depth: depth + 1 });
+                    open.push(Pending { place: next, node: left, depth: depth + 1 });
                     self.pack(tree, split, (place, next), slots)?
                 }
             };
@@ -176,7 +181,7 @@ impl<T: Value> Forest<T> {
         Ok(())
     }
 
-    /// A split at a place, its left child at another.
+    /// Packs a split that is placed at `place` and has its left child at `left`.
     fn pack<S>(&mut self, tree: &Tree<S>, split: Node, (place, left): (u32, u32), slots: &mut Slots<T>) -> Result<T::Ranked> {
         let Node::Split { feature, test, missing, missing_left, .. } = split else { return Err(malformed()) };
         let cut = T::cut(test);
@@ -187,7 +192,7 @@ impl<T: Value> Forest<T> {
             Test::NotIn(members) => (Ask::Set { set: set(members)?, inside_right: true }, None),
             Test::Less(_) | Test::AtMost(_) => {
                 let reading = match missing {
-                    // What goes left for NaN does not where nothing is at most the cut.
+                    // With a cut of NaN no number goes left, but a missing value may: no reading can say that.
                     Missing::Nan if missing_left && cut.is_nan() => None,
                     Missing::Nan => Some(u32::from(missing_left)),
                     Missing::Zero => None,
@@ -196,41 +201,41 @@ impl<T: Value> Forest<T> {
                 (Ask::Cut { cut, missing }, reading)
             }
         };
-        let way = |reading| Way::new(column(slot, reading), left - place);
-        if let Some(Way(way)) = reading.and_then(way) {
-            return Ok(if cut.is_nan() { u64::from(way).into() } else { cut.ranked(way) });
+        let branch = |reading| PackedBranch::new(column(slot, reading), left - place);
+        if let Some(PackedBranch(branch)) = reading.and_then(branch) {
+            return Ok(if cut.is_nan() { u64::from(branch).into() } else { cut.ranked(branch) });
         }
-        Ok(self.special(Special { left, slot, missing_right: !missing_left, ask }))
+        Ok(self.special(SpecialSplit { left, slot, missing_right: !missing_left, ask }))
     }
 
-    fn special(&mut self, special: Special<T>) -> T::Ranked {
+    fn special(&mut self, special: SpecialSplit<T>) -> T::Ranked {
         self.specials.push(special);
-        // There are no more than nodes.
-        Way::numbered::<T>(SPECIAL, self.specials.len() as u32 - 1)
+        // The number fits, for there are no more special splits than nodes.
+        PackedBranch::numbered::<T>(SPECIAL, self.specials.len() as u32 - 1)
     }
 
-    /// Gives each slot another number, so that there are so many.
+    /// Changes the number of each slot to that in `places`, of which there are `count`.
     pub(super) fn rename(&mut self, places: &[u32], count: usize) {
         self.columns = 1 + READINGS * count;
         if places.iter().zip(0..).all(|(&place, slot)| place == slot) {
             return;
         }
         for place in 0..self.nodes.len() {
-            let (way, _) = Way::of::<T>(self.nodes[place]);
-            if way.column() == LEAF || way.column() == SPECIAL {
+            let (branch, _) = PackedBranch::of::<T>(self.nodes[place]);
+            if branch.column() == LEAF || branch.column() == SPECIAL {
                 continue;
             }
-            let (slot, reading) = slot(way.column());
-            if let Some(renamed) = Way::new(column(places[slot as usize], reading), way.further()) {
-                self.nodes[place] = self.nodes[place] ^ u64::from(way.0 ^ renamed.0).into();
+            let (slot, reading) = slot(branch.column());
+            if let Some(renamed) = PackedBranch::new(column(places[slot as usize], reading), branch.further()) {
+                self.nodes[place] = self.nodes[place] ^ u64::from(branch.0 ^ renamed.0).into();
             } else if let Some(Split { left, cut, missing, missing_right, .. }) = self.split(place as u32) {
-                self.nodes[place] = self.special(Special { left, slot, missing_right, ask: Ask::Cut { cut, missing } });
+                self.nodes[place] = self.special(SpecialSplit { left, slot, missing_right, ask: Ask::Cut { cut, missing } });
             }
         }
         self.specials.iter_mut().for_each(|special| special.slot = places[special.slot as usize]);
     }
 
-    /// Where each tree begins.
+    /// The root of each tree.
     pub(super) fn roots(&self) -> &[Root] {
         &self.roots
     }
@@ -246,7 +251,7 @@ impl<T: Value> Forest<T> {
         self.nodes.len()
     }
 
-    /// Whether any split of a tree asks for categories.
+    /// Whether any split of a tree is decided by a set of categories.
     pub(super) fn has_sets(&self, tree: usize) -> bool {
         let asks = |node| self.split(node).is_some_and(|split| split.set.is_some());
         !self.specials.is_empty() && self.nodes(tree).any(asks)
@@ -255,18 +260,18 @@ impl<T: Value> Forest<T> {
     /// The number of a node that is a leaf.
     #[inline(always)]
     pub(super) fn leaf(&self, node: u32) -> u32 {
-        Way::of::<T>(self.nodes[node as usize]).1
+        PackedBranch::of::<T>(self.nodes[node as usize]).1
     }
 
-    /// A node as a split; none where it is a leaf.
+    /// A node as a split; `None` where it is a leaf.
     #[inline(always)]
     pub(super) fn split(&self, node: u32) -> Option<Split<'_, T>> {
         let packed = self.nodes[node as usize];
-        let (way, number) = Way::of::<T>(packed);
-        match way.column() {
+        let (branch, number) = PackedBranch::of::<T>(packed);
+        match branch.column() {
             LEAF => None,
             SPECIAL => {
-                let Special { left, slot, missing_right, ref ask } = self.specials[number as usize];
+                let SpecialSplit { left, slot, missing_right, ref ask } = self.specials[number as usize];
                 let (cut, set, missing) = match *ask {
                     Ask::Set { ref set, inside_right } => (T::NAN, Some((set, inside_right)), Missing::Nan),
                     Ask::Cut { cut, missing } => (cut, None, missing),
@@ -276,14 +281,14 @@ impl<T: Value> Forest<T> {
             column => {
                 let (slot, reading) = slot(column);
                 let missing = if reading == 2 { Missing::Never } else { Missing::Nan };
-                let (left, cut) = (node + way.further(), T::of_ranked(packed).0);
+                let (left, cut) = (node + branch.further(), T::of_ranked(packed).0);
                 Some(Split { left, slot, cut, set: None, missing, missing_right: reading == 0 })
             }
         }
     }
 
     pub(super) fn memory(&self) -> usize {
-        let special = |special: &Special<T>| match &special.ask {
+        let special = |special: &SpecialSplit<T>| match &special.ask {
             Ask::Set { set, .. } => set.memory(),
             Ask::Cut { .. } => 0,
         };
@@ -293,7 +298,8 @@ impl<T: Value> Forest<T> {
             + self.specials.iter().map(special).sum::<usize>()
     }
 
-    /// Adds the leaves of some trees for some rows of so many features; `out` is runs of `stride`.
+    /// Adds the leaves that some rows reach in some trees. `read` gives the values of each of `features`; `out` is one run of
+    /// `stride` sums for each output.
     pub(super) fn add<S: Sum>(
         &self,
         trees: Range<usize>,
@@ -322,7 +328,7 @@ impl<T: Value> Forest<T> {
                     true => self.down::<false>(roots, found, &values),
                     false => self.down::<true>(roots, found, &values),
                 }
-                // All are asked for before the first is added, so that the CPU waits for many at a time.
+                // All leaves are prefetched before the first is added, so that they are loaded at the same time.
                 for at in found.iter_mut() {
                     *at = self.leaf(*at);
                     leaves.fetch_leaf(*at);
@@ -332,19 +338,19 @@ impl<T: Value> Forest<T> {
         }
     }
 
-    /// Finds the nodes that are the leaves of some trees; `SPECIALS` says whether there may be any.
+    /// Follows the nodes of some trees down to their leaves. `SPECIALS` says whether there may be special splits.
     #[inline(always)]
     fn down<const SPECIALS: bool>(&self, roots: &[Root], found: &mut [u32], values: &[T::Ranked]) {
         let step = |at: u32| {
             // SAFETY: `at` begins with a root, and a node's children are nodes of the same tree (`push`).
             let node = unsafe { *self.nodes.get_unchecked(at as usize) };
-            let (way, number) = Way::of::<T>(node);
-            if SPECIALS && way.column() == SPECIAL {
+            let (branch, number) = PackedBranch::of::<T>(node);
+            if SPECIALS && branch.column() == SPECIAL {
                 return self.specials[number as usize].next(values);
             }
             // SAFETY: no node that is not special names a column beyond `self.columns` (`rename`), which `values` holds (`add`).
-            let value = unsafe { *values.get_unchecked(way.column() as usize) };
-            at + way.further() + u32::from(T::is_above(value, node))
+            let value = unsafe { *values.get_unchecked(branch.column() as usize) };
+            at + branch.further() + u32::from(T::is_above(value, node))
         };
         let (mut usual, mut most) = (0, 0);
         for (at, root) in found.iter_mut().zip(roots) {
@@ -352,13 +358,13 @@ impl<T: Value> Forest<T> {
         }
         let first = usual.min(MOST_FIRST);
         for _ in 0..first {
-            // A run is stepped without a loop around. In double precision the compiler would make slow vectors of it.
+            // Eight trees are advanced without an inner loop. In double precision the compiler would turn that into slow gathers.
             let (runs, rest) =
                 if size_of::<T>() == size_of::<f32>() { found.as_chunks_mut::<8>() } else { (&mut [][..], &mut *found) };
             runs.iter_mut().for_each(|run| *run = run.map(step));
             rest.iter_mut().for_each(|at| *at = step(*at));
         }
-        // Few trees are likely to have further to go, or none.
+        // By now most trees, or all, have reached a leaf.
         for _ in first..most {
             let mut moved = 0;
             for at in found.iter_mut() {
@@ -373,18 +379,18 @@ impl<T: Value> Forest<T> {
     }
 }
 
-/// The column of a slot's reading.
+/// The column that holds a reading of a slot.
 fn column(slot: u32, reading: u32) -> u64 {
     1 + u64::from(slot) * READINGS as u64 + u64::from(reading)
 }
 
-/// The slot of a column that is no leaf's, and which of its readings it is.
+/// The slot and the reading that a column holds; not of column [`LEAF`].
 #[inline(always)]
 fn slot(column: u32) -> (u32, u32) {
     ((column - 1) / READINGS as u32, (column - 1) % READINGS as u32)
 }
 
-impl<T: Value> Special<T> {
+impl<T: Value> SpecialSplit<T> {
     /// The child that a row goes to.
     #[inline(never)]
     fn next(&self, values: &[T::Ranked]) -> u32 {

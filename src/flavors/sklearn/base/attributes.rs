@@ -10,7 +10,7 @@ pub fn frame(view: View<'_>) -> Frame {
     Frame { names, count, needed: None }
 }
 
-/// How many columns an estimator says it was fitted on. Trees and ensembles of them called it otherwise before 0.24.
+/// How many columns an estimator says it was fitted on. The attribute had another name in trees and their ensembles before 0.24.
 fn fitted_width(view: View<'_>) -> Option<View<'_>> {
     let old = ["sklearn.tree.", "sklearn.ensemble."].iter().any(|package| view.class().starts_with(package));
     view.find("n_features_in_").or_else(|| view.find("n_features_").filter(|_| old))

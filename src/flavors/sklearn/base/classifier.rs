@@ -8,16 +8,16 @@ use crate::{
     kernels::{block::Block, dense::argmax},
 };
 
-/// What a classifier answers to a block that was validated.
+/// The methods of a classifier, for a block that was validated.
 pub trait Classify: Send + Sync {
     fn probabilities(&self, input: &Block, work: &mut Work, out: &mut Block) -> Result<()>;
 
-    /// Scores of the classes: one column where there are two classes and one column says all.
+    /// The scores of the classes, of which two classes may have only one column.
     fn decision(&self, _input: &Block, _work: &mut Work, _out: &mut Block) -> Option<Result<()>> {
         None
     }
 
-    /// The classes' numbers; by default those of the greatest probabilities.
+    /// The numbers of the predicted classes, by default those with the greatest probability.
     fn predict(&self, input: &Block, work: &mut Work, out: &mut Block) -> Result<()> {
         let mut scores = work.take();
         self.probabilities(input, work, &mut scores)?;

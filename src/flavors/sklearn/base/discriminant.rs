@@ -9,7 +9,7 @@ use crate::{
     },
 };
 
-/// Logarithmic likelihoods of classes, which all that a discriminant answers is made of.
+/// Logarithmic likelihoods of the classes, from which all answers of a discriminant are computed.
 pub trait Scores: Send + Sync {
     fn classes(&self) -> usize;
 
@@ -66,7 +66,7 @@ impl<T: Scores> Classify for Discriminant<T> {
     }
 }
 
-/// Takes the logarithm of the sum of exponentials off each row.
+/// Subtracts from each row the logarithm of the sum of its exponentials.
 pub fn normalized(block: &mut Block) {
     let width = block.width();
     for row in 0..block.rows() {

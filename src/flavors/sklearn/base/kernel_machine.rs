@@ -6,7 +6,7 @@ use crate::{
     kernels::block::{Block, Kind},
 };
 
-/// How alike two rows are.
+/// A kernel function of two rows.
 #[derive(Clone, Copy)]
 pub enum Kernel {
     Linear,
@@ -15,13 +15,13 @@ pub enum Kernel {
     Sigmoid { gamma: f64, offset: f64 },
 }
 
-/// Sums of likenesses to support vectors.
+/// Weighted sums of the kernel function of a row and each support vector.
 pub struct KernelMachine {
     pub likeness: Kernel,
     pub columns: usize,
-    /// Vector by vector.
+    /// The support vectors, one after another.
     pub vectors: Vec<f64>,
-    /// For each vector the outputs it adds to, with its coefficient.
+    /// For each vector the outputs that it adds to, each with a coefficient.
     pub terms: Vec<Vec<(usize, f64)>>,
     pub offsets: Vec<f64>,
 }
@@ -66,7 +66,7 @@ impl KernelMachine {
     }
 }
 
-/// A machine of the rows it was fitted on: `weights` holds, vector by vector, what each adds to each output.
+/// The machine of an estimator that keeps all rows it was fitted on. `weights` has, vector by vector, a weight for each output.
 pub fn fitted(view: View<'_>, vectors: &str, weights: &[f64], outputs: usize) -> Made<KernelMachine> {
     let columns = width(view)?;
     let (vectors, count, found) = view.matrix_of(vectors)?;
@@ -92,7 +92,7 @@ pub fn fitted(view: View<'_>, vectors: &str, weights: &[f64], outputs: usize) ->
     Ok(KernelMachine { likeness, columns, vectors, terms, offsets: vec![0.0; outputs] })
 }
 
-/// A regressor, or a detector of outliers.
+/// A regressor or an outlier detector.
 pub struct KernelModel {
     pub name: String,
     pub frame: Frame,

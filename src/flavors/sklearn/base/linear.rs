@@ -14,7 +14,7 @@ use crate::{
     },
 };
 
-/// A regressor: a linear map, and what the inverse of its link makes of it.
+/// A regressor: a linear map and the inverse of its link.
 struct LinearRegressor {
     name: String,
     affine: Affine,
@@ -27,7 +27,7 @@ pub fn regressor(view: View<'_>) -> Made<Estimator> {
     made(view, false)
 }
 
-/// A regressor of a linear map at hand.
+/// A regressor from a linear map.
 pub fn regressor_of(name: &str, affine: Affine, frame: Frame) -> Estimator {
     Arc::new(LinearRegressor { name: name.into(), affine, exponential: false, frame })
 }
@@ -36,7 +36,8 @@ pub fn made(view: View<'_>, exponential: bool) -> Made<Estimator> {
     Ok(Arc::new(LinearRegressor { name: view.name().into(), affine: affine(view)?, exponential, frame: frame(view) }))
 }
 
-/// A linear map of a block whose values must be finite: looked at one by one only where a sum is not, as a value that is not makes it so.
+/// Applies a linear map to a block whose values must be finite. A value that is not makes the sum of its row not finite, so the
+/// values are only checked one by one where a sum is not finite.
 fn mapped(name: &str, affine: &Affine, input: &Block, out: &mut Block) -> Result<()> {
     validate(name, input, affine.inputs(), Allow::All)?;
     affine.apply(input, out);
@@ -46,7 +47,8 @@ fn mapped(name: &str, affine: &Affine, input: &Block, out: &mut Block) -> Result
     }
 }
 
-/// A column that is read where it lies is best read far: memory that follows is foreseen, other memory is not.
+/// How many rows are best scored at once. Longer runs of a lent column are faster, as the CPU prefetches memory that is read in
+/// sequence.
 fn rows(lent: bool) -> usize {
     if lent { 4 * BLOCK } else { BLOCK }
 }
@@ -84,14 +86,14 @@ impl Part for LinearRegressor {
 /// How scores become probabilities.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Probability {
-    /// They do not.
+    /// There are none.
     None,
-    /// Each class by itself, then over their sum.
+    /// The logistic function of each score, divided by the sum over the classes.
     OneVsRest,
     Softmax,
     /// Two classes whose scores are the one score and its negative.
     SoftmaxOfBoth,
-    /// A score between -1 and 1, moved to 0 and 1.
+    /// The score, clipped to -1 and 1 and scaled to 0 and 1.
     Clipped,
 }
 
@@ -172,7 +174,7 @@ impl Part for LinearClassifier {
         made?;
         if method == Method::LogProba {
             if self.name == "LinearDiscriminantAnalysis" {
-                // It keeps the logarithm of zero finite.
+                // The library avoids the logarithm of zero in this way.
                 let smallest = if out.kind() == Kind::Single { f64::from(f32::MIN_POSITIVE) } else { f64::MIN_POSITIVE };
                 out.map(|value| if value == 0.0 { smallest } else { value });
             }

@@ -7,12 +7,12 @@ use crate::{
     kernels::block::{Block, Kind},
 };
 
-/// Estimators by a list attribute.
+/// The estimators in an attribute that is a list.
 pub fn members(view: View<'_>, name: &str) -> Made<Vec<Estimator>> {
     view.get(name)?.items().into_iter().map(build).collect()
 }
 
-/// The frame of an estimator that leaves its columns to its members.
+/// The columns of an estimator that leaves checking them to its members.
 pub fn frame_of(view: View<'_>, members: &[Estimator]) -> Frame {
     let own = frame(view);
     match members.first() {
@@ -22,7 +22,7 @@ pub fn frame_of(view: View<'_>, members: &[Estimator]) -> Frame {
     }
 }
 
-/// `predict` as numbers: whole numbers that classes are called by, or a regressor's values.
+/// The answer of `predict` as numbers: for classes their names, which must be numbers.
 pub fn numbers(part: &dyn Part, input: &Block, work: &mut Work, out: &mut Block) -> Result<()> {
     part.run(Method::Predict, input, work, out)?;
     if let (Some(labels), Kind::Class) = (part.labels().first(), out.kind()) {
@@ -36,7 +36,7 @@ pub fn numbers(part: &dyn Part, input: &Block, work: &mut Work, out: &mut Block)
     Ok(())
 }
 
-/// Whether the members' classes are whole numbers from zero, as an encoder made them.
+/// Whether the classes of the members are the whole numbers from zero that a label encoder gives.
 pub fn encoded(members: &[Estimator], classes: usize) -> bool {
     members.iter().all(|member| match member.labels() {
         [labels] => {
@@ -46,7 +46,7 @@ pub fn encoded(members: &[Estimator], classes: usize) -> bool {
     })
 }
 
-/// `RANSACRegressor` and `SelfTrainingClassifier`, which answer as the estimator does that was fitted last.
+/// `RANSACRegressor` and `SelfTrainingClassifier`, which answer as the estimator that was fitted last.
 pub fn delegate(view: View<'_>) -> Made<Estimator> {
     build(view.find("estimator_").map_or_else(|| view.get("base_estimator_"), Ok)?)
 }

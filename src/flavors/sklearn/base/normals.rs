@@ -6,13 +6,13 @@ use crate::kernels::{
     dense::Affine,
 };
 
-/// Logarithmic likelihoods: a constant less half the squared length of a linear map's answer.
+/// The logarithm of each density: a constant minus half the squared length of the result of a linear map.
 pub struct Normals {
     pub maps: Vec<Affine>,
     pub constants: Vec<f64>,
 }
 
-/// The map `(x - mean) @ matrix`, the matrix by input.
+/// The map `(x - mean) @ matrix`.
 pub fn map(mean: &[f64], matrix: &[f64], outputs: usize) -> Option<Affine> {
     let inputs = mean.len();
     if matrix.len() != inputs * outputs {

@@ -19,9 +19,9 @@ use crate::{
 pub enum Decision {
     /// A linear map.
     Linear(Affine),
-    /// The squared distance to a place, by a matrix, is taken off.
+    /// The negative squared Mahalanobis distance from a place.
     Distance { place: Vec<f64>, precision: Vec<f64> },
-    /// How deep trees let a row fall, over what is expected.
+    /// From the mean depth of the row's leaves, divided by the expected depth.
     Depth { trees: Ensemble<f32, f64>, expected: f64 },
 }
 
@@ -71,7 +71,7 @@ impl Detector {
     }
 }
 
-/// Decisions become classes of the labels -1 and 1.
+/// Turns decisions into the numbers of the classes -1 and 1.
 pub fn classify(out: &mut Block) {
     out.map(|score| f64::from(u8::from(score >= 0.0)));
     out.set_kind(0, Kind::Class);

@@ -1,4 +1,4 @@
-//! What an estimator is to this flavor: blocks in, blocks out.
+//! The interface of an estimator: it turns blocks of columns into blocks of columns.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::{
     kernels::{BLOCK, block::Block, neighbors::Nearest, trees::Scratch},
 };
 
-/// The estimator's method that is asked for.
+/// The method of an estimator that a caller asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Method {
     Transform,
@@ -53,7 +53,7 @@ const WITHOUT_LOGARITHMS: [&str; 6] = [
     "VotingClassifier",
 ];
 
-/// Whether a classifier with probabilities also has their logarithms.
+/// Whether a classifier with `predict_proba` also has `predict_log_proba`.
 pub fn has_logarithms(name: &str) -> bool {
     !WITHOUT_LOGARITHMS.contains(&name)
 }
@@ -63,10 +63,10 @@ pub trait Part: Send + Sync {
     /// Whether there is such a method.
     fn has(&self, method: Method) -> bool;
 
-    /// What a method that there is gives for a block. Predicted classes are [`Kind::Class`] columns, in number.
+    /// Runs a method that the estimator has. Predicted classes are columns of [`Kind::Class`] with the numbers of the classes.
     fn run(&self, method: Method, input: &Block, work: &mut Work, out: &mut Block) -> Result<()>;
 
-    /// The names of the classes, for each column that `predict` gives; empty for what is no classifier.
+    /// The names of the classes for each column that `predict` gives; empty for an estimator that is not a classifier.
     fn labels(&self) -> &[Labels] {
         &[]
     }
@@ -76,22 +76,23 @@ pub trait Part: Send + Sync {
         Frame::default()
     }
 
-    /// Whether it takes sparse blocks; what does not is given dense ones.
+    /// Whether it takes sparse blocks; otherwise it is given dense ones.
     fn takes_sparse(&self) -> bool {
         false
     }
 
-    /// How many columns its sparse blocks have, if it gives such: of itself, or for an input that is sparse and so wide.
+    /// The number of columns of its output if that is sparse: always, or because the input is sparse and has `input` columns.
     fn sparse_width(&self, _input: Option<usize>) -> Option<usize> {
         None
     }
 
-    /// Whether it takes the documents of one column, and would read the names of columns of a table.
+    /// Whether it takes the documents of one column. Given a table, it would read the column names as documents.
     fn takes_documents(&self) -> bool {
         false
     }
 
-    /// How many rows it is best given at once, a multiple of [`BLOCK`]. `lent` says that all columns are read where the batch holds them.
+    /// How many rows are best given in one block, a multiple of [`BLOCK`]. With `lent`, all columns are read from the batch's own
+    /// memory.
     fn rows(&self, _lent: bool) -> usize {
         BLOCK
     }
@@ -100,7 +101,7 @@ pub trait Part: Send + Sync {
     fn memory(&self) -> usize;
 }
 
-/// Fitted estimators are shared by sessions.
+/// A fitted estimator, shared by sessions.
 pub type Estimator = Arc<dyn Part>;
 
 /// The columns an estimator takes.
@@ -110,21 +111,21 @@ pub struct Frame {
     pub names: Option<Arc<[String]>>,
     /// How many there are, where that is known.
     pub count: Option<usize>,
-    /// Only these are needed, and by name in any order.
+    /// If not all are needed: those that are, which are then found by name in any order.
     pub needed: Option<Arc<[usize]>>,
 }
 
-/// How many columns a dense block may have: it holds them all, zeros too.
+/// How many columns a dense block may have.
 pub const MAX_WIDTH: usize = 1 << 14;
 
-/// Blocks to work in, kept from one block of rows to the next.
+/// Working memory, kept from one block of rows to the next.
 #[derive(Default)]
 pub struct Work {
     pub free: Vec<Block>,
     /// The batch's columns of texts, and which of its rows is the blocks' first.
     pub texts: Vec<Option<StringArray>>,
     pub first: usize,
-    /// Numbers to work with.
+    /// Scratch space for numbers.
     pub numbers: Vec<f64>,
     pub scratch: Scratch<f64>,
     pub nearest: Nearest,
@@ -139,17 +140,17 @@ impl Work {
         self.free.push(block);
     }
 
-    /// Says which texts the blocks' numbers stand for.
+    /// Sets the texts that the numbers in blocks stand for.
     pub fn read(&mut self, texts: Vec<Option<StringArray>>) {
         self.texts = texts;
     }
 
-    /// Says which row of the batch is the blocks' first.
+    /// Sets the row of the batch that is the first of the next block.
     pub fn begin(&mut self, first: usize) {
         self.first = first;
     }
 
-    /// The text of a column that is the batch's, unchanged; `None` where it is missing.
+    /// A text of a column that is unchanged from the batch; `None` where it is missing.
     pub fn text(&self, block: &Block, column: usize, row: usize) -> Result<Option<&str>> {
         let source = block.source(column).and_then(|source| self.texts.get(source)?.as_ref());
         let Some(texts) = source else {
@@ -162,7 +163,7 @@ impl Work {
         Ok((!texts.is_null(row)).then(|| texts.value(row)))
     }
 
-    /// Runs a part on a block, dense where the part does not take sparse ones.
+    /// Runs an estimator on a block, which is made dense if the estimator does not take sparse ones.
     pub fn run(&mut self, part: &dyn Part, method: Method, input: &Block, out: &mut Block) -> Result<()> {
         let Some(sparse) = input.sparse().filter(|_| !part.takes_sparse()) else { return part.run(method, input, self, out) };
         if sparse.width() > MAX_WIDTH {
@@ -176,7 +177,7 @@ impl Work {
         made
     }
 
-    /// Runs a part into a block of its own, for `then`.
+    /// Runs an estimator into a temporary block, which is given to `then`.
     pub fn with(
         &mut self,
         part: &dyn Part,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Allow, Estimator, Frame, Made, Method, Part, View, Work, expect_width, frame, validate, width};
 use crate::{error::Result, kernels::block::Block};
 
-/// What a transformer does to a block that was validated.
+/// The transformation of a block that was validated.
 pub trait Transform: Send + Sync {
     fn transform(&self, input: &Block, work: &mut Work, out: &mut Block) -> Result<()>;
 
@@ -32,7 +32,7 @@ pub struct Step<T> {
 }
 
 impl<T: Transform + 'static> Step<T> {
-    /// `allow` says which values pass; `None` takes texts as well.
+    /// `allow` says which values are accepted; with `None` all of them and texts too.
     pub fn shared(view: View<'_>, allow: Option<Allow>, inner: T) -> Made<Estimator> {
         Self::of_width(view, width(view)?, allow, inner)
     }

@@ -5,14 +5,14 @@ use crate::{
     kernels::block::{Block, Kind},
 };
 
-/// What `check_array` refuses.
+/// Which values `check_array` accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Allow {
-    /// Neither NaN nor infinity passes.
+    /// Neither NaN nor infinity.
     Finite,
-    /// NaN passes.
+    /// NaN, but not infinity.
     Missing,
-    /// Everything passes.
+    /// All values.
     All,
 }
 
@@ -21,7 +21,7 @@ pub fn validate(name: &str, input: &Block, width: usize, allow: Allow) -> Result
     validate_as(name, input, width, allow, |value| value)
 }
 
-/// The same after rounding to single precision, which makes infinity of what is too large.
+/// The same after rounding to single precision, in which numbers that are too large become infinite.
 pub fn validate_single(name: &str, input: &Block, width: usize, allow: Allow) -> Result<()> {
     validate_as(name, input, width, allow, |value| f64::from(value as f32))
 }
@@ -44,7 +44,7 @@ fn validate_as(name: &str, input: &Block, width: usize, allow: Allow, seen: impl
         };
     }
     for (at, column) in input.columns().enumerate() {
-        // Summing first keeps the common case free of branches.
+        // A first pass without branches shows that most columns are fine.
         let suspicious = column.iter().fold(false, |any, value| any | bad(value));
         if suspicious && let Some(row) = column.iter().position(bad) {
             return Err(refused(name, input, at, row));
@@ -83,7 +83,7 @@ pub fn in_column(error: Error, input: &Block, column: usize) -> Error {
     }
 }
 
-/// The error for a number that an estimator is not made for.
+/// The error for a number outside of the range that an estimator accepts.
 pub fn out_of_range(message: impl Into<String>, row: usize) -> Error {
     Error::new(ErrorKind::InvalidArgument, "OUT_OF_RANGE", message).row(row as u64)
 }

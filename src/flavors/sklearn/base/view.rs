@@ -21,21 +21,21 @@ const MAX_PARTS: usize = 1 << 17;
 pub struct Loader {
     depth: Cell<usize>,
     parts: Cell<usize>,
-    /// Vectorizers that are not known to be given one column's documents.
+    /// The number of vectorizers for which it is not yet known that they are given the documents of one column.
     pub documents: Cell<usize>,
     symbols: RefCell<Symbols>,
 }
 
-/// The texts a model knows, by number.
+/// The texts that occur in a model, each with the number that stands for it.
 #[derive(Debug, Default)]
 pub struct Symbols {
     numbers: HashMap<String, u32>,
 }
 
-/// The number of every text the model does not know.
+/// The number of every text that does not occur in the model.
 pub const UNKNOWN: f64 = -1.0;
 
-/// What stands for `None` among texts. NaN is NaN there too.
+/// The number that stands for `None` among texts. NaN stands for NaN.
 pub const NONE: f64 = -2.0;
 
 /// Whether a value of a column of such a kind is `None`.
@@ -51,7 +51,7 @@ pub fn is_none(kind: Kind, value: f64) -> bool {
 impl Symbols {
     /// The number of a text.
     pub fn number(&self, text: &str) -> f64 {
-        // Documents are long, and a model that takes nothing else knows no text.
+        // Documents are long to hash, and a model that takes only documents has no texts in here.
         if self.numbers.is_empty() {
             return UNKNOWN;
         }
@@ -75,7 +75,7 @@ impl Loader {
         f64::from(*symbols.numbers.entry(text.to_owned()).or_insert(next))
     }
 
-    /// Runs `build` one estimator deeper.
+    /// Runs `build` for an estimator inside the current one.
     pub fn deeper<T>(&self, build: impl FnOnce() -> Made<T>) -> Made<T> {
         if self.depth.get() >= MAX_DEPTH || self.parts.get() >= MAX_PARTS {
             return python(format!("its estimators nest deeper than {MAX_DEPTH}, or are more than {MAX_PARTS}"));

@@ -9,7 +9,7 @@ use crate::{
     kernels::block::{Block, Kind},
 };
 
-/// Two centres, and where the rows nearer to each go on.
+/// Two centres, and the branch for the rows that are nearer to each.
 struct Fork {
     centres: Vec<f64>,
     next: [Branch; 2],
@@ -21,7 +21,7 @@ enum Branch {
     Label(i64),
 }
 
-/// `BisectingKMeans`: forks one after another.
+/// A tree of forks.
 struct Bisected {
     centres: Centres,
     forks: Vec<Fork>,

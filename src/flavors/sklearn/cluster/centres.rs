@@ -8,15 +8,15 @@ use crate::{
     kernels::block::{Block, Kind},
 };
 
-/// Centres, and what each is called.
+/// Centres and their labels.
 pub struct Centres {
     pub name: String,
     pub frame: Frame,
     pub columns: usize,
-    /// Centre by centre.
+    /// The centres, one after another.
     pub values: Vec<f64>,
     pub labels: Labels,
-    /// The distances are an answer of their own.
+    /// Whether there is a `transform`, which gives the distances.
     pub transforms: bool,
 }
 
@@ -46,7 +46,7 @@ pub fn nearest(view: View<'_>) -> Made<Estimator> {
     made(view, "cluster_centers_", numbers(8), false)
 }
 
-/// `Birch`, by the names of its subclusters.
+/// `Birch`, with the labels of its subclusters.
 pub fn birch(view: View<'_>) -> Made<Estimator> {
     let labels = Labels::read(view.get("subcluster_labels_")?)?;
     made(view, "subcluster_centers_", |_| labels, true)

@@ -36,7 +36,7 @@ pub fn column_transformer(view: View<'_>) -> Made<Estimator> {
         if part.as_ref().is_some_and(|part| !part.has(Method::Transform)) {
             return python(format!("ColumnTransformer: {} is no transformer here", transformer.name()));
         }
-        // One column by its name or number is a series, one in a list a table.
+        // A single name or number selects a pandas Series, a list a DataFrame.
         if part.as_ref().is_some_and(|part| part.takes_documents()) && (spec.text().is_some() || spec.int().is_some()) {
             view.loader.documents.set(open);
         }
@@ -54,13 +54,13 @@ pub fn column_transformer(view: View<'_>) -> Made<Estimator> {
 /// The columns a transformer was given: by number, name, slice or mask.
 fn positions(view: View<'_>, frame: &Frame, width: usize) -> Made<Vec<usize>> {
     let names = frame.names.as_deref().unwrap_or_default();
-    // Backwards, so that the first of several columns of one name is the one that is found.
+    // In reverse, so that the first of several columns with the same name is found.
     let places: HashMap<&str, usize> = names.iter().enumerate().rev().map(|(at, name)| (name.as_str(), at)).collect();
     let named = |text: &str| places.get(text).copied();
     if view.class() == "builtins.slice" {
         return python("ColumnTransformer: columns by slice");
     }
-    // The remainder's columns are a list in a class of its own.
+    // The columns of the remainder are a list inside an object of their own class.
     let view = view.find("data").unwrap_or(view);
     let found: Option<Vec<usize>> = if let Some(text) = view.text() {
         named(text).map(|at| vec![at])

@@ -12,10 +12,10 @@ use crate::{
     kernels::block::Block,
 };
 
-/// What turns a transformed target back.
+/// The inverse of the transformation of the target.
 enum Back {
     Function(fn(f64, f64) -> f64),
-    /// Times the first, plus the second, by output.
+    /// For each output a factor and a number to be added.
     Scale(Vec<f64>, Vec<f64>),
 }
 

@@ -10,20 +10,20 @@ use crate::{
     },
 };
 
-/// How shares of the atoms come from their products with a row.
+/// How the shares of the atoms are computed from the products of the atoms with a row.
 enum Coding {
-    /// What of a product exceeds this.
+    /// By soft thresholding: the part of a product that exceeds this.
     Threshold(f64),
-    /// Orthogonal matching pursuit of so many atoms at most.
+    /// By orthogonal matching pursuit with at most this many atoms.
     Pursuit(Atoms, usize),
 }
 
 struct Codes {
     products: Affine,
     coding: Coding,
-    /// Only shares above zero.
+    /// Whether shares below zero become zero.
     positive: bool,
-    /// Shares above and below zero are columns of their own.
+    /// Whether positive and negative shares have columns of their own.
     split: bool,
 }
 
@@ -75,7 +75,7 @@ impl Transform for Codes {
                 out.map(|product| if product == 0.0 { 0.0 } else { beyond(product) });
             }
             Coding::Pursuit(atoms, most) => {
-                // Of whole numbers and of single precision the library rounds the products of the atoms too.
+                // With whole numbers and with single precision the library also rounds the products of the atoms.
                 if input.kind() != Kind::Double {
                     let message = "matching pursuit of columns that are not of double precision";
                     let error = Error::new(ErrorKind::Unimplemented, "NOT_DOUBLE", message);

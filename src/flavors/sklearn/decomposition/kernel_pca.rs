@@ -10,13 +10,13 @@ use crate::{
     kernels::block::{Block, Kind},
 };
 
-/// Sums of likenesses, less what likenesses are on average.
+/// Sums of the centred kernel function.
 struct Components {
-    /// One output a component, and the mean over all vectors as the last.
+    /// One output for each component, and last the mean of the kernel function over all vectors.
     machine: KernelMachine,
-    /// Of each component, what the vectors' weights add up to.
+    /// For each component the sum of the vectors' weights.
     sums: Vec<f64>,
-    /// Of each component, what is added in the end.
+    /// For each component a constant that is added.
     offsets: Vec<f64>,
 }
 

@@ -10,21 +10,21 @@ use crate::{
 };
 
 struct Topics {
-    /// For each word, a number a topic.
+    /// For each word, one number for each topic.
     words: Vec<f64>,
     topics: usize,
     prior: f64,
-    /// Rounds at most, and how little a round may change before it is the last.
+    /// The greatest number of iterations, and the mean change below which they end.
     rounds: usize,
     tolerance: f64,
 }
 
-/// Room for one document.
+/// Working memory for one document.
 struct Room {
     counts: Vec<(usize, f64)>,
     shares: Vec<f64>,
     last: Vec<f64>,
-    /// What the shares are expected to be.
+    /// The exponentials of the expected logarithms of the shares.
     expected: Vec<f64>,
 }
 
@@ -42,7 +42,7 @@ pub fn allocation(view: View<'_>) -> Made<Estimator> {
 
 impl Topics {
     /// The variational Bayes of M. D. Hoffman, D. M. Blei, F. Bach, "Online learning for latent Dirichlet allocation" (2010),
-    /// algorithm 2, for one document; its shares are left in the room.
+    /// algorithm 2, for one document; its shares are left in the working memory.
     fn infer(&self, room: &mut Room) {
         room.shares.fill(1.0);
         expect(&room.shares, &mut room.expected);
@@ -68,7 +68,7 @@ impl Topics {
     }
 }
 
-/// The exponential of the expected logarithm of shares that are spread like Dirichlet's.
+/// The exponentials of the expected logarithms of shares with a Dirichlet distribution.
 fn expect(shares: &[f64], out: &mut [f64]) {
     let sum = short_digamma(shares.iter().sum());
     out.iter_mut().zip(shares).for_each(|(out, share)| *out = (short_digamma(*share) - sum).exp());

@@ -28,7 +28,7 @@ pub fn independent(view: View<'_>) -> Made<Estimator> {
     centered(view, "components_", mean.then_some("mean_"), None)
 }
 
-/// The map `(X - mean) @ weights.T` of weights that are solved for: `gram` times them are `sides`.
+/// The map `(X - mean) @ weights.T`, whose weights solve `gram @ weights = sides`.
 fn solved(view: View<'_>, gram: Vec<f64>, sides: Vec<f64>, outputs: usize) -> Made<Estimator> {
     let mean = view.floats_of("mean_")?;
     let weights = solve::positive(gram, sides, outputs).unwrap_or_default();
@@ -40,7 +40,7 @@ fn solved(view: View<'_>, gram: Vec<f64>, sides: Vec<f64>, outputs: usize) -> Ma
     }
 }
 
-/// Products of each two of some rows, each column divided by a number, and something added where a row meets itself.
+/// The Gram matrix of some rows, with each column divided by `over` and `ridge` added to the diagonal.
 fn gram(rows: &[f64], columns: usize, over: impl Fn(usize) -> f64, ridge: f64) -> Vec<f64> {
     let product = |a: &[f64], b: &[f64]| a.iter().zip(b).enumerate().map(|(at, (a, b))| a / over(at) * b).sum::<f64>();
     let rows: Vec<&[f64]> = rows.chunks_exact(columns.max(1)).collect();

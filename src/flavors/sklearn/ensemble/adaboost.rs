@@ -16,12 +16,12 @@ use crate::{
 struct AdaBoost {
     members: Vec<Estimator>,
     weights: Vec<f64>,
-    /// For each member, which class each of its own is.
+    /// For each member, the number of each of its classes among the classes of the whole.
     places: Vec<Vec<usize>>,
     classes: usize,
-    /// Votes for a class count against the others, since 1.3.1.
+    /// Whether a vote for a class also counts against the others, as since 1.3.1.
     against: bool,
-    /// Probabilities are made of the votes, since 0.22.
+    /// Whether there are probabilities, which are computed from the votes since 0.22.
     probable: bool,
 }
 
@@ -49,7 +49,7 @@ pub fn boosted(view: View<'_>) -> Made<Estimator> {
 
 impl AdaBoost {
     fn votes(&self, input: &Block, work: &mut Work, out: &mut Block) -> Result<()> {
-        // Whatever its trees take; they know how many columns there are.
+        // Missing values are refused even if the trees take them. The trees check the number of columns.
         validate("AdaBoostClassifier", input, input.width(), Allow::Finite)?;
         out.reset_zeros(input.rows(), self.classes, Kind::Double);
         for ((member, &weight), places) in self.members.iter().zip(&self.weights).zip(&self.places) {

@@ -8,17 +8,17 @@ use crate::{
     kernels::block::{Block, Kind},
 };
 
-/// How regressors become one.
+/// How the predictions of the regressors are combined.
 pub enum Mean {
-    /// The sum of each times its weight, over the sum of the weights.
+    /// The weighted mean.
     Weighted(Vec<f64>),
-    /// The median by weight.
+    /// The weighted median.
     Median(Vec<f64>),
 }
 
 struct Average {
     members: Vec<Estimator>,
-    /// The columns each takes; all where there are none.
+    /// The columns that each member takes; empty where all of them take all columns.
     columns: Vec<Vec<usize>>,
     mean: Mean,
     frame: Frame,
@@ -42,7 +42,7 @@ impl Part for Average {
 
     fn run(&self, _: Method, input: &Block, work: &mut Work, out: &mut Block) -> Result<()> {
         if matches!(self.mean, Mean::Median(_)) {
-            // Whatever its trees take; they know how many columns there are.
+            // Missing values are refused even if the trees take them. The trees check the number of columns.
             validate("AdaBoostRegressor", input, input.width(), Allow::Finite)?;
         }
         let rows = input.rows();

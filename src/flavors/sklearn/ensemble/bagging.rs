@@ -15,11 +15,11 @@ pub fn bagged_regressor(view: View<'_>) -> Made<Estimator> {
     let members = members(view, "estimators_")?;
     let columns = bagged_columns(view, members.len())?;
     let weights = vec![1.0; members.len()];
-    // Its members see some of the columns only.
+    // The names and number of columns are its own, as its members take only some of them.
     averaged(view, members, columns, Mean::Weighted(weights), frame(view))
 }
 
-/// The columns each estimator of a bag was fitted on.
+/// The columns that each estimator was fitted on.
 fn bagged_columns(view: View<'_>, count: usize) -> Made<Vec<Vec<usize>>> {
     let total = width(view)?;
     let columns = |columns: View<'_>| {

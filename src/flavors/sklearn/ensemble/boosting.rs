@@ -1,4 +1,4 @@
-//! Gradient boosting of both kinds: sums of trees, and what the loss makes of them.
+//! Gradient boosting of both kinds: sums of trees, and the link function of the loss.
 
 use crate::{
     error::Result,
@@ -13,7 +13,7 @@ use crate::{
     },
 };
 
-/// What sums of trees begin with.
+/// The value to which the trees are added.
 pub enum Start {
     /// The same for every row.
     Constant(Vec<f64>),
@@ -21,19 +21,19 @@ pub enum Start {
     Estimator { part: Estimator, link: Link, epsilon: f64 },
 }
 
-/// What makes scores of probabilities.
+/// The link function, which turns the initial estimator's probabilities into scores.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Link {
     Identity,
     Logit,
     HalfLogit,
-    /// Logarithms, less their mean.
+    /// Logarithms minus their mean.
     Centered,
     /// Logarithms.
     Logarithm,
 }
 
-/// What makes predictions of sums.
+/// The inverse of the link, which turns sums into predictions.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Inverse {
     Identity,
@@ -44,7 +44,7 @@ pub enum Inverse {
     Softmax,
 }
 
-/// Trees, by what they compare.
+/// The trees, by the precision in which they compare values.
 pub enum Grown {
     /// Values are rounded to single precision before trees see them.
     Single(Ensemble<f32, f64>),
@@ -57,19 +57,19 @@ pub struct GradientBoosting {
     pub frame: Frame,
     pub columns: usize,
     pub allow: Allow,
-    /// Makes codes of categories and puts them first.
+    /// Encodes categories and moves their columns to the front.
     pub preprocessor: Option<Estimator>,
     pub start: Start,
     pub trees: Grown,
     pub outputs: usize,
     pub inverse: Inverse,
     pub labels: Vec<Labels>,
-    /// Of two classes, a sum of zero is the second one.
+    /// Whether of two classes the second is predicted for a sum of zero.
     pub zero_is_second: bool,
 }
 
 fn logit(p: f64) -> f64 {
-    // In scipy's two steps: the quotient loses digits near one half.
+    // By the two formulas that scipy uses, as the quotient is inaccurate near one half.
     if (0.3..=0.65).contains(&p) {
         let s = 2.0 * (p - 0.5);
         return s.ln_1p() - (-s).ln_1p();
@@ -93,7 +93,7 @@ impl Start {
             expect_width("what the sums begin with", made, expected)?;
             for row in 0..made.rows() {
                 if outputs == 1 {
-                    // Of two classes the probability of the second.
+                    // With two classes, the probability of the second.
                     let value = made.at(row, width - 1);
                     let clipped = value.clamp(epsilon, 1.0 - epsilon);
                     out.column_mut(0)[row] = match link {
@@ -107,7 +107,7 @@ impl Start {
                 let mean = (0..width).map(logarithm).sum::<f64>() / width as f64;
                 for column in 0..width.min(outputs) {
                     out.column_mut(column)[row] = match link {
-                        // By way of the geometric mean, as the library does.
+                        // Dividing by the geometric mean, as the library does.
                         Link::Centered => (made.at(row, column).clamp(epsilon, 1.0 - epsilon) / mean.exp()).ln(),
                         _ => logarithm(column),
                     };

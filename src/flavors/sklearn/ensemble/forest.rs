@@ -13,7 +13,7 @@ use crate::{
 };
 
 struct Leaves {
-    /// Each tree writes the number of a column into an output of its own.
+    /// Each tree adds the number of the column of its leaf to an output of its own.
     trees: Ensemble<f32, f64>,
     allow: Allow,
     inputs: usize,
@@ -30,7 +30,7 @@ pub fn embedding(view: View<'_>) -> Made<Estimator> {
     let (mut read, mut columns) = (Trees::new(1), 0);
     for (tree, (estimator, leaves)) in estimators.iter().zip(leaves).enumerate() {
         let leaves = leaves.ints()?;
-        // A leaf that no row of the training came to has no column, and the encoder refuses it.
+        // A leaf that no row of the training data reached has no column, and the encoder refuses it.
         let column = |node: usize| leaves.iter().position(|&leaf| leaf == node as i64).map(|at| (columns + at) as f64);
         read.push(estimator.get("tree_")?, tree, |node, _, leaf| leaf.extend(column(node)))?;
         columns += leaves.len();

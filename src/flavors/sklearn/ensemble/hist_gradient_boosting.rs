@@ -63,7 +63,7 @@ fn histogram(view: View<'_>, inverse: Inverse, labels: Vec<Labels>) -> Made<Esti
     }))
 }
 
-/// The categories seen in training of each column.
+/// The categories of each column in the training data, one bit for each.
 fn known_categories(view: View<'_>, columns: usize) -> Made<Vec<[u32; 8]>> {
     let mut known = vec![[0; 8]; columns];
     let Some(mapper) = view.find("_bin_mapper") else { return Ok(known) };
@@ -89,7 +89,7 @@ fn predictor_tree(view: View<'_>, target: usize, known: &[[u32; 8]]) -> Made<Tre
     let field = |name: &str| array.field(name);
     let ints = |name: &str| field(name).and_then(|field| field.ints());
     let floats = |name: &str| field(name).and_then(|field| field.floats());
-    // Before 1.0 thresholds were called otherwise, and nothing was categorical.
+    // Before 1.0 the thresholds had another name, and no split was categorical.
     let (Some(value), Some(leaf), Some(feature), Some(threshold), Some(missing), Some(left), Some(right)) = (
         floats("value"),
         ints("is_leaf"),
@@ -126,7 +126,7 @@ fn predictor_tree(view: View<'_>, target: usize, known: &[[u32; 8]]) -> Made<Tre
             };
             let has = |words: &[u32], category: usize| words[category / 32] >> (category % 32) & 1 == 1;
             let words: Vec<u32> = words.iter().map(|&word| word as u32).collect();
-            // What is neither sent left nor known counts as missing.
+            // A category that was not in the training data goes where missing values go.
             let set = |category: &usize| match missing_left {
                 true => has(known, *category) && !has(&words, *category),
                 false => has(&words, *category),

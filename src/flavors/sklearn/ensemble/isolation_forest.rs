@@ -9,7 +9,7 @@ use crate::flavors::sklearn::{
     tree::Trees,
 };
 
-/// The mean depth of a tree of so many rows.
+/// The expected depth of a leaf in a tree that was grown on `rows` rows.
 fn mean_depth(rows: f64) -> f64 {
     const EULER: f64 = 0.577_215_664_901_532_9;
     if rows <= 1.0 {
@@ -18,7 +18,7 @@ fn mean_depth(rows: f64) -> f64 {
     if rows == 2.0 { 1.0 } else { 2.0 * ((rows - 1.0).ln() + EULER) - 2.0 * (rows - 1.0) / rows }
 }
 
-/// `IsolationForest`, of all columns.
+/// `IsolationForest` whose trees take all columns.
 pub fn isolation(view: View<'_>) -> Made<Estimator> {
     let columns = width(view)?;
     if view.count_of("_max_features")? != columns {

@@ -11,7 +11,7 @@ use crate::{
     kernels::block::{Block, Kind},
 };
 
-/// Estimators whose answers are the columns of a last one.
+/// Estimators whose answers are the input of a final estimator.
 struct Stack {
     members: Vec<(Estimator, Method)>,
     last: Estimator,
@@ -25,7 +25,7 @@ pub fn stacked(view: View<'_>) -> Made<Estimator> {
     let members = members(view, "estimators_")?;
     let methods: Vec<Option<Method>> =
         view.get("stack_method_")?.items().into_iter().map(|method| Method::from_name(method.text()?)).collect();
-    // Methods of estimators that are left out are not among them, from 1.2 on.
+    // Since 1.2 the list of methods leaves out those of dropped estimators.
     let last = build(view.get("final_estimator_")?)?;
     let labels = if view.name().ends_with("Classifier") { vec![labels(view)?] } else { Vec::new() };
     let paired: Option<Vec<(Estimator, Method)>> =
@@ -53,7 +53,7 @@ impl Part for Stack {
                 Method::Predict => numbers(&**member, input, work, &mut made)?,
                 _ => member.run(*with, input, work, &mut made)?,
             }
-            // Of two probabilities the first says nothing more.
+            // With two classes the first probability is left out.
             let first = usize::from(*with == Method::Proba && made.width() == 2);
             for column in first..made.width() {
                 columns.append_column(&made, column);

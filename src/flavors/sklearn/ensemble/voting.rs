@@ -10,7 +10,7 @@ use crate::{
     kernels::block::{Block, Kind},
 };
 
-/// The weights of the estimators that are not left out; ones where there are none.
+/// The weights of the estimators that were not dropped; ones where no weights were given.
 fn weights(view: View<'_>, count: usize) -> Made<Vec<f64>> {
     let Some(weights) = view.find("weights") else { return Ok(vec![1.0; count]) };
     let entries = view.get("estimators")?.items();

@@ -11,7 +11,7 @@ use crate::{
     kernels::block::{Block, Kind},
 };
 
-/// An estimator over some of the columns, which are an answer of their own.
+/// An estimator of the chosen columns. These columns are the answer of `transform`.
 struct Eliminated {
     name: String,
     frame: Frame,
@@ -26,7 +26,7 @@ pub fn eliminated(view: View<'_>) -> Made<Estimator> {
     kept(view, view.get("estimator_")?, mask.into_iter().map(|kept| kept != 0.0).collect())
 }
 
-/// `SelectFromModel`, of an estimator with weights.
+/// `SelectFromModel` with an estimator that has weights.
 pub fn from_model(view: View<'_>) -> Made<Estimator> {
     let estimator = view.find("estimator_").map_or_else(|| view.get("estimator"), Ok)?;
     if view.find("importance_getter").and_then(View::text).is_some_and(|getter| getter != "auto") {

@@ -1,4 +1,4 @@
-//! Columns chosen by their own scores or variances, or by name of a finished search.
+//! Columns chosen by scores or variances of their own, or by a finished sequential search.
 
 use crate::{
     error::Result,
@@ -6,7 +6,7 @@ use crate::{
     kernels::block::{Block, Kind},
 };
 
-/// The columns that stay, and where each of all goes.
+/// The columns that are kept, and the place of each column among them.
 struct Chosen {
     chosen: Vec<usize>,
     places: Vec<Option<usize>>,
@@ -79,7 +79,7 @@ pub fn univariate(view: View<'_>) -> Made<Estimator> {
     chosen(view, mask, Allow::Finite)
 }
 
-/// A score that is NaN counts as the least.
+/// The scores, with NaN replaced by the least number.
 fn cleaned(scores: &[f64]) -> Vec<f64> {
     scores.iter().map(|score| if score.is_nan() { f64::MIN } else { *score }).collect()
 }

@@ -13,9 +13,9 @@ use crate::{
 struct Nearest {
     missing: Missing,
     donors: Donors,
-    /// The columns that come out.
+    /// The columns of the output.
     kept: Vec<usize>,
-    /// Columns that tell where a value was missing.
+    /// Columns for which a further column says where a value was missing.
     indicator: Vec<usize>,
     columns: usize,
 }

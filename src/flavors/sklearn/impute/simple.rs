@@ -45,7 +45,7 @@ impl Missing {
         if matches!(self, Self::Nan) { Allow::Missing } else { Allow::Finite }
     }
 
-    /// Refuses what the library refuses of columns that may be objects: of such, NaN where it is not what is missing.
+    /// Refuses what the library refuses in columns that may be of objects: there, NaN unless NaN is the missing value.
     fn check(&self, name: &str, input: &Block, width: usize) -> Result<()> {
         expect_width(name, input, width)?;
         let kinds = input.kinds();
@@ -69,7 +69,7 @@ impl Missing {
     }
 }
 
-/// A column's kind to an estimator that makes numbers of objects.
+/// The kind of a column for an estimator that converts objects to numbers.
 fn number(kind: Kind) -> Kind {
     if kind == Kind::Object { Kind::Double } else { kind }
 }
@@ -86,9 +86,9 @@ enum Fill {
 struct Simple {
     missing: Missing,
     fills: Vec<Fill>,
-    /// Columns that tell where a value was missing.
+    /// Columns for which a further column says where a value was missing.
     indicator: Vec<usize>,
-    /// Texts pass.
+    /// Whether texts are accepted.
     texts: bool,
 }
 
@@ -106,7 +106,7 @@ pub fn simple(view: View<'_>) -> Made<Estimator> {
             let one = |item: View<'_>| match (item.text(), item.number(), item.value()) {
                 (Some(text), ..) => Ok(Fill::Text(view.loader.symbol(text))),
                 (_, Some(found), _) => Ok(filling(found)),
-                // It was seen most often.
+                // `None` was the most frequent value.
                 (_, _, Value::None) => Ok(Fill::Text(NONE)),
                 _ => item.wrong("what to fill in"),
             };

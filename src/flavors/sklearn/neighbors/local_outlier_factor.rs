@@ -1,4 +1,4 @@
-//! `LocalOutlierFactor`: rows that lie in emptier places than their neighbors do.
+//! `LocalOutlierFactor`: rows whose surroundings are less dense than those of their neighbors.
 
 use std::{slice, sync::Arc};
 
@@ -18,15 +18,15 @@ struct Local {
     frame: Frame,
     neighbors: Neighbors,
     count: usize,
-    /// Of each row it was fitted on, how far its own farthest neighbor is.
+    /// For each row it was fitted on the distance to its farthest neighbor.
     reaches: Vec<f64>,
-    /// How densely the rows lie around each.
+    /// The local reachability density of each of these rows.
     densities: Vec<f64>,
     offset: f64,
     labels: Labels,
 }
 
-/// `LocalOutlierFactor`, made for rows it has not seen.
+/// `LocalOutlierFactor` with `novelty=True`.
 pub fn factor(view: View<'_>) -> Made<Estimator> {
     if !view.flag("novelty") {
         return python("LocalOutlierFactor: made for its own rows alone");
@@ -58,13 +58,13 @@ impl Part for Local {
         self.neighbors.nearest(input, self.count, &mut work.numbers, found);
         out.reset(input.rows(), 1, Kind::Double);
         let count = self.count as f64;
-        // Of rows in single precision the library rounds their distances too.
+        // For rows in single precision the library also rounds the distances.
         let single = input.kind() == Kind::Single;
         for (row, score) in out.column_mut(0).iter_mut().enumerate() {
             let points = || found.points(row).iter().map(|&point| point as usize);
             let near = |&distance: &f64| if single { f64::from(distance as f32) } else { distance };
             let reached = found.distances(row).iter().map(near).zip(points()).map(|(near, point)| near.max(self.reaches[point]));
-            // The library adds as much, so that copies of a row are not infinitely dense.
+            // The library adds this number, so that the density of identical rows is not infinite.
             let density = 1.0 / (reached.sum::<f64>() / count + 1e-10);
             *score = -(points().map(|point| self.densities[point] / density).sum::<f64>() / count) - self.offset;
         }

@@ -38,7 +38,7 @@ fn metric(view: View<'_>) -> Made<Metric> {
     })
 }
 
-/// The rows that an estimator was fitted on, as it looks for them.
+/// The rows that an estimator was fitted on, and how it searches them.
 pub fn fitted(view: View<'_>) -> Made<Neighbors> {
     let metric = metric(view)?;
     let (points, _, columns) = view.matrix_of("_fit_X")?;
@@ -101,10 +101,10 @@ fn no_neighbors(row: usize) -> Error {
     Error::new(ErrorKind::InvalidArgument, "NO_NEIGHBORS", message).row(row as u64)
 }
 
-/// Whether nearer neighbors count more.
+/// Whether nearer neighbors have a greater weight.
 ///
-/// Without a tree, distances are what is left of a product of matrices where the library looks by the root of squares, or by
-/// cosines: of rows that are nearly alike only noise is left, and a weight is one over it.
+/// Without a tree, the library computes Euclidean and cosine distances from a product of matrices. For nearly equal rows only
+/// rounding errors are left of that, and the weight is their inverse: such weights cannot be reproduced.
 fn weighted(view: View<'_>, neighbors: &Neighbors) -> Made<bool> {
     let weights = view.find("weights");
     match weights.map(|weights| weights.text().unwrap_or("of a function")) {
@@ -117,7 +117,7 @@ fn weighted(view: View<'_>, neighbors: &Neighbors) -> Made<bool> {
     }
 }
 
-/// Distances become weights: one over each; where some are zero, those alone count.
+/// Turns distances into weights: their inverses, or where some are zero, 1 for these and 0 for the others.
 fn weigh(distances: &[f64], out: &mut Vec<f64>) {
     let at_zero = distances.contains(&0.0);
     out.clear();
@@ -127,23 +127,23 @@ fn weigh(distances: &[f64], out: &mut Vec<f64>) {
     }));
 }
 
-/// Which neighbors of a row count.
+/// Which rows are the neighbors of a row.
 enum Reach {
-    /// So many of the nearest.
+    /// The nearest, this many.
     Nearest(usize),
-    /// All that are so near.
+    /// All within this radius.
     Within(f64),
 }
 
-/// What the neighbors say.
+/// The targets of the rows that were fitted on.
 enum Says {
-    /// Output by output the class of every row it was fitted on; what a row without neighbors is, if it may be.
+    /// For each output the class of every row, and the class of a row without neighbors, if there may be such rows.
     Classes { classes: Vec<Vec<u32>>, counts: Vec<usize>, alone: Vec<Alone> },
-    /// Output by output the number of every row.
+    /// For each output the number of every row.
     Numbers(Vec<Vec<f64>>),
 }
 
-/// What a row without neighbors is.
+/// The class of a row without neighbors.
 #[derive(Clone, Copy)]
 enum Alone {
     Class(usize),
@@ -151,7 +151,7 @@ enum Alone {
     Refused,
 }
 
-/// An estimator that answers with what the neighbors say.
+/// An estimator that predicts from the neighbors of a row.
 struct Asking {
     name: String,
     frame: Frame,
@@ -224,7 +224,7 @@ pub fn classifier(view: View<'_>) -> Made<Estimator> {
     asking(view, nearest(view)?, Says::Classes { alone: vec![Alone::Refused; classes.len()], classes, counts }, labels)
 }
 
-/// `RadiusNeighborsClassifier`, whose rows without neighbors may be of a class of their own.
+/// `RadiusNeighborsClassifier`, in which rows without neighbors may have a class of their own.
 pub fn radius_classifier(view: View<'_>) -> Made<Estimator> {
     let (classes, labels) = classes(view)?;
     let counts = labels.iter().map(Labels::len).collect();
@@ -253,7 +253,7 @@ pub fn regressor(view: View<'_>) -> Made<Estimator> {
 /// `RadiusNeighborsRegressor`
 pub fn radius_regressor(view: View<'_>) -> Made<Estimator> {
     if view.get("_y")?.array()?.ints().is_some() {
-        // NaN, which a row without neighbors is given, becomes whatever the machine makes of it.
+        // A row without neighbors gets NaN, and what a cast of NaN to a whole number gives depends on the CPU.
         return python("RadiusNeighborsRegressor: targets of whole numbers");
     }
     asking(view, within(view)?, numbers(view)?, Vec::new())
@@ -316,7 +316,7 @@ impl Asking {
         Ok(())
     }
 
-    /// The classes that most of the weight is of, summed as the library sums.
+    /// The classes with the greatest sum of weights, summed in the order of the library.
     fn votes(&self, output: usize, input: &Block, work: &mut Work, out: &mut Block) -> Result<()> {
         let Says::Classes { classes, counts, .. } = &self.says else { return Ok(()) };
         let (classes, count) = (&classes[output], counts[output]);

@@ -17,11 +17,12 @@ use crate::{
 struct Centres {
     columns: usize,
     values: Vec<f64>,
-    /// By summed differences, else by summed squares.
+    /// Whether distances are Manhattan; otherwise they are squared Euclidean.
     manhattan: bool,
 }
 
-/// Squared distances from centres, both over the columns' deviations, against how likely each class is.
+/// Scores of the classes: squared distances from the centres, with each column divided by its deviation, and the priors of the
+/// classes.
 struct Normalized {
     centres: Centres,
     deviations: Vec<f64>,
@@ -29,9 +30,9 @@ struct Normalized {
 }
 
 struct Centroids {
-    /// The nearest class is the answer; else the likeliest.
+    /// Where they are given, the nearest class is predicted; otherwise the one with the greatest score.
     centres: Option<Centres>,
-    /// `None` of versions and metrics without probabilities.
+    /// `None` for versions without probabilities.
     scores: Option<Discriminant<Normalized>>,
 }
 
@@ -61,7 +62,7 @@ pub fn centroid(view: View<'_>) -> Made<Estimator> {
             if deviations.len() != columns {
                 return python("NearestCentroid: not a deviation for every column");
             }
-            // A column without deviation stays as it is.
+            // A column without deviation is not divided.
             deviations.iter_mut().filter(|deviation| **deviation == 0.0).for_each(|deviation| *deviation = 1.0);
             let over = values.chunks_exact(columns).flat_map(|row| row.iter().zip(&deviations).map(|(value, by)| value / by));
             let centres = Centres { columns, values: over.collect(), manhattan };

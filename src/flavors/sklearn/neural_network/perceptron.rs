@@ -20,7 +20,7 @@ enum Activation {
     Tanh,
     Relu,
     Softmax,
-    /// The last of a regressor of counts.
+    /// The output activation of a regressor with Poisson loss.
     Exponential,
 }
 
@@ -63,7 +63,7 @@ fn network(view: View<'_>) -> Made<Network> {
     for (weights, bias) in weights.into_iter().zip(bias) {
         let [rows, columns] = weights.array()?.shape[..] else { return weights.wrong("a layer") };
         let values = weights.floats()?;
-        // The library's layers are by input; a kernel's are by output.
+        // The library stores the weights of a layer by input, the kernel by output.
         let by_output = (0..columns).flat_map(|output| (0..rows).map(move |input| input * columns + output));
         let layer = Affine::new(rows, by_output.map(|at| values[at]).collect(), bias.floats()?, false);
         match layer.filter(|layer| layer.inputs() == inputs) {
@@ -135,7 +135,7 @@ impl Classify for Network {
         let mut scores = work.take();
         self.forward(input, work, &mut scores);
         if scores.width() == 1 {
-            // The threshold of the label's two values, 0 and 1.
+            // The threshold between the two labels, 0 and 1.
             scores.map(|score| score - 0.5);
         }
         decide(&scores, out);

@@ -16,17 +16,17 @@ use crate::{
     },
 };
 
-/// How many columns every step may take for blocks to have more than [`BLOCK`] rows.
+/// Blocks may have more than [`BLOCK`] rows if no step takes more columns than this.
 const NARROW: usize = 1 << 9;
 
-/// Steps one after another; the last answers.
+/// Steps one after another; the last one gives the answer.
 struct Pipeline {
     steps: Vec<Estimator>,
-    /// `None` where the last step lets everything through.
+    /// `None` where the last step is `passthrough`.
     last: Option<Estimator>,
 }
 
-/// Whether a step is the word that lets everything through.
+/// Whether a step is `passthrough`.
 pub fn passes(view: View<'_>) -> bool {
     *view.value() == Value::None || view.text() == Some("passthrough")
 }
@@ -80,7 +80,7 @@ impl Pipeline {
     }
 }
 
-/// Everything as it is.
+/// Copies a block unchanged.
 pub fn pass(input: &Block, out: &mut Block) {
     if input.sparse().is_some() {
         let to = out.reset_sparse(input.rows(), input.width());

@@ -1,4 +1,4 @@
-//! `FeatureUnion`, and the transformers beside each other that a `ColumnTransformer` is as well.
+//! `FeatureUnion`, and the parallel transformers that a `ColumnTransformer` also consists of.
 
 use std::sync::Arc;
 
@@ -15,16 +15,16 @@ use crate::{
     },
 };
 
-/// One transformer of several beside each other.
+/// One of several parallel transformers.
 pub struct Branch {
     /// The columns it takes; `None` for all.
     pub columns: Option<Vec<usize>>,
-    /// `None` lets everything through.
+    /// The transformer; `None` for `passthrough`.
     pub part: Option<Estimator>,
     pub weight: Option<f64>,
 }
 
-/// Transformers beside each other, their columns one after another.
+/// Parallel transformers, whose outputs are concatenated.
 pub struct Union {
     pub branches: Vec<Branch>,
     pub frame: Frame,
@@ -89,7 +89,7 @@ impl Union {
         for branch in &self.branches {
             let mut block = work.take();
             branch.run_chosen(input, work, &mut block)?;
-            // The numbers that stand for texts are none.
+            // Numbers that stand for texts cannot be in a sparse matrix.
             validate("the transformer", &block, block.width(), Allow::All)?;
             made.push(block);
         }

@@ -11,14 +11,14 @@ use crate::{
     kernels::block::{Block, Kind},
 };
 
-/// How many columns may be made where a block does not hold the zeros.
+/// How many columns the sparse output may have.
 const MAX_OUTPUTS: usize = 1 << 24;
 
 /// The categories of one column, in the order of their codes.
 struct Categories {
-    /// Codes of texts, by the text's number.
+    /// The codes of texts, by the number that stands for the text.
     symbols: HashMap<u64, usize>,
-    /// Codes of numbers, by their bits; zero has one sign.
+    /// The codes of numbers, by their bits; -0.0 is kept as 0.0.
     numbers: HashMap<u64, usize>,
     /// Code of NaN.
     nan: Option<usize>,
@@ -123,17 +123,17 @@ fn check(name: &str, input: &Block, width: usize) -> Result<()> {
     })
 }
 
-/// `OneHotEncoder`: for each column, which output a code lights, if any.
+/// `OneHotEncoder`: for each column and code, the output that is set to 1, if any.
 struct OneHot {
     columns: Vec<(Categories, Vec<Option<usize>>)>,
-    /// The output for what is unknown, by column; an error where that is how the encoder was made.
+    /// For each column the output for unknown values; `None` where they are an error.
     unknown: Vec<Option<usize>>,
     refuses: bool,
     outputs: usize,
     kind: Kind,
 }
 
-/// Codes that were seen too seldom, of each column.
+/// The codes of the infrequent categories of each column.
 fn infrequent(view: View<'_>, columns: usize) -> Made<Vec<Vec<usize>>> {
     let enabled = view.flag("_infrequent_enabled");
     let items = view.find("_infrequent_indices").filter(|_| enabled).map(View::items).unwrap_or_default();
@@ -149,7 +149,7 @@ fn infrequent(view: View<'_>, columns: usize) -> Made<Vec<Vec<usize>>> {
     Ok(codes)
 }
 
-/// Codes after those that were seen too seldom have become one, the last.
+/// The codes after all infrequent categories were grouped into one, the last.
 fn grouped(count: usize, infrequent: &[usize]) -> (Vec<usize>, usize) {
     let mut next = 0;
     let mut seldom = vec![false; count];
@@ -201,7 +201,7 @@ pub fn one_hot(view: View<'_>) -> Made<Estimator> {
 }
 
 impl OneHot {
-    /// The output that a value lights.
+    /// The output that a value sets to 1.
     #[inline]
     fn place(&self, input: &Block, at: usize, row: usize, value: f64) -> Result<Option<usize>> {
         let (categories, places) = &self.columns[at];
@@ -253,9 +253,9 @@ impl Transform for OneHot {
 /// `OrdinalEncoder` and `TargetEncoder`: for each column and code, the numbers that take its place.
 struct Lookup {
     columns: Vec<(Categories, Vec<f64>)>,
-    /// The number for what is unknown, by column; an error where there is none.
+    /// For each column the number for unknown values; `None` where they are an error.
     unknown: Option<Vec<f64>>,
-    /// Which column and table each output is of.
+    /// The column and the table of each output.
     outputs: Vec<(usize, usize)>,
     width: usize,
     name: &'static str,
@@ -299,7 +299,7 @@ pub fn ordinal(view: View<'_>) -> Made<Estimator> {
 pub fn target(view: View<'_>) -> Made<Estimator> {
     let (categories, encodings) = (Categories::all(view)?, view.get("encodings_")?.items());
     let means = view.floats_of("target_mean_")?;
-    // Of several classes each column has an encoding a class.
+    // With several classes, each column has one encoding for each class.
     let classes = if view.word("target_type_") == "multiclass" { means.len() } else { 1 };
     if encodings.len() != categories.len() * classes || means.len() != classes {
         return python("TargetEncoder: not an encoding for every column");

@@ -9,12 +9,12 @@ use crate::{
     kernels::block::{Block, Kind},
 };
 
-/// A power a column, then a scaler.
+/// A power transformation for each column, then a scaler.
 struct Power {
     powers: Vec<f64>,
-    /// Only for numbers above zero.
+    /// Whether it is the Box-Cox transformation, which is for positive numbers only; otherwise it is that of Yeo and Johnson.
     box_cox: bool,
-    /// By way of logarithms, as scipy does it.
+    /// Whether it is computed by `expm1` and logarithms, as newer versions do by scipy.
     stable: bool,
     scaler: Option<Estimator>,
 }

@@ -6,7 +6,7 @@ use crate::{
     kernels::{block::Block, special},
 };
 
-/// How near the least and the greatest value count as these, where a normal distribution comes out.
+/// With a normal output distribution, how near to the least or greatest quantile a value counts as that.
 const BOUNDS: f64 = 1e-7;
 
 struct Places {
@@ -32,7 +32,7 @@ pub fn places(view: View<'_>) -> Made<Estimator> {
     Step::shared(view, Some(Allow::Missing), Places { quantiles, references, normal })
 }
 
-/// `numpy.interp`: a line through points whose `x` ascend.
+/// `numpy.interp`: linear interpolation between points whose `x` ascend.
 fn interpolate(value: f64, count: usize, x: impl Fn(usize) -> f64, y: impl Fn(usize) -> f64, after: usize) -> f64 {
     if after == 0 {
         return y(0);
@@ -57,7 +57,7 @@ impl Places {
         } else if high {
             1.0
         } else {
-            // From both sides: of values that were seen more than once that is the middle.
+            // From both sides, which gives the middle for values that occurred more than once.
             let up =
                 interpolate(value, count, |at| quantiles[at], |at| references[at], quantiles.partition_point(|&x| x <= value));
             let back = |at: usize| count - 1 - at;

@@ -9,31 +9,31 @@ use crate::{
     },
 };
 
-/// What scipy calls its splines.
+/// The names of scipy's class of splines.
 pub const CLASSES: [&str; 3] =
     ["scipy.interpolate._bsplines.BSpline", "scipy.interpolate._bsplines._BSpline", "scipy.interpolate.BSpline"];
 
 /// What happens outside of the knots.
 #[derive(Clone, Copy, PartialEq)]
 enum Beyond {
-    /// It is refused.
+    /// Values are refused.
     Refused,
-    /// The values at the ends stay.
+    /// The splines keep their values at the ends.
     Constant,
-    /// The slopes at the ends stay.
+    /// The splines go on linearly.
     Linear,
-    /// The polynomials go on.
+    /// The polynomials at the ends go on.
     Continued,
-    /// Everything comes again.
+    /// The splines are periodic.
     Periodic,
 }
 
 /// The splines of a column.
 struct Splines {
     basis: Basis,
-    /// The output each spline adds to: the last of a period are the first of the next.
+    /// The output that each spline adds to. With periodic splines the last ones are the first ones again.
     outputs: Vec<usize>,
-    /// Where its values end, and how many of the outputs at an end go on from there.
+    /// The ends of the interval of the training data, and how many of the outputs at each end are extrapolated.
     low: f64,
     high: f64,
     ending: usize,
@@ -42,7 +42,7 @@ struct Splines {
 struct Bases {
     columns: Vec<Splines>,
     degree: usize,
-    /// Outputs of a column, and how many of them are kept.
+    /// How many outputs a column has, and how many of them are kept.
     each: usize,
     kept: usize,
     beyond: Beyond,
@@ -62,7 +62,7 @@ pub fn bases(view: View<'_>) -> Made<Estimator> {
     let columns = view.get("bsplines_")?.items().into_iter().enumerate();
     let columns = columns
         .map(|(column, spline)| {
-            // The library's loop over columns raises a degree below two as it goes, up to two.
+            // In the library's loop over the columns a degree below two is increased from column to column, up to two.
             let inset = if beyond == Beyond::Linear && degree < 2 { (degree + column).min(2) } else { degree };
             let ending = if beyond == Beyond::Linear && inset < 2 { inset + 1 } else { inset };
             splines(spline, degree, inset, ending)
@@ -107,7 +107,7 @@ impl Bases {
         let Splines { low, high, .. } = *splines;
         let end = if x < low { low } else { high };
         match self.beyond {
-            // Missing values are in no range.
+            // Missing values lie in no interval.
             _ if x.is_nan() => {}
             Beyond::Periodic if high > low => {
                 let x = low + (x - low).rem_euclid(high - low);
@@ -124,7 +124,7 @@ impl Bases {
                 }
             }
             _ => {
-                // A period of no length is a constant column.
+                // A period of length zero comes from a constant column.
                 let x = if self.beyond == Beyond::Periodic { 0.0 } else { x };
                 Self::add(splines, (splines.basis.values(x, values), values), 1.0, row);
             }

@@ -1,33 +1,33 @@
-//! Leaves looked up by number and added, 32 rows at a time.
+//! Looks up the values of leaves by number and adds them, 32 rows at a time.
 #![allow(unsafe_code)]
 
 use std::arch::x86_64::*;
 
-use super::wide;
+use super::avx512;
 
-/// What vectors can add up.
+/// A type whose values are looked up and added with vectors.
 pub trait Add: Sized {
-    /// Bytes of a value, each of which has its own tables.
+    /// How many bytes a value has. Each has tables of its own.
     const PLANES: usize;
 
     /// One byte of a value.
     fn plane(self, plane: usize) -> u8;
 
-    /// Adds the values of rows' numbers, looked up in `RUNS` tables for each of [`Add::PLANES`], to as many sums in the order of `place`; a
-    /// multiple of 32 of them.
+    /// Looks up the values of leaves by the rows' numbers, in `RUNS` tables for each of [`Add::PLANES`] bytes, and adds them to
+    /// as many sums in the order of `place`. The number of rows is a multiple of 32.
     ///
     /// # Safety
     /// The CPU has AVX2; there are that many tables.
     unsafe fn add<const RUNS: usize>(tables: &[[u8; 16]], numbers: &[u8], sums: &mut [Self]);
 
-    /// The same in 512-bit vectors, for a multiple of 64 sums.
+    /// The same with AVX-512, for a multiple of 64 rows.
     ///
     /// # Safety
     /// The CPU has AVX-512 F, BW, VL and VBMI; there are that many tables.
-    unsafe fn add_wide<const RUNS: usize>(tables: &[[u8; 16]], numbers: &[u8], sums: &mut [Self]);
+    unsafe fn add_avx512<const RUNS: usize>(tables: &[[u8; 16]], numbers: &[u8], sums: &mut [Self]);
 }
 
-/// One byte of each row's value.
+/// One byte of the value of the leaf that each row has reached.
 ///
 /// # Safety
 /// There are `RUNS` tables for each byte up to `plane`.
@@ -37,10 +37,10 @@ unsafe fn look<const RUNS: usize>(tables: &[[u8; 16]], plane: usize, numbers: __
     let run = |run: usize| {
         // SAFETY: the caller vouches for the table; it has 16 bytes.
         let table = unsafe { _mm_loadu_si128(tables.get_unchecked(plane * RUNS + run).as_ptr().cast()) };
-        // A shuffle looks at the low four bits, and at the top one, which is never set: numbers are below 64.
+        // A shuffle uses the lowest four bits, and the highest, which is never set since numbers are below 64.
         _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(table), numbers)
     };
-    // The bits that choose the run, moved where a blend looks.
+    // A blend chooses by the highest bit of each byte: the bits that say which run a number is in are moved there.
     let (second, upper) = (_mm256_slli_epi16::<3>(numbers), _mm256_slli_epi16::<2>(numbers));
     match RUNS {
         1 => run(0),
@@ -83,9 +83,9 @@ impl Add for f32 {
     }
 
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi")]
-    unsafe fn add_wide<const RUNS: usize>(tables: &[[u8; 16]], numbers: &[u8], sums: &mut [Self]) {
+    unsafe fn add_avx512<const RUNS: usize>(tables: &[[u8; 16]], numbers: &[u8], sums: &mut [Self]) {
         // SAFETY: the caller vouches for the tables.
-        unsafe { wide::add_f32::<RUNS>(tables, numbers, sums) }
+        unsafe { avx512::add_f32::<RUNS>(tables, numbers, sums) }
     }
 }
 
@@ -127,8 +127,8 @@ impl Add for f64 {
     }
 
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi")]
-    unsafe fn add_wide<const RUNS: usize>(tables: &[[u8; 16]], numbers: &[u8], sums: &mut [Self]) {
+    unsafe fn add_avx512<const RUNS: usize>(tables: &[[u8; 16]], numbers: &[u8], sums: &mut [Self]) {
         // SAFETY: the caller vouches for the tables.
-        unsafe { wide::add_f64::<RUNS>(tables, numbers, sums) }
+        unsafe { avx512::add_f64::<RUNS>(tables, numbers, sums) }
     }
 }

@@ -1,11 +1,11 @@
-//! Cuts below a value, 16 at a look.
+//! Counts the cuts that are less than a value, 16 at a time.
 #![allow(unsafe_code)]
 
 use std::arch::x86_64::*;
 
 use crate::kernels::trees::bins::RUN;
 
-/// What vectors can search.
+/// A type whose cuts are searched with vectors.
 pub trait Look: Sized {
     /// How many cuts of a run are less than a value; none for NaN.
     ///
@@ -13,11 +13,11 @@ pub trait Look: Sized {
     /// The CPU has AVX2 and POPCNT.
     unsafe fn look(run: &[Self; RUN], value: Self) -> u32;
 
-    /// The same in 512-bit vectors.
+    /// The same with AVX-512.
     ///
     /// # Safety
     /// The CPU has AVX-512 F and POPCNT.
-    unsafe fn look_wide(run: &[Self; RUN], value: Self) -> u32;
+    unsafe fn look_avx512(run: &[Self; RUN], value: Self) -> u32;
 }
 
 impl Look for f32 {
@@ -34,7 +34,7 @@ impl Look for f32 {
 
     #[target_feature(enable = "avx512f,popcnt")]
     #[inline]
-    unsafe fn look_wide(run: &[Self; RUN], value: Self) -> u32 {
+    unsafe fn look_avx512(run: &[Self; RUN], value: Self) -> u32 {
         // SAFETY: all 16 values.
         let cuts = unsafe { _mm512_loadu_ps(run.as_ptr()) };
         u32::from(_mm512_cmp_ps_mask::<_CMP_LT_OQ>(cuts, _mm512_set1_ps(value))).count_ones()
@@ -58,7 +58,7 @@ impl Look for f64 {
 
     #[target_feature(enable = "avx512f,popcnt")]
     #[inline]
-    unsafe fn look_wide(run: &[Self; RUN], value: Self) -> u32 {
+    unsafe fn look_avx512(run: &[Self; RUN], value: Self) -> u32 {
         let value = _mm512_set1_pd(value);
         // SAFETY: both loads lie inside the 16 values.
         let (low, high) = unsafe { (_mm512_loadu_pd(run.as_ptr()), _mm512_loadu_pd(run.as_ptr().add(8))) };

@@ -1,31 +1,31 @@
-//! Blocks in vectors: 64 rows pass all nodes of a small tree without a branch.
+//! Scoring with vectors: 64 rows are compared at all nodes of a small tree, without a conditional jump.
 #![allow(unsafe_code)]
 
 mod add;
+mod avx512;
 mod look;
 mod pass;
-mod wide;
 
 use std::ops::Range;
 
 use super::{
     BLOCK, Leaves, Read, Scratch, Sum, Value,
     bins::Quantiser,
+    compared::{ComparedForest, Meaning, TreeForm},
     lines::Lines,
-    masks::{Forest, Form, Then},
 };
 pub use add::Add;
 pub use look::Look;
 
-/// Rows a step works on.
+/// How many rows one step compares.
 const ROWS: usize = 64;
 
-/// What is added for some rows.
+/// A forest with the rows to be scored.
 pub(super) struct Block<'a, T, S> {
-    /// Whether what takes less time in 512-bit vectors runs in them; the CPU must have AVX-512 F, BW, VL and VBMI.
-    pub(super) wide: bool,
+    /// Whether AVX-512 is used where it is faster than AVX2; the CPU must then have AVX-512 F, BW, VL and VBMI.
+    pub(super) avx512: bool,
     pub(super) bins: &'a Quantiser<T>,
-    pub(super) forest: &'a Forest,
+    pub(super) forest: &'a ComparedForest,
     pub(super) leaves: &'a Leaves<S>,
     pub(super) read: Read<'a, T>,
     pub(super) stride: usize,
@@ -35,19 +35,20 @@ pub(super) struct Block<'a, T, S> {
 /// Working memory.
 #[derive(Default)]
 pub(super) struct Vectors<S> {
-    /// For each [`BLOCK`] of rows a run of that for each output, in the order of [`place`].
+    /// For each [`BLOCK`] of rows, one run of as many sums for each output, in the order of [`place`].
     sums: Lines<S>,
-    /// A byte for each of [`ROWS`] in each slot.
+    /// One byte for each of [`ROWS`] rows in each slot.
     slots: Lines<u8>,
 }
 
-/// Adds the leaves of some trees.
+/// Adds the leaves that the rows reach in some trees.
 pub(super) fn add<T: Value, S: Sum>(block: &Block<'_, T, S>, trees: Range<usize>, scratch: &mut Scratch<S>, out: &mut [S]) {
-    // SAFETY: `Ensemble::new` builds this form for `Path::Avx2` and `Path::Avx512` alone, which exist where the CPU has AVX2 and POPCNT.
+    // SAFETY: `Ensemble::new` builds this form for `Path::Avx2` and `Path::Avx512` alone, which exist where the CPU has AVX2 and
+    // POPCNT.
     unsafe { run(block, trees, scratch, out) }
 }
 
-/// Where a row's sum is kept: the order in which bytes widen without crossing the halves of a vector.
+/// Where a row's sum is kept. In this order bytes are widened to sums without moving them between the two halves of a vector.
 #[inline(always)]
 const fn place<S>(row: usize) -> usize {
     let items = 16 / size_of::<S>();
@@ -57,15 +58,15 @@ const fn place<S>(row: usize) -> usize {
 
 #[target_feature(enable = "avx2,popcnt")]
 fn run<T: Value, S: Sum>(block: &Block<'_, T, S>, trees: Range<usize>, scratch: &mut Scratch<S>, out: &mut [S]) {
-    let Block { wide, bins, forest, leaves, read, stride, rows } = *block;
-    let Scratch { bins: space, ways, vectors: Vectors { sums, slots } } = scratch;
-    match wide {
-        // SAFETY: this function has what `look` needs.
+    let Block { avx512, bins, forest, leaves, read, stride, rows } = *block;
+    let Scratch { bins: space, cursors, vectors: Vectors { sums, slots } } = scratch;
+    match avx512 {
+        // SAFETY: this function has the features that `look` needs.
         false => bins.fill_by(read, rows, space, |run, value| unsafe { T::look(run, value) }),
-        // SAFETY: the CPU has what it needs.
-        true => unsafe { wide::fill(bins, read, rows, space) },
+        // SAFETY: the CPU has AVX-512, as `avx512` says.
+        true => unsafe { avx512::fill(bins, read, rows, space) },
     }
-    // What the sums of a block take.
+    // How many sums a block has.
     let size = (out.len() / stride).max(1) * BLOCK;
     sums.reset(rows.div_ceil(BLOCK) * size);
     for (start, sums) in (0..rows).step_by(BLOCK).zip(sums.chunks_exact_mut(size)) {
@@ -80,46 +81,46 @@ fn run<T: Value, S: Sum>(block: &Block<'_, T, S>, trees: Range<usize>, scratch: 
         let blocks = sums.chunks_exact_mut(size);
         let sums = blocks.map(|sums| &mut sums[leaves.outputs[tree] as usize * BLOCK..][..leaves.width * BLOCK]);
         let (first, then) = match forest.trees[tree] {
-            Form::Numbers(first, then) => (first, then),
-            Form::Walk(root) => {
+            TreeForm::Numbers(first, then) => (first, then),
+            TreeForm::Walk(root) => {
                 leaves.fetch(tree, rows);
-                let found = forest.deep.walk(space, 0..rows).down(root, ways).chunks(BLOCK);
+                let found = forest.deep.walk(space, 0..rows).down(root, cursors).chunks(BLOCK);
                 found.zip(sums).for_each(|(found, sums)| leaves.add(found, sums, BLOCK, place::<S>));
                 continue;
             }
         };
         for ((start, sums), bytes) in (0..rows).step_by(BLOCK).zip(sums).zip(space.bytes.chunks_exact(space.columns * BLOCK)) {
             let padded = (rows - start).min(BLOCK).next_multiple_of(ROWS);
-            pass::numbers(wide, forest, first, bytes, padded, slots, &mut numbers);
+            pass::numbers(avx512, forest, first, bytes, padded, slots, &mut numbers);
             let numbers = &numbers.0[..padded];
             match then {
-                Then::Tables { table, runs } => {
+                Meaning::Tables { table, runs } => {
                     let size = usize::from(runs) * S::PLANES;
                     let tables = forest.tables[table as usize..][..size * leaves.width].chunks_exact(size);
                     for (tables, sums) in tables.zip(sums.chunks_exact_mut(BLOCK)) {
-                        // SAFETY: this function has what `add` needs, and the CPU what is wide; there are `runs` times PLANES
-                        // tables.
+                        // SAFETY: this function has the features that `add` needs, and the CPU has AVX-512 where `avx512` says so;
+                        // there are `runs` times PLANES tables.
                         unsafe {
-                            match (wide, runs) {
+                            match (avx512, runs) {
                                 (false, 1) => S::add::<1>(tables, numbers, sums),
                                 (false, 2) => S::add::<2>(tables, numbers, sums),
                                 (false, _) => S::add::<4>(tables, numbers, sums),
-                                (true, 1) => S::add_wide::<1>(tables, numbers, sums),
-                                (true, 2) => S::add_wide::<2>(tables, numbers, sums),
-                                (true, _) => S::add_wide::<4>(tables, numbers, sums),
+                                (true, 1) => S::add_avx512::<1>(tables, numbers, sums),
+                                (true, 2) => S::add_avx512::<2>(tables, numbers, sums),
+                                (true, _) => S::add_avx512::<4>(tables, numbers, sums),
                             }
                         }
                     }
                 }
-                Then::Leaves { start: list } => {
+                Meaning::Leaves { start: list } => {
                     let places = &forest.places[list as usize..];
                     leaves.add(numbers.iter().map(|&number| &places[usize::from(number)]), sums, BLOCK, place::<S>);
                 }
-                Then::Nodes { start: list, levels } => {
+                Meaning::Nodes { start: list, levels } => {
                     let places = &forest.places[list as usize..];
                     let walk = forest.deep.walk(space, start..rows.min(start + BLOCK));
                     let from = numbers.iter().take(rows - start).map(|&number| places[usize::from(number)]);
-                    leaves.add(walk.down_from(from, levels, ways), sums, BLOCK, place::<S>);
+                    leaves.add(walk.down_from(from, levels, cursors), sums, BLOCK, place::<S>);
                 }
             }
         }

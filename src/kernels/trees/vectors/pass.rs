@@ -1,4 +1,4 @@
-//! 64 rows pass the nodes of a tree and come out with a number each.
+//! Compares 64 rows at the nodes of a tree and gives each the number of the leaf, or node, that it reaches.
 #![allow(unsafe_code)]
 
 use std::arch::x86_64::*;
@@ -6,16 +6,16 @@ use std::arch::x86_64::*;
 use super::{
     super::{
         BLOCK,
-        masks::{Comparison, First, Forest, Step},
+        compared::{ByteComparison, ComparedForest, Numbering, Step},
     },
-    Lines, ROWS, wide,
+    Lines, ROWS, avx512,
 };
 
 /// A number for each row of a block.
 #[repr(align(64))]
 pub(super) struct Numbers(pub(super) [u8; BLOCK]);
 
-/// Fills the slots that stand for the numbers themselves.
+/// Fills the slots that hold the numbers of leaves.
 pub(super) fn prepare(slots: &mut Lines<u8>, count: usize) {
     if slots.len() < count * ROWS {
         slots.reset(count * ROWS);
@@ -23,12 +23,12 @@ pub(super) fn prepare(slots: &mut Lines<u8>, count: usize) {
     }
 }
 
-/// The numbers of the first rows of a block, as many as are a multiple of [`ROWS`].
+/// Computes the numbers of the first `rows` rows of a block, a multiple of [`ROWS`].
 #[target_feature(enable = "avx2")]
 pub(super) fn numbers(
-    wide: bool,
-    forest: &Forest,
-    first: First,
+    avx512: bool,
+    forest: &ComparedForest,
+    first: Numbering,
     bytes: &[i8],
     rows: usize,
     slots: &mut [u8],
@@ -36,31 +36,31 @@ pub(super) fn numbers(
 ) {
     let chunks = numbers.0[..rows].as_chunks_mut::<ROWS>().0;
     match first {
-        First::Nothing => chunks.as_flattened_mut().fill(0),
-        First::Full { depth, node } => {
+        Numbering::Nothing => chunks.as_flattened_mut().fill(0),
+        Numbering::Full { depth, node } => {
             let nodes = &forest.nodes[node as usize..][..(1 << depth) - 1];
             for (at, chunk) in chunks.iter_mut().enumerate() {
                 // SAFETY: every node's column is of BLOCK bytes inside `bytes`, and `chunks` are of one block; the CPU has
-                // what is wide.
+                // AVX-512 where `avx512` says so.
                 unsafe {
                     let bytes = bytes.as_ptr().add(at * ROWS);
-                    match wide {
+                    match avx512 {
                         false => full(depth, nodes, bytes, chunk),
-                        true => wide::full(depth, nodes, bytes, chunk),
+                        true => avx512::full(depth, nodes, bytes, chunk),
                     }
                 }
             }
         }
-        First::Steps { step, count } => {
+        Numbering::Steps { step, count } => {
             let steps = &forest.steps[step as usize..][..count as usize];
             assert!(slots.len() >= forest.slots * ROWS);
             for (at, chunk) in chunks.iter_mut().enumerate() {
                 // SAFETY: as above; steps name slots of the forest.
                 unsafe {
                     let bytes = bytes.as_ptr().add(at * ROWS);
-                    match wide {
+                    match avx512 {
                         false => in_steps(steps, bytes, slots.as_mut_ptr(), chunk),
-                        true => wide::in_steps(steps, bytes, slots.as_mut_ptr(), chunk),
+                        true => avx512::in_steps(steps, bytes, slots.as_mut_ptr(), chunk),
                     }
                 }
             }
@@ -78,10 +78,10 @@ fn store(numbers: [__m256i; 2], to: &mut [u8; ROWS]) {
     }
 }
 
-/// The row comparisons of one node: all ones where a row goes left.
+/// Compares the rows at one node: all bits of a row's byte are set where it goes left.
 macro_rules! left {
     ($node:expr, $bytes:ident) => {{
-        let node: Comparison = $node;
+        let node: ByteComparison = $node;
         let cut = _mm256_set1_epi32(i32::from_ne_bytes(node.cut.map(i8::cast_unsigned)));
         let column = $bytes.add(node.column as usize);
         (
@@ -91,7 +91,8 @@ macro_rules! left {
     }};
 }
 
-/// The number of the leaf under a node with `$deep` levels below it; `$place` is the node's place in its level.
+/// The number of the leaf that is reached under a node, with as many levels below its children as there are further arguments;
+/// `$place` is the node's place in its level.
 macro_rules! leaf_under {
     ($node:expr, $place:expr, $nodes:ident, $bytes:ident,) => {{
         let left = left!(*$nodes.add($node), $bytes);
@@ -106,15 +107,16 @@ macro_rules! leaf_under {
     }};
 }
 
-/// Numbers of 64 rows in a tree filled up to `depth` levels.
+/// The numbers of the leaves that 64 rows reach in a full tree of `depth` levels.
 ///
-/// Never part of a loop: all that is the same for the next rows would be kept in memory, which takes longer than making it again.
+/// It is never inlined into a loop over rows: the compiler would then keep the vectors that are the same for all rows in memory,
+/// and loading them takes longer than making them again.
 ///
 /// # Safety
 /// There are `2^depth - 1` nodes, beyond each of whose columns 64 of `bytes` can be read.
 #[target_feature(enable = "avx2")]
 #[inline(never)]
-unsafe fn full(depth: u8, nodes: &[Comparison], bytes: *const i8, to: &mut [u8; ROWS]) {
+unsafe fn full(depth: u8, nodes: &[ByteComparison], bytes: *const i8, to: &mut [u8; ROWS]) {
     let nodes = nodes.as_ptr();
     // SAFETY: the caller vouches for the columns; node numbers stay below 2^depth - 1.
     let (low, high) = unsafe {
@@ -130,7 +132,7 @@ unsafe fn full(depth: u8, nodes: &[Comparison], bytes: *const i8, to: &mut [u8; 
     store([low, high], to);
 }
 
-/// Numbers of 64 rows in a tree of any shape.
+/// The numbers of the leaves that 64 rows reach in a tree of any shape.
 ///
 /// # Safety
 /// Beyond the column of each step 64 of `bytes` can be read; slots are 64 bytes each.

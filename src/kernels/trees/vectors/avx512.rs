@@ -1,4 +1,5 @@
-//! What takes less time in 512-bit vectors: 64 rows are one of bytes, a comparison leaves a bit a row, and 64 leaves are one table.
+//! The parts that are faster with AVX-512: 64 rows of bytes are one vector, a comparison gives one bit for each row, and a table
+//! of 64 leaves is one register.
 #![allow(unsafe_code)]
 
 use std::arch::x86_64::*;
@@ -7,7 +8,7 @@ use super::{
     super::{
         Read, Value,
         bins::{Bins, Quantiser},
-        masks::{Comparison, Step},
+        compared::{ByteComparison, Step},
     },
     ROWS, place,
 };
@@ -15,13 +16,13 @@ use super::{
 /// Fills the bins.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi,popcnt")]
 pub(super) fn fill<T: Value>(quantiser: &Quantiser<T>, read: Read<'_, T>, rows: usize, bins: &mut Bins) {
-    // SAFETY: this function has what `look_wide` needs.
-    quantiser.fill_by(read, rows, bins, |run, value| unsafe { T::look_wide(run, value) });
+    // SAFETY: this function has the features that `look_avx512` needs.
+    quantiser.fill_by(read, rows, bins, |run, value| unsafe { T::look_avx512(run, value) });
 }
 
-/// The number of the leaf that is reached under a node; `$level` and the rest count the levels below its children. Leaves are numbered
-/// under each node three levels above them, so that eight numbers serve all, which stay in registers; `$place` is the node's place in its
-/// level there.
+/// The number of the leaf that is reached under a node. `$level` and the numbers after it count the levels below the node's
+/// children. Leaves are first numbered within each subtree of three levels, so that the eight numbers stay in registers; the
+/// levels above add to them. `$place` is the node's place within its level of that subtree.
 macro_rules! leaf_under {
     ($node:expr, $place:expr, $nodes:ident, $bytes:ident,) => {{
         let (left, right) = (_mm512_set1_epi8((2 * $place) as i8), _mm512_set1_epi8((2 * $place + 1) as i8));
@@ -41,19 +42,19 @@ macro_rules! leaf_under {
 /// The rows that go left at a node.
 macro_rules! left {
     ($node:expr, $bytes:ident) => {{
-        let node: Comparison = $node;
+        let node: ByteComparison = $node;
         let cut = _mm512_set1_epi32(i32::from_ne_bytes(node.cut.map(i8::cast_unsigned)));
         _mm512_cmpgt_epi8_mask(cut, _mm512_loadu_si512($bytes.add(node.column as usize).cast()))
     }};
 }
 
-/// Numbers of 64 rows in a tree filled up to `depth` levels.
+/// The numbers of the leaves that 64 rows reach in a full tree of `depth` levels.
 ///
 /// # Safety
 /// There are `2^depth - 1` nodes, beyond each of whose columns 64 of `bytes` can be read.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi")]
 #[inline(never)]
-pub(super) unsafe fn full(depth: u8, nodes: &[Comparison], bytes: *const i8, to: &mut [u8; ROWS]) {
+pub(super) unsafe fn full(depth: u8, nodes: &[ByteComparison], bytes: *const i8, to: &mut [u8; ROWS]) {
     let nodes = nodes.as_ptr();
     // SAFETY: the caller vouches for the columns; node numbers stay below 2^depth - 1; `to` has 64 bytes.
     unsafe {
@@ -69,7 +70,7 @@ pub(super) unsafe fn full(depth: u8, nodes: &[Comparison], bytes: *const i8, to:
     }
 }
 
-/// Numbers of 64 rows in a tree of any shape.
+/// The numbers of the leaves that 64 rows reach in a tree of any shape.
 ///
 /// # Safety
 /// Beyond the column of each step 64 of `bytes` can be read; slots are 64 bytes each.
@@ -88,7 +89,7 @@ pub(super) unsafe fn in_steps(steps: &[Step], bytes: *const i8, slots: *mut u8, 
     }
 }
 
-/// Which of 64 rows each byte of a vector is of, so that bytes widen to sums in the order of [`place`].
+/// For each byte of a vector the row that it belongs to, so that widening the bytes gives sums in the order of [`place`].
 const fn order<S>() -> [u8; ROWS] {
     let items = 16 / size_of::<S>();
     let (mut order, mut row) = ([0; ROWS], 0);
@@ -101,7 +102,7 @@ const fn order<S>() -> [u8; ROWS] {
     order
 }
 
-/// Numbers of 64 rows in another order.
+/// The numbers of 64 rows, put in another order.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi")]
 #[inline]
 fn ordered(numbers: &[u8; ROWS], order: &[u8; ROWS]) -> __m512i {
@@ -110,14 +111,14 @@ fn ordered(numbers: &[u8; ROWS], order: &[u8; ROWS]) -> __m512i {
     _mm512_permutexvar_epi8(order, numbers)
 }
 
-/// One byte of each row's value.
+/// One byte of the value of the leaf that each row has reached.
 ///
 /// # Safety
 /// There are `RUNS` tables for each byte up to `plane`.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi")]
 #[inline]
 unsafe fn look<const RUNS: usize>(tables: &[[u8; 16]], plane: usize, numbers: __m512i) -> __m512i {
-    // SAFETY: the caller vouches for so many tables of 16 bytes.
+    // SAFETY: the caller vouches for `RUNS` tables of 16 bytes for each byte of a value.
     let table = unsafe {
         let tables = tables.as_ptr().add(plane * RUNS);
         match RUNS {
@@ -129,7 +130,7 @@ unsafe fn look<const RUNS: usize>(tables: &[[u8; 16]], plane: usize, numbers: __
     _mm512_permutexvar_epi8(numbers, table)
 }
 
-/// [`super::Add::add_wide`].
+/// [`super::Add::add_avx512`].
 ///
 /// # Safety
 /// There are `RUNS` tables for each of four bytes.
@@ -156,7 +157,7 @@ pub(super) unsafe fn add_f32<const RUNS: usize>(tables: &[[u8; 16]], numbers: &[
     }
 }
 
-/// [`super::Add::add_wide`].
+/// [`super::Add::add_avx512`].
 ///
 /// # Safety
 /// There are `RUNS` tables for each of eight bytes.

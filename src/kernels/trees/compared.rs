@@ -1,62 +1,64 @@
-//! What vectors of bytes evaluate: every node of a small tree, or of a large one's first levels, is one comparison of bytes. From
-//! there on large trees walk.
+//! Trees for vectors of bytes: every node of a small tree, or of the first levels of a large one, is one comparison of 64 rows.
+//! The rest of a large tree is walked.
 
 use super::{
-    BLOCK, Leaves, Sum, Value,
+    BLOCK, Leaves, Sum, Value, binned,
     bins::{self, Builder, Width},
-    deep, index,
+    index,
     walk::{self, Levels, Root, Split},
 };
 use crate::error::Result;
 
-/// Depth up to which a tree is filled up and kept in registers.
+/// The largest depth of a tree whose missing nodes are filled in, so that its results stay in registers.
 pub(super) const FULL_DEPTH: usize = 6;
-/// Numbers that leaf tables tell apart.
+/// How many leaves a table in registers can hold.
 const MOST_IN_TABLES: usize = 64;
-/// Numbers that a byte tells apart.
+/// How many leaves a byte can number.
 const MOST_NUMBERS: usize = 256;
-/// Columns of bytes up to which large trees have their first levels compared: more would push the trees out of the cache.
+/// Large trees have their first levels compared only if the bins of bytes have no more columns than this: more would push the
+/// trees out of the cache.
 const MOST_COLUMNS: usize = 256;
-/// The first slot that is no number.
+/// The number of the first slot that holds a result; the slots before hold the numbers of leaves.
 const RESULTS: u16 = MOST_NUMBERS as u16;
 
-/// What gives each row a number.
+/// How each row gets a number by comparing bytes.
 #[derive(Clone, Copy)]
-pub(super) enum First {
-    /// Nothing: all rows have number 0.
+pub(super) enum Numbering {
+    /// Not at all, as the tree is a leaf: all rows have number 0.
     Nothing,
-    /// Filled up to `depth` levels; nodes level by level from `node` on.
+    /// By all nodes of a full tree of `depth` levels, which lie level by level from `node` on.
     Full { depth: u8, node: u32 },
-    /// Children before parents, from `step` on.
+    /// By `count` steps from `step` on, in which children come before their parents.
     Steps { step: u32, count: u32 },
 }
 
-/// What numbers stand for.
+/// What the numbers of the rows stand for.
 #[derive(Clone, Copy)]
-pub(super) enum Then {
-    /// They are looked up in tables from this one on; so many runs of 16 numbers.
+pub(super) enum Meaning {
+    /// Leaves, whose values are looked up in `runs` tables of 16 for each byte of a value, from table `table` on.
     Tables { table: u32, runs: u8 },
-    /// They are places in the list of leaves from here on.
+    /// Leaves, listed in [`ComparedForest::places`] from `start` on.
     Leaves { start: u32 },
-    /// They are places in the list of nodes from here on, so many levels above the leaves.
+    /// Nodes from which the tree is walked, listed in [`ComparedForest::places`] from `start` on, with the depth of the leaves
+    /// below them.
     Nodes { start: u32, levels: Levels },
 }
 
-/// Where a row goes at a node.
+/// A node: which way a row goes.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Comparison {
+pub(super) struct ByteComparison {
     /// Where the column of bytes begins.
     pub(super) column: u32,
-    /// A row goes left where this is greater than its byte. Four times, as words are the smallest that fill a vector without a shuffle.
+    /// A row goes left where this is greater than its byte. It is repeated four times, since 32 bits are the least that one
+    /// instruction without a shuffle broadcasts to a vector.
     pub(super) cut: [i8; 4],
 }
 
-/// One step: compare, and choose between two slots.
-///
-/// A slot is a number, or from [`RESULTS`] on an earlier result.
+/// One step: compare, and take one of two slots into a third. A slot holds the number of a leaf, or from [`RESULTS`] on the
+/// result of an earlier step.
 #[derive(Clone, Copy)]
 pub(super) struct Step {
-    pub(super) comparison: Comparison,
+    pub(super) comparison: ByteComparison,
     pub(super) left: u16,
     pub(super) right: u16,
     pub(super) to: u16,
@@ -64,54 +66,55 @@ pub(super) struct Step {
 
 /// How a tree is evaluated.
 #[derive(Clone, Copy)]
-pub(super) enum Form {
-    Numbers(First, Then),
+pub(super) enum TreeForm {
+    Numbers(Numbering, Meaning),
     Walk(Root),
 }
 
-/// All trees.
+/// All trees, each in the form that suits it.
 #[derive(Default)]
-pub(super) struct Forest {
-    pub(super) trees: Vec<Form>,
-    /// Of full trees.
-    pub(super) nodes: Vec<Comparison>,
+pub(super) struct ComparedForest {
+    pub(super) trees: Vec<TreeForm>,
+    /// The nodes of full trees.
+    pub(super) nodes: Vec<ByteComparison>,
     pub(super) steps: Vec<Step>,
-    /// Slots of [`Step`]s, numbers included.
+    /// How many slots the [`Step`]s need, those with the numbers of leaves included.
     pub(super) slots: usize,
-    /// Leaves byte by byte, for each output, byte of the value and run of 16.
+    /// The values of leaves byte by byte: for each tree, output, byte of the value and run of 16 leaves one table.
     pub(super) tables: Vec<[u8; 16]>,
-    /// Leaves, and nodes of `deep`, that numbers stand for.
+    /// The leaves, or nodes of `deep`, that numbers stand for.
     pub(super) places: Vec<u32>,
-    pub(super) deep: deep::Forest,
+    /// The trees that are walked, at least below their first levels.
+    pub(super) deep: binned::BinnedForest,
 }
 
-impl Forest {
-    /// None where trees need more columns than nodes can name.
+impl ComparedForest {
+    /// `None` where trees need more columns than a node can name.
     pub(super) fn new<T: Value, S: Sum>(
-        walk: &walk::Forest<T>,
+        walk: &walk::NodeForest<T>,
         builder: &mut Builder<T>,
         leaves: &Leaves<S>,
     ) -> Result<Option<Self>> {
         let last = (0..walk.roots().len()).rfind(|&tree| walks(walk, tree));
         let nodes = last.map_or(0, |tree| walk.nodes(tree).end as usize);
-        let mut forest = Self { deep: deep::Forest::with_capacity(nodes), ..Self::default() };
+        let mut forest = Self { deep: binned::BinnedForest::with_capacity(nodes), ..Self::default() };
         let few_columns = builder.least_columns(Width::Byte) <= MOST_COLUMNS;
         for (tree, root) in walk.roots().iter().enumerate() {
             let form = if walks(walk, tree) {
-                if !forest.deep.plant(walk, tree, builder)? {
+                if !forest.deep.push(walk, tree, builder)? {
                     return Ok(None);
                 }
-                // Whether a category is in a set would be asked twice, for a byte and for a word.
+                // Otherwise a set of categories would be searched twice for each value, for a column of bytes and for one of words.
                 match few_columns && !walk.has_sets(tree) {
                     true => forest.walk_below(walk, *root, builder)?,
-                    false => Form::Walk(*root),
+                    false => TreeForm::Walk(*root),
                 }
             } else {
                 let (first, nodes) = match root.levels.most as usize {
                     depth @ ..=FULL_DEPTH => forest.full(walk, root.node, depth, builder)?,
                     _ => forest.steps(walk, tree, builder)?,
                 };
-                Form::Numbers(first, forest.leaves(walk, &nodes, leaves)?)
+                TreeForm::Numbers(first, forest.leaves(walk, &nodes, leaves)?)
             };
             forest.trees.push(form);
         }
@@ -127,31 +130,32 @@ impl Forest {
             + self.deep.memory()
     }
 
-    /// A tree that walks from the nodes below its first levels on.
-    fn walk_below<T: Value>(&mut self, walk: &walk::Forest<T>, root: Root, builder: &mut Builder<T>) -> Result<Form> {
+    /// A tree whose first levels are compared and which is walked from there on.
+    fn walk_below<T: Value>(&mut self, walk: &walk::NodeForest<T>, root: Root, builder: &mut Builder<T>) -> Result<TreeForm> {
         let (first, below) = self.full(walk, root.node, FULL_DEPTH, builder)?;
         let start = index(self.places.len())?;
         self.places.extend(below);
-        Ok(Form::Numbers(first, Then::Nodes { start, levels: root.levels.below(FULL_DEPTH as u32) }))
+        Ok(TreeForm::Numbers(first, Meaning::Nodes { start, levels: root.levels.below(FULL_DEPTH as u32) }))
     }
 
-    /// The first levels of a tree, filled up to so many; the nodes below them, in place of one below a leaf the leaf.
+    /// The first `depth` levels of a tree, filled up where leaves lie above, and the nodes below them: where a leaf lies above,
+    /// that leaf.
     fn full<T: Value>(
         &mut self,
-        walk: &walk::Forest<T>,
+        walk: &walk::NodeForest<T>,
         root: u32,
         depth: usize,
         builder: &mut Builder<T>,
-    ) -> Result<(First, Vec<u32>)> {
+    ) -> Result<(Numbering, Vec<u32>)> {
         let first = index(self.nodes.len())?;
         let mut level = vec![root];
         for _ in 0..depth {
             let mut next = Vec::with_capacity(level.len() * 2);
             for node in level {
                 match walk.split(node) {
-                    // Both children are the leaf itself: whichever side is taken is right.
+                    // Both children of the node that fills its place are the leaf, so any comparison will do.
                     None => {
-                        self.nodes.push(Comparison::default());
+                        self.nodes.push(ByteComparison::default());
                         next.extend([node, node]);
                     }
                     Some(split) => {
@@ -162,13 +166,18 @@ impl Forest {
             }
             level = next;
         }
-        Ok((if depth == 0 { First::Nothing } else { First::Full { depth: depth as u8, node: first } }, level))
+        Ok((if depth == 0 { Numbering::Nothing } else { Numbering::Full { depth: depth as u8, node: first } }, level))
     }
 
-    /// A whole tree, node by node; its leaves.
-    fn steps<T: Value>(&mut self, walk: &walk::Forest<T>, tree: usize, builder: &mut Builder<T>) -> Result<(First, Vec<u32>)> {
+    /// A whole tree in steps, and its leaves.
+    fn steps<T: Value>(
+        &mut self,
+        walk: &walk::NodeForest<T>,
+        tree: usize,
+        builder: &mut Builder<T>,
+    ) -> Result<(Numbering, Vec<u32>)> {
         let (step, nodes) = (self.steps.len(), walk.nodes(tree));
-        // The slot of each node's result, free again once the parent has used it.
+        // The slot of each node's result, which is free again once the parent has used it.
         let mut place = vec![0u16; nodes.len()];
         let (mut free, mut used, mut leaves) = (Vec::new(), RESULTS, Vec::new());
         let at = |node: u32| (node - nodes.start) as usize;
@@ -192,16 +201,16 @@ impl Forest {
             }
         }
         self.slots = self.slots.max(usize::from(used));
-        Ok((First::Steps { step: index(step)?, count: index(self.steps.len() - step)? }, leaves))
+        Ok((Numbering::Steps { step: index(step)?, count: index(self.steps.len() - step)? }, leaves))
     }
 
-    /// What the numbers of some leaves stand for.
-    fn leaves<T: Value, S: Sum>(&mut self, walk: &walk::Forest<T>, nodes: &[u32], leaves: &Leaves<S>) -> Result<Then> {
+    /// What the numbers of these leaves stand for.
+    fn leaves<T: Value, S: Sum>(&mut self, walk: &walk::NodeForest<T>, nodes: &[u32], leaves: &Leaves<S>) -> Result<Meaning> {
         let numbers: Vec<u32> = nodes.iter().map(|&node| walk.leaf(node)).collect();
         if numbers.len() > MOST_IN_TABLES {
             let start = index(self.places.len())?;
             self.places.extend(numbers);
-            return Ok(Then::Leaves { start });
+            return Ok(Meaning::Leaves { start });
         }
         let table = index(self.tables.len())?;
         let runs = numbers.len().div_ceil(16).next_power_of_two();
@@ -218,20 +227,20 @@ impl Forest {
                 }
             }
         }
-        Ok(Then::Tables { table, runs: runs as u8 })
+        Ok(Meaning::Tables { table, runs: runs as u8 })
     }
 }
 
-/// Whether walking down a tree takes less than comparing all of its nodes.
-fn walks<T: Value>(walk: &walk::Forest<T>, tree: usize) -> bool {
+/// Whether walking down a tree takes less time than comparing all of its nodes.
+fn walks<T: Value>(walk: &walk::NodeForest<T>, tree: usize) -> bool {
     let depth = walk.roots()[tree].levels.most as usize;
-    // One node more are leaves than are splits.
+    // A binary tree has one more leaf than it has splits.
     let leaves = walk.nodes(tree).len().div_ceil(2);
     depth > FULL_DEPTH && (leaves > MOST_NUMBERS || leaves > 32 + 32 * (depth - FULL_DEPTH))
 }
 
 /// All nodes of a tree, each after its children.
-fn children_first<T: Value>(walk: &walk::Forest<T>, root: u32) -> Vec<u32> {
+fn children_first<T: Value>(walk: &walk::NodeForest<T>, root: u32) -> Vec<u32> {
     let (mut order, mut open) = (Vec::new(), vec![root]);
     while let Some(node) = open.pop() {
         order.push(node);
@@ -243,9 +252,9 @@ fn children_first<T: Value>(walk: &walk::Forest<T>, root: u32) -> Vec<u32> {
     order
 }
 
-fn comparison<T: Value>(node: u32, split: &Split<'_, T>, builder: &mut Builder<T>) -> Result<Comparison> {
+fn comparison<T: Value>(node: u32, split: &Split<'_, T>, builder: &mut Builder<T>) -> Result<ByteComparison> {
     let bins::Comparison { column, bin } = builder.comparison(node, split, Width::Byte)?;
-    // Flipped as the bytes are.
+    // With the highest bit flipped, as in the bytes, which are compared as signed numbers.
     let cut = ((bin as u8 + 1) ^ 0x80) as i8;
-    Ok(Comparison { column: index(column * BLOCK)?, cut: [cut; 4] })
+    Ok(ByteComparison { column: index(column * BLOCK)?, cut: [cut; 4] })
 }
