@@ -26,7 +26,7 @@ use crate::{
 
 impl TextSource {
     /// Reads headers and, where types are not declared, infers them over all files.
-    pub(in crate::batch) fn plan(inputs: &InputFiles, options: &ReadOptions<'_>) -> Result<Self> {
+    pub(in crate::batch::read) fn plan(inputs: &InputFiles, options: &ReadOptions<'_>) -> Result<Self> {
         let InputFiles { files, format } = inputs;
         let declared = options.subject.declared();
         let mut heads = headers::sizes(files)?;
@@ -41,7 +41,7 @@ impl TextSource {
         }
         let selection = options.select(&all)?;
         let feeds = selection.names(all.len());
-        options.everywhere(&table, &partitions, &paths(&heads), &feeds)?;
+        options.require_in_every_file(&table, &partitions, &paths(&heads), &feeds)?;
         let carries = options.purpose.needs_values(*format);
         let kinds = types(&heads, &columns, &table, &feeds, *format, declared.as_ref(), options)?;
 
@@ -82,8 +82,8 @@ fn names(
     let names = match format {
         Format::Csv => headers::read_headers(heads, options.delimiter)?,
         _ => {
-            let enough = (!options.purpose.needs_values(*format)).then(|| options.feeds(declared)).flatten();
-            // A column that is in no object may be one of the directories'.
+            let enough = (!options.purpose.needs_values(*format)).then(|| options.sufficient(declared)).flatten();
+            // A name that no object has may be that of a partition column.
             let enough = enough.map(|mut enough| {
                 enough.retain(|name| files[0].keys.iter().all(|key| key.name != *name));
                 enough
