@@ -117,8 +117,8 @@ pub(super) fn plan(
         cancel: cancel.clone(),
     };
     let input = Input {
+        parts: std::iter::once(0..1).collect(),
         source: Arc::new(source),
-        parts: vec![0..1],
         names: vec![column_names(&schema)],
         kept: Kept::Values(schema),
         extra: Arc::new(Schema::empty()),

@@ -144,11 +144,11 @@ fn types(
 
 /// The files as they are read. Files of the same columns share the lists of names and types.
 fn text_files(heads: Vec<FileHead<'_>>, columns: Vec<Arc<Fields>>, table: &Table, kinds: &[Option<DataType>]) -> Vec<TextFile> {
-    let mut last: Option<(Arc<Fields>, Arc<Vec<String>>, Arc<Vec<Option<DataType>>>)> = None;
-    let mut made = Vec::with_capacity(heads.len());
+    let mut made: Vec<TextFile> = Vec::with_capacity(heads.len());
+    let mut last: Option<Arc<Fields>> = None;
     for ((head, fields), places) in heads.into_iter().zip(columns).zip(&table.places) {
-        let (names, types) = match last.take() {
-            Some((known, names, types)) if Arc::ptr_eq(&known, &fields) => (names, types),
+        let (names, types) = match (&last, made.last()) {
+            (Some(before), Some(file)) if Arc::ptr_eq(before, &fields) => (file.names.clone(), file.kinds.clone()),
             _ => {
                 let mut types = vec![None; fields.len()];
                 places.iter().zip(kinds).for_each(|(place, kind)| place.iter().for_each(|at| types[*at] = kind.clone()));
@@ -156,7 +156,7 @@ fn text_files(heads: Vec<FileHead<'_>>, columns: Vec<Arc<Fields>>, table: &Table
                 (Arc::new(names), Arc::new(types))
             }
         };
-        last = Some((fields, names.clone(), types.clone()));
+        last = Some(fields);
         let FileHead { path, start, bytes, .. } = head;
         made.push(TextFile { path: path.to_owned(), start, bytes, names, kinds: types, places: places.clone() });
     }
