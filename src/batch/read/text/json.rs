@@ -1,7 +1,7 @@
 //! Parses JSON lines into typed columns; an error names the file, the line and the column.
 //!
 //! arrow-json reads only nested values here, because it names no line or column in its errors, rounds whole numbers beyond 2^53 to the nearest
-//! double, takes an object that has a key twice, and does not tell where a record spans in the text, which the output repeats byte by byte.
+//! double, takes an object that has a key twice, and does not tell where a record is in the text, which the output repeats byte by byte.
 
 use arrow::datatypes::DataType;
 use serde_json::{Map, Value};

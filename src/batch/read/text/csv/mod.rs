@@ -1,7 +1,7 @@
 //! Parses CSV records into typed columns; an error names the file, the line and the column.
 //!
 //! arrow-csv is not used, because it does not read `5.0` as an integer, applies one set of texts for missing values to columns of every
-//! type (here a text column keeps `NA` as text), names no line of a bad cell, and does not tell where a record spans in the text, which the
+//! type (here a text column keeps `NA` as text), names no line of a bad cell, and does not tell where a record is in the text, which the
 //! output repeats byte by byte. Where both read a file, they read the same values, which a test checks; numbers are read several times as fast here.
 
 pub(super) mod cells;
@@ -66,7 +66,7 @@ fn names(file: &str, bytes: &[u8], start: usize, delimiter: u8) -> Result<Option
 }
 
 /// Writes the cells of records in the order of `places`, as they are in the text; a cell that the file lacks is empty. Returns the new text
-/// and where each record spans in it.
+/// and where each record is in it.
 pub(super) fn reorder(block: &Block, records: &[(u32, u32)], places: &[Option<usize>], delimiter: u8) -> (Vec<u8>, Spans) {
     let mut text = Vec::with_capacity(block.bytes.len() + records.len() * places.len());
     let (mut spans, mut cells) = (Vec::with_capacity(records.len()), Vec::new());

@@ -142,7 +142,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { cases: 20_000, ..ProptestConfig::default() })]
 
-        /// As many cells as are said are read, as `str::parse` reads them, and the text goes on where the last of them ends.
+        /// The cells that are counted as read have the values of `str::parse`, and the rest of the text starts where the last of them ends.
         #[test]
         fn numbers_are_those_of_str_parse(numbers_written in prop::collection::vec(number(), 1..6)) {
             let text = numbers_written.join(",") + AFTER;
