@@ -1,10 +1,10 @@
-//! How `--memory-limit` is divided, so that what is in flight never exceeds it.
+//! Divides `--memory-limit`, so that the rows being processed never exceed it.
 
 use crate::error::{Error, Kind, Result};
 
 const MIB: usize = 1 << 20;
 
-/// In flight without a limit: enough to keep many cores busy, small beside a machine that has them.
+/// Bytes of rows being processed without a limit: enough for many cores, and little for a machine that has them.
 const UNLIMITED: usize = 512 * MIB;
 
 /// The shares of a memory limit, in bytes.
@@ -25,7 +25,7 @@ pub(super) struct Budget {
 }
 
 impl Budget {
-    /// Divides what `limit` leaves beside `used`, the memory the process has already (its code, the model).
+    /// Divides what `limit` leaves beside `used`, the memory that the process holds already (its code, the model).
     pub(super) fn divide(limit: Option<usize>, used: usize, workers: usize, query: bool) -> Result<Self> {
         let Some(limit) = limit else {
             return Ok(Self::of(UNLIMITED, workers, UNLIMITED * 4));
@@ -39,7 +39,7 @@ impl Budget {
                 Error::new(Kind::ResourceExhausted, "MEMORY_LIMIT", message).remedy(format!("give at least {}", show(least)))
             );
         }
-        // Half of what is free: the rest is what an allocator rounds up, keeps back and cannot join again.
+        // Half of what is free: the rest is overhead and fragmentation of the allocator.
         let workers = workers.min((free / (6 * MIB)).max(1));
         let pipeline = if query { free / 4 } else { free / 2 };
         Ok(Self::of(pipeline, workers, free / 3))

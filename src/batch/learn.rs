@@ -1,4 +1,4 @@
-//! The type of the predictions of a model that does not know it: told by its first answer, before anything is written.
+//! Learns the type of predictions that the model does not know: the first batch is scored before anything is written.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -16,23 +16,23 @@ use crate::{
     score::{CancelFlag, Context, Scorer},
 };
 
-/// Answers that may be all null, before the type is settled without them.
+/// How many answers may be all null before a type is chosen without them.
 const NULL_ANSWERS: usize = 4;
 
-/// What was read and scored to learn the type: it is not read or scored again.
+/// What was read and scored to learn the type, which is not read or scored again.
 #[derive(Default)]
 pub(super) struct Learned(Mutex<FirstRows>);
 
 #[derive(Default)]
 struct FirstRows {
-    /// The parts that were read from.
+    /// Readers of the parts of which pieces were read.
     readers: HashMap<usize, Replay>,
-    /// The answer that told the type, by the place of its piece.
+    /// The answer whose type was learned, and its piece: part and number in the part.
     answer: Option<((usize, usize), ArrayRef)>,
 }
 
 impl Learned {
-    /// The scorer of a run whose answers all have one type, which the first answer in the order of the rows tells.
+    /// Scores pieces in the order of the rows until an answer has a type. Returns a scorer all of whose answers have that type.
     pub(super) fn of(source: &dyn Source, scorer: &Scorer, budget: &Budget, cancel: &CancelFlag) -> Result<(Scorer, Self)> {
         let context = Context::new(cancel.clone()).with_memory_limit(budget.head + budget.ahead);
         let mut session = scorer.open(source.model_schema())?;
@@ -76,15 +76,15 @@ impl Learned {
     }
 }
 
-/// A reader of a part whose first pieces were read already: it gives them once more.
+/// A reader of a part that returns the pieces once more that were read to learn the type.
 struct Replay {
     read: VecDeque<Raw>,
-    /// `None` when all was read.
+    /// Reads the rest of the part; `None` when all was read.
     rest: Option<Box<dyn PartReader>>,
 }
 
 impl Replay {
-    /// The next piece of the rest, which stays to be read again.
+    /// Reads a piece of the rest and keeps it to be returned again.
     fn read_on(&mut self) -> Result<Option<Raw>> {
         let next = self.rest.as_mut().map(|rest| rest.next()).transpose()?.flatten();
         self.read.extend(next.clone());

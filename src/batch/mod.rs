@@ -3,13 +3,14 @@
 //! A [`Job`] passes through once:
 //!
 //! ```text
-//! Job ─ plan ─► read::Input + write::Layout ─ learn ─► pipeline ─► write::Writer ─ commit ─► output
-//!                (read/ or sql/)                        Source ─ decode ─ score ─ encode ─► Sink
+//! Job ─► plan ─► learn ─► pipeline ───────────────────────► commit
+//!        read::Input      Source ─ decode ─ score ─ encode    the output gets its name
+//!        write::Layout                              └► Sink
 //! ```
 //!
-//! [`plan`] lists the files and decides how they are read; [`learn`] scores a first batch where the model does not know the type of its
-//! answers; the [`pipeline`] reads, scores and encodes on every core and hands the rows in order to the output files; the writer gives
-//! the output its name once all is written.
+//! The plan decides which rows are read (`read`, or `sql` for a query) and which columns the output has. Where the model does not know the
+//! type of its answers, a first batch is scored to learn it. The pipeline reads, scores and encodes on every core and hands the rows in order
+//! to the output files (`write`), which get their name once all are written.
 
 mod budget;
 mod format;

@@ -1,4 +1,4 @@
-//! Reads, scores and encodes on every core; writes on one thread, in the order of the rows, with a bound on what waits.
+//! Reads, scores and encodes on every core and writes on one thread, in the order of the rows. The memory of pieces that wait is bounded.
 
 use std::{
     collections::BTreeMap,
@@ -36,7 +36,7 @@ impl Pipeline<'_> {
     pub(super) fn run(&self) -> Result<u64> {
         let queue = WorkQueue { state: Mutex::default(), changed: Condvar::new() };
         std::thread::scope(|scope| {
-            // However this scope is left, no worker waits any longer.
+            // Workers must not wait any longer once this scope is left, also by an error.
             let _stop = StopOnDrop(&queue);
             for number in 0..self.budget.workers {
                 let queue = &queue;
@@ -104,10 +104,10 @@ impl Pipeline<'_> {
                     None => self.source.open(part, &self.budget),
                 },
             };
-            // A reader that failed is not asked again: what it gave next would take the failure's place.
+            // A reader that failed is not used again: its next piece would take the place of the failure.
             reading.ended = reader.is_err();
             let mut reader = reader?;
-            // Raw piece, decoded columns and encoded output exist side by side for a moment.
+            // The raw piece, its decoded columns and its encoded output exist at the same time.
             let charge = reader.estimate().saturating_mul(3);
             if !queue.acquire(part, charge, &self.budget) {
                 return Ok(());
@@ -136,7 +136,7 @@ impl Pipeline<'_> {
         Ok(())
     }
 
-    /// The part to read from next: the own one until it ends, then one that nobody reads, then the first that is not done.
+    /// The part to read from next: the worker's own until it ends, then one that no worker has, then the first that has not ended.
     fn claim(&self, queue: &WorkQueue, own: &mut Option<Arc<OpenPart>>) -> Option<Arc<OpenPart>> {
         let mut state = queue.lock();
         loop {
@@ -188,34 +188,41 @@ impl Pipeline<'_> {
     }
 }
 
+/// A part that is being read.
 struct OpenPart {
     part: usize,
     reading: Mutex<Reading>,
 }
 
+/// How far a part was read.
 #[derive(Default)]
 struct Reading {
     reader: Option<Box<dyn PartReader>>,
+    /// Number of the next piece.
     sequence: usize,
     ended: bool,
 }
 
+/// A scored and encoded piece that waits to be written.
 struct ScoredPiece {
     rows: u64,
     input_bytes: u64,
+    /// Bytes that count against the budget until it is written.
     charge: usize,
     payload: Payload,
 }
 
+/// What workers and the writer share.
 #[derive(Default)]
 struct QueueState {
     /// The part being written.
     head: usize,
+    /// The first part that no worker has taken.
     next_part: usize,
     /// Parts that still have rows to read.
     open: BTreeMap<usize, Arc<OpenPart>>,
     done: BTreeMap<(usize, usize), Result<ScoredPiece>>,
-    /// How many pieces an ended part has.
+    /// How many pieces each part has that was read to its end.
     ended: BTreeMap<usize, usize>,
     /// Bytes in flight of each part.
     used: BTreeMap<usize, usize>,
@@ -223,11 +230,13 @@ struct QueueState {
     stopped: bool,
 }
 
+/// Distributes parts to workers and returns their pieces to the writer in order.
 struct WorkQueue {
     state: Mutex<QueueState>,
     changed: Condvar,
 }
 
+/// Stops the workers when it is dropped.
 struct StopOnDrop<'a>(&'a WorkQueue);
 
 impl Drop for StopOnDrop<'_> {
@@ -298,7 +307,7 @@ impl WorkQueue {
         self.changed.notify_all();
     }
 
-    /// A failure takes the place of its piece, so that the first bad row of the input is the one reported.
+    /// Puts a failure in the place of its piece, so that the first bad row of the input is reported.
     fn fail(&self, place: Option<(usize, usize)>, error: Error) {
         let mut state = self.lock();
         match place {

@@ -1,4 +1,4 @@
-//! How a job is done: which rows are read, who scores them, and which columns the output has.
+//! Plans a job: which rows are read, who scores them, and which columns the output has.
 
 use std::path::PathBuf;
 
@@ -97,7 +97,7 @@ impl Plan {
         Err(error.remedy("install the full mlflight wheel"))
     }
 
-    /// Learns the type of the predictions from the first answer, where nothing else tells it; and what was read and scored to learn it.
+    /// Learns the type of the predictions from the first answer, where nothing else tells it. Also returns what was read and scored to learn it.
     pub(super) fn learn(self, cancel: &CancelFlag) -> Result<(Self, Option<Learned>)> {
         let Some(scorer) = self.scorer.as_ref().filter(|scorer| scorer.output().is_none()) else { return Ok((self, None)) };
         let (scorer, learned) = Learned::of(self.input.source.as_ref(), scorer, &self.budget, cancel)?;

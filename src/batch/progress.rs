@@ -1,4 +1,4 @@
-//! What a run tells while it goes.
+//! Reports the progress of a run.
 
 use std::{
     io::IsTerminal as _,
@@ -8,19 +8,19 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// Told of rows as they are written.
+/// Receives the progress of a run.
 pub trait Progress: Sync {
-    /// The run begins: rows in all where that is known, else bytes.
+    /// The run begins. The total is in rows where that is known, else in bytes.
     fn start(&self, _rows: Option<u64>, _bytes: u64) {}
 
-    /// Rows were written that came from so many bytes.
+    /// Rows were written, which came from `bytes` bytes of input.
     fn advance(&self, _rows: u64, _bytes: u64) {}
 
     /// The run is over.
     fn finish(&self) {}
 }
 
-/// Tells nothing.
+/// Reports nothing.
 pub struct Quiet;
 
 impl Progress for Quiet {}

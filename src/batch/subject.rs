@@ -1,4 +1,4 @@
-//! Which input columns feed the model, and under which names.
+//! The model of a job, and which input columns it reads under which names.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -81,10 +81,10 @@ impl Subject {
         }
     }
 
-    /// Picks the model's columns among `input`, the names the rows have.
+    /// Selects the model's columns among `input`, the names of the input's columns.
     pub(super) fn select(&self, input: &[String], columns: Option<&[String]>) -> Result<Selection> {
         let expected = self.expected();
-        // Backwards, so that the first of several columns of one name is the one that is found.
+        // In reverse, so that the first of several columns of one name is found.
         let places: HashMap<&str, usize> = input.iter().enumerate().rev().map(|(at, name)| (name.as_str(), at)).collect();
         let at = |name: &String| places.get(name.as_str()).copied();
         if let Some(columns) = columns {
@@ -105,7 +105,7 @@ impl Subject {
             return Ok(Selection { pairs: pairs.collect::<Result<_>>()? });
         }
         let pairs = match expected {
-            // Without a signature a column that the model was not trained with is refused by the scorer, not left out here.
+            // Without a signature all columns are given to the model, and the scorer refuses one that it was not trained with.
             _ if self.signature.inputs.is_none() => input.iter().cloned().enumerate().collect(),
             None => input.iter().cloned().enumerate().collect(),
             Some(schema) if self.by_position() => {
@@ -119,7 +119,7 @@ impl Subject {
     }
 }
 
-/// Input columns by index, each with the name the model knows it by.
+/// The input columns that the model reads, by index, with the name that the model has for each.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Selection {
     pairs: Vec<(usize, String)>,
@@ -140,7 +140,7 @@ impl Selection {
         names
     }
 
-    /// The schema the model sees, given the input's fields.
+    /// The schema of what the model reads, given the input's schema.
     pub(super) fn schema(&self, input: &Schema) -> SchemaRef {
         let field = |(index, name): &(usize, String)| input.field(*index).clone().with_name(name).with_nullable(true);
         Arc::new(Schema::new(self.pairs.iter().map(field).collect::<Vec<Field>>()))

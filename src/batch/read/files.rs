@@ -1,4 +1,4 @@
-//! From `--input` to files in order: plain paths, directories as Spark reads them, globs.
+//! Lists the files of `--input` in order: paths, globs, and directories as Spark reads them.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -11,9 +11,9 @@ use crate::error::{Error, Kind, Result};
 pub(in crate::batch) struct InputFile {
     pub(in crate::batch) path: PathBuf,
     pub(in crate::batch) relative: PathBuf,
-    /// How many of its directories lie below the input that was given, or below what a pattern leaves open.
+    /// How many of its directories are below the `--input` directory, or below the part of a glob that has no wildcard.
     pub(in crate::batch) below: usize,
-    /// Columns in the names of its directories.
+    /// Partition columns in the names of its directories.
     pub(in crate::batch) keys: Vec<PartitionKey>,
 }
 
@@ -92,7 +92,7 @@ fn expand(input: &str) -> Result<Vec<InputFile>> {
         if hidden(&path) {
             continue;
         }
-        // Spark reads the directories a pattern matches, too; their names stay apart below the output.
+        // Spark reads the directories that a glob matches, too; their names are kept below the output directory.
         if path.is_dir() {
             let name = path.file_name().map(PathBuf::from).unwrap_or_default();
             files.extend(walk(&path)?.into_iter().map(|file| InputFile { relative: name.join(&file.relative), ..file }));
@@ -124,7 +124,7 @@ fn hidden(path: &Path) -> bool {
 
 fn walk(root: &Path) -> Result<Vec<InputFile>> {
     let mut files = Vec::new();
-    // `_` starts a hidden name, but not that of a partition directory (`_day=1`).
+    // A name that starts with `_` is hidden, except that of a partition directory (`_day=1`).
     let shown = |entry: &walkdir::DirEntry| {
         let partition = entry.file_type().is_dir() && entry.file_name().as_encoded_bytes().contains(&b'=');
         entry.depth() == 0 || partition || !hidden(entry.path())

@@ -35,7 +35,7 @@ pub(super) struct Input {
     pub(super) parts: Vec<Range<usize>>,
     /// How the input's columns reach the output.
     pub(super) kept: Kept,
-    /// Columns of the files' directories that the output has beside those of the files.
+    /// The partition columns of the output.
     pub(super) extra: SchemaRef,
     /// The names of the input's columns in the header of a CSV output: of each output file, or once for all of them.
     pub(super) names: Vec<Vec<String>>,
@@ -97,7 +97,7 @@ pub(super) trait PartReader: Send {
 /// A piece of a part as its reader gives it: cheap to make, because one thread at a time makes it.
 #[derive(Clone)]
 pub(super) enum Raw {
-    /// Decoded columns: those the model reads, and those carried to the output beside the prediction.
+    /// Decoded columns: those that the model reads, and those that the output needs.
     Batch { model: RecordBatch, carried: Option<RecordBatch>, first_row: u64 },
     /// Whole records of a text file, not parsed yet.
     Text(Block),
@@ -138,22 +138,22 @@ pub(super) type Spans = Vec<(u32, u32)>;
 
 /// Decoded rows.
 pub(super) struct Rows {
-    /// The columns the model reads, under the model's names.
+    /// The columns that the model reads, under its names.
     pub(super) model: RecordBatch,
-    /// Columns carried to the output as values.
+    /// The input's columns, where the output needs their values.
     pub(super) columns: Option<RecordBatch>,
-    /// Columns of the files' directories that are written beside the rest.
+    /// The partition columns of the output.
     pub(super) extra: Option<RecordBatch>,
     /// The records' own text, and where each record lies in it.
     pub(super) text: Option<(Block, Spans)>,
-    /// The text to write instead, where its cells go in another order.
+    /// The text to write instead, where the output has the cells in another order.
     pub(super) reordered: Option<(Vec<u8>, Spans)>,
-    /// Number of the first row in its file, where the reader knows it.
+    /// Number of the first row in its file; 0 where only lines are known.
     pub(super) first_row: u64,
 }
 
 impl Rows {
-    /// Says of an error where in the input it happened.
+    /// Adds to an error where in the input it happened.
     pub(super) fn locate(&self, file: &str, error: Error) -> Error {
         let Some(row) = error.row_number() else { return error.context(file) };
         match &self.text {

@@ -21,7 +21,7 @@ use crate::{
 
 /// What a job asks of its input files.
 pub(in crate::batch) struct ReadOptions<'a> {
-    /// Picks and types the model's columns.
+    /// The model, whose signature selects and types columns.
     pub(in crate::batch) subject: &'a Subject,
     /// `--columns`.
     pub(in crate::batch) columns: Option<&'a [String]>,
@@ -33,7 +33,7 @@ pub(in crate::batch) struct ReadOptions<'a> {
     pub(in crate::batch) by_file: bool,
     /// What separates the cells of CSV, where the user says it.
     pub(in crate::batch) delimiter: Option<u8>,
-    /// Ends a long look at the files.
+    /// Ends the planning, which may read whole files.
     pub(in crate::batch) cancel: &'a CancelFlag,
 }
 
@@ -65,15 +65,15 @@ impl ReadOptions<'_> {
         self.subject.select(names, self.columns)
     }
 
-    /// The columns that the model names, or `--columns`.
+    /// Names of the columns that the model's signature or `--columns` asks for.
     pub(super) fn asked(&self) -> Vec<String> {
         let mut all = self.subject.expected().map(|schema| column_names(&schema)).unwrap_or_default();
         all.extend(self.columns.into_iter().flatten().cloned());
         all
     }
 
-    /// The model's column names, when a JSON object need not be asked for others.
-    pub(super) fn feeds(&self, declared: Option<&SchemaRef>) -> Option<Vec<String>> {
+    /// The only columns that need to be found in JSON objects; `None` where all of them must be.
+    pub(super) fn sufficient(&self, declared: Option<&SchemaRef>) -> Option<Vec<String>> {
         declared?;
         let expected = self.subject.expected()?;
         Some(match self.columns {
@@ -82,8 +82,14 @@ impl ReadOptions<'_> {
         })
     }
 
-    /// Refuses files that lack a column which the model must have, and others do not. `feeds` are the model's names for each column.
-    pub(super) fn everywhere(&self, table: &Table, partitions: &Partitions, files: &[&Path], feeds: &[Vec<&str>]) -> Result<()> {
+    /// Refuses files that lack a column which the model requires and other files have. `feeds` are the model's names of each column.
+    pub(super) fn require_in_every_file(
+        &self,
+        table: &Table,
+        partitions: &Partitions,
+        files: &[&Path],
+        feeds: &[Vec<&str>],
+    ) -> Result<()> {
         if self.purpose == Purpose::Table {
             return Ok(());
         }
@@ -94,15 +100,15 @@ impl ReadOptions<'_> {
                 continue;
             }
             if at < width {
-                table.everywhere(at, files)?;
+                table.require_in_every_file(at, files)?;
             } else {
-                partitions.everywhere(at - width, files)?;
+                partitions.require_in_every_file(at - width, files)?;
             }
         }
         Ok(())
     }
 
-    /// The partition columns to write: those that the output's own directories do not tell.
+    /// The partition columns to write: those that the names of the output's directories do not contain.
     pub(super) fn extra(&self, files: &[InputFile], partitions: &Partitions) -> Vec<usize> {
         let told = |column: &usize| {
             let name = partitions.schema.field(*column).name();

@@ -1,4 +1,4 @@
-//! Parquet files as a source of rows: a part is a row group, read without the columns nobody needs.
+//! Parquet files as a source of rows: each row group is a part, of which only the columns that are needed are read.
 
 use std::{
     fs::File,
@@ -48,10 +48,11 @@ pub(in crate::batch) struct ParquetSource {
     parts: Vec<(usize, usize)>,
     table: Table,
     partitions: Partitions,
-    /// Names the model's columns, each with its place in the table and after that among the partitions.
+    /// The columns that the model reads, under its names.
     model: SchemaRef,
+    /// Where each of them is: among the table's columns, which the partition columns follow.
     fed: Vec<usize>,
-    /// All columns of the files, where they are decoded to be written again in another form.
+    /// All columns of the files, where they are decoded for the output.
     carried: Option<SchemaRef>,
     /// Partition columns that the output has beside the files' own.
     extra: Vec<usize>,
@@ -60,7 +61,7 @@ pub(in crate::batch) struct ParquetSource {
 }
 
 impl ParquetSource {
-    /// Reads the files' footers and picks the model's columns in each.
+    /// Reads the files' footers and selects the model's columns in each.
     pub(in crate::batch) fn plan(inputs: &[InputFile], options: &ReadOptions<'_>) -> Result<Self> {
         let mut files: Vec<Arc<ParquetFile>> = Vec::with_capacity(inputs.len());
         let mut parts = Vec::new();
@@ -91,12 +92,12 @@ impl ParquetSource {
         let selection = options.select(&all)?;
         let paths: Vec<&Path> = files.iter().map(|file| file.path.as_path()).collect();
         let feeds = selection.names(all.len());
-        options.everywhere(&table, &partitions, &paths, &feeds)?;
+        options.require_in_every_file(&table, &partitions, &paths, &feeds)?;
         let known = table::by_name(declared.as_ref());
         let types = FileSchemas { paths: &paths, fields: &fields };
         let field = |(at, names): (usize, &Vec<&str>)| match at.checked_sub(table.names.len()) {
             Some(column) => Ok(partitions.schema.field(column).clone()),
-            // Types that have none in common are no matter in columns that nobody reads.
+            // Nobody reads this column: its types may conflict.
             None if names.is_empty() => Ok(Field::new(&all[at], DataType::Null, true)),
             None => table.field(at, &types, names.iter().find_map(|name| known.get(name)).copied()),
         };
@@ -108,7 +109,8 @@ impl ParquetSource {
         if made.copied || options.purpose == Purpose::Predictions { Ok(made) } else { made.carrying(declared.as_ref()) }
     }
 
-    /// Whether column chunks can be copied to the output: plain ones in the files themselves, and alike where all go to one file.
+    /// Whether column chunks can be copied to the output: they must be in the files themselves, and all files must have the same columns where
+    /// they become one file.
     fn can_copy(&self, by_file: bool) -> bool {
         let plain = |file: &Arc<ParquetFile>| {
             let groups = file.metadata.metadata().row_groups();
@@ -118,7 +120,7 @@ impl ParquetSource {
         self.files.iter().all(plain) && (by_file || self.alike())
     }
 
-    /// Decodes all columns, to be written again in another form: in one type each for all files.
+    /// Decodes all columns, each as one type for all files.
     fn carrying(mut self, declared: Option<&SchemaRef>) -> Result<Self> {
         let paths: Vec<&Path> = self.files.iter().map(|file| file.path.as_path()).collect();
         let fields: Vec<&Fields> = self.files.iter().map(|file| file.metadata.schema().fields()).collect();
@@ -149,7 +151,7 @@ impl ParquetSource {
         Input { parts, kept, extra: source.partitions.picked(&source.extra), names, source }
     }
 
-    /// Whether every file has the same columns, in Parquet's own terms.
+    /// Whether every file has the same Parquet schema.
     fn alike(&self) -> bool {
         let root = |file: &ParquetFile| file.metadata.parquet_schema().root_schema().get_fields().to_vec();
         self.files.windows(2).all(|pair| root(&pair[0]) == root(&pair[1]))
@@ -161,14 +163,14 @@ impl ParquetSource {
         (&self.files[file], group)
     }
 
-    /// Whether the files' own schemas and types are all the table has, so that others can read it as it is.
+    /// Whether all files have one Arrow schema and no partition columns, so that DataFusion reads them as this source does.
     #[cfg(feature = "sql")]
     pub(in crate::batch) fn plain(&self) -> bool {
         let first = self.files[0].metadata.schema().fields();
         self.partitions.len() == 0 && self.files.iter().all(|file| file.metadata.schema().fields() == first)
     }
 
-    /// Where a column of the table, or a partition column after those, comes from in one file.
+    /// Where the values of a column of the table, or of a partition column after those, come from in one file.
     fn origin(&self, file: usize, at: usize, place: &impl Fn(usize) -> usize, rows: usize) -> Result<Origin> {
         let places: &Places = &self.table.places[file];
         Ok(match places.get(at) {
@@ -193,7 +195,7 @@ impl Source for ParquetSource {
         let file = &self.files[at];
         let input = File::open(&file.path).map_err(|error| Error::io(&file.path, error))?;
         let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(input, file.metadata.clone());
-        // The reader gives columns in the file's order, each once.
+        // The reader returns each column once, in the file's order.
         let mut roots: Vec<usize> = match &self.carried {
             Some(_) => (0..file.metadata.schema().fields().len()).collect(),
             None => self.fed.iter().filter_map(|column| *self.table.places[at].get(*column)?).collect(),
@@ -251,13 +253,13 @@ impl Source for ParquetSource {
 enum Origin {
     /// A column of the batches that the reader gives.
     Column(usize),
-    /// A directory's name: as many rows of the value as a batch may have.
+    /// A directory's name. The array has as many rows as a batch can have.
     Key(ArrayRef),
     /// The file lacks it.
     Missing,
 }
 
-/// Columns to make of what is read.
+/// Columns that are made of what the reader returns.
 struct Projection {
     schema: SchemaRef,
     origins: Vec<Origin>,
@@ -318,7 +320,7 @@ impl PartReader for RowGroupReader {
 }
 
 /// Reads a file's footer.
-pub(in crate::batch) fn open_metadata(path: &Path) -> Result<ArrowReaderMetadata> {
+fn open_metadata(path: &Path) -> Result<ArrowReaderMetadata> {
     let file = File::open(path).map_err(|error| Error::io(path, error))?;
     let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Optional);
     let metadata = ArrowReaderMetadata::load(&file, options).map_err(|error| unreadable(path, error))?;
@@ -326,14 +328,14 @@ pub(in crate::batch) fn open_metadata(path: &Path) -> Result<ArrowReaderMetadata
     Ok(metadata)
 }
 
-/// The error of a file that Parquet's reader refuses.
+/// The error of a file that the Parquet reader refuses.
 pub(in crate::batch) fn unreadable(path: &Path, error: ParquetError) -> Error {
     Error::new(Kind::InvalidArgument, "UNREADABLE_PARQUET", format!("{}: cannot be read as Parquet: {error}", path.display()))
         .source(error)
 }
 
-/// Bytes of one decoded row, of the columns with these roots, which are sorted. A dictionary's values are counted once by the file, but once a
-/// row in memory.
+/// Estimates the bytes of one decoded row of the columns with these root indices, which are sorted. Texts are counted from the file's own
+/// statistics, because a dictionary stores each value once but a decoded row holds its own copy.
 fn row_bytes(file: &ParquetFile, group: usize, roots: &[usize]) -> usize {
     let metadata: &RowGroupMetaData = file.metadata.metadata().row_group(group);
     let rows = metadata.num_rows().max(1) as usize;

@@ -1,4 +1,4 @@
-//! Columns that are in the names of directories, `day=2024-01-02/hour=3/x.parquet`, with the types that Spark infers for them.
+//! Partition columns: columns in the names of directories, `day=2024-01-02/hour=3/x.parquet`, with the types that Spark infers for them.
 
 use std::{collections::HashSet, ffi::OsStr, path::Path, sync::Arc};
 
@@ -18,18 +18,19 @@ use crate::error::{Error, Kind, Result};
 /// What stands for a null in the name of a directory.
 const NULL: &str = "__HIVE_DEFAULT_PARTITION__";
 
-/// One directory's column and its value as it is written, which may be percent-encoded.
+/// A column in the name of a directory, with its value as it is written there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::batch) struct PartitionKey {
     pub(in crate::batch) name: String,
+    /// May be percent-encoded.
     raw: String,
     /// Whether the directory is below the input, and not the input itself or above.
     below: bool,
 }
 
-/// The keys above a file, outermost first. `below` is how many of its directories lie below the one that was given as input: these
-/// may have directories of other names between them, those above may not.
-pub(in crate::batch) fn keys(file: &Path, below: usize) -> Result<Vec<PartitionKey>> {
+/// The partition columns of a file, outermost first. `below` is how many of its directories are below the one that was given as input.
+/// Among these there may be directories that are no partition columns; above them the first such directory ends the search.
+pub(super) fn keys(file: &Path, below: usize) -> Result<Vec<PartitionKey>> {
     let directories: Vec<&OsStr> = file
         .parent()
         .into_iter()
@@ -42,7 +43,7 @@ pub(in crate::batch) fn keys(file: &Path, below: usize) -> Result<Vec<PartitionK
     let mut keys: Vec<PartitionKey> = Vec::new();
     for (depth, directory) in directories.into_iter().rev().enumerate() {
         let Some((name, value)) = directory.to_str().and_then(|name| name.split_once('=')) else {
-            // As in Spark, the keys end where another directory is above one.
+            // As in Spark, a directory that is no partition column ends the search once one was found.
             if depth >= below || !keys.is_empty() {
                 break;
             }
@@ -65,23 +66,18 @@ pub(in crate::batch) fn keys(file: &Path, below: usize) -> Result<Vec<PartitionK
     Ok(keys)
 }
 
-/// The columns that the directories of some files give.
-pub(in crate::batch) struct Partitions {
-    pub(in crate::batch) schema: SchemaRef,
-    /// Each file's values, a row each; `None` where its directories do not have the column.
+/// The partition columns of files and their values.
+pub(super) struct Partitions {
+    pub(super) schema: SchemaRef,
+    /// The values of each file as arrays of one row; `None` where its directories do not have the column.
     values: Vec<Vec<Option<ArrayRef>>>,
 }
 
 impl Partitions {
-    /// The partition columns of files whose data has the columns `inside`: one of these is read from the file. Types are those
-    /// that `declared` gives, else those that Spark infers. Directories that are not below the input count where the model asks for
-    /// their columns (`asked`).
-    pub(in crate::batch) fn of(
-        files: &[InputFile],
-        inside: &table::Table,
-        declared: Option<&SchemaRef>,
-        asked: &[String],
-    ) -> Result<Self> {
+    /// The partition columns of files that contain the columns `inside`; a column of both is read from the file. Types are those in
+    /// `declared`, else those that Spark infers. Directories that are not below the input are columns only where the model asks for them
+    /// (`asked`).
+    pub(super) fn of(files: &[InputFile], inside: &table::Table, declared: Option<&SchemaRef>, asked: &[String]) -> Result<Self> {
         let mut names: Vec<&str> = Vec::new();
         let asked: HashSet<&str> = asked.iter().map(String::as_str).collect();
         for key in files.iter().flat_map(|file| &file.keys).filter(|key| key.below || asked.contains(key.name.as_str())) {
@@ -134,22 +130,22 @@ impl Partitions {
     }
 
     /// How many columns there are.
-    pub(in crate::batch) fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.schema.fields().len()
     }
 
-    /// The value of a column for every row of a file, in one row; null where its directories have none.
-    pub(in crate::batch) fn value(&self, file: usize, column: usize) -> ArrayRef {
+    /// The value of a column for all rows of a file, as an array of one row; null where its directories do not have the column.
+    pub(super) fn value(&self, file: usize, column: usize) -> ArrayRef {
         self.values[file][column].clone().unwrap_or_else(|| new_null_array(self.schema.field(column).data_type(), 1))
     }
 
-    /// The columns at these places.
-    pub(in crate::batch) fn picked(&self, columns: &[usize]) -> SchemaRef {
+    /// The schema of the columns at these indices.
+    pub(super) fn picked(&self, columns: &[usize]) -> SchemaRef {
         Arc::new(Schema::new(columns.iter().map(|column| self.schema.field(*column).clone()).collect::<Vec<_>>()))
     }
 
-    /// The columns at these places, for so many rows of a file; nothing where there are none.
-    pub(in crate::batch) fn batch(&self, file: usize, columns: &[usize], rows: usize) -> Result<Option<RecordBatch>> {
+    /// The columns at these indices for `rows` rows of a file; `None` for no columns.
+    pub(super) fn batch(&self, file: usize, columns: &[usize], rows: usize) -> Result<Option<RecordBatch>> {
         if columns.is_empty() {
             return Ok(None);
         }
@@ -158,7 +154,7 @@ impl Partitions {
     }
 
     /// Refuses a file whose directories lack a column that the model reads.
-    pub(in crate::batch) fn everywhere(&self, column: usize, files: &[&Path]) -> Result<()> {
+    pub(super) fn require_in_every_file(&self, column: usize, files: &[&Path]) -> Result<()> {
         let has = |file: usize| self.values[file][column].is_some();
         let (with, without) = ((0..files.len()).find(|file| has(*file)), (0..files.len()).find(|file| !has(*file)));
         match with.zip(without) {
@@ -168,12 +164,12 @@ impl Partitions {
     }
 }
 
-/// So many rows of the one value.
-pub(in crate::batch) fn repeat(value: &ArrayRef, rows: usize) -> Result<ArrayRef> {
+/// Repeats an array of one row.
+pub(super) fn repeat(value: &ArrayRef, rows: usize) -> Result<ArrayRef> {
     Ok(take(value, &UInt32Array::from(vec![0; rows]), None)?)
 }
 
-/// The one-row column of a directory's value.
+/// The value in a directory's name as an array of one row; `None` where it does not parse.
 fn value(raw: &str, kind: &DataType) -> Option<ArrayRef> {
     let mut cells = ColumnBuilder::new(kind, false, 1)?;
     let text = decoded(raw);
@@ -185,7 +181,7 @@ fn value(raw: &str, kind: &DataType) -> Option<ArrayRef> {
     cells.finish().ok().filter(|made| made.len() == 1)
 }
 
-/// A name or value without its percent-encoding. What is no text after that stays as it is.
+/// Decodes a percent-encoded name or value; one that is not UTF-8 after that stays as it is.
 fn decoded(text: &str) -> String {
     if !text.contains('%') {
         return text.to_owned();
@@ -208,7 +204,7 @@ fn decoded(text: &str) -> String {
 }
 
 const TIMESTAMP: DataType = DataType::Timestamp(TimeUnit::Microsecond, None);
-/// Whole numbers that no 64 bits hold.
+/// Whole numbers that do not fit 64 bits.
 const DECIMAL: DataType = DataType::Decimal128(38, 0);
 
 /// The type that Spark infers for these values.
@@ -241,7 +237,7 @@ fn guess(raw: &str) -> DataType {
     DataType::Utf8
 }
 
-/// What Java's `Double.parseDouble` reads, but for numbers in base 16.
+/// What Java's `Double.parseDouble` reads, except hexadecimal numbers.
 fn java_double(text: &str) -> Option<f64> {
     let text = text.trim_matches(|c: char| c <= ' ');
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
@@ -252,7 +248,7 @@ fn java_double(text: &str) -> Option<f64> {
     number.parse().ok()
 }
 
-/// `yyyy-MM-dd HH:mm:ss` and perhaps a tenth.
+/// Whether a text is `yyyy-MM-dd HH:mm:ss`, with or without one decimal place.
 fn is_timestamp(text: &str) -> bool {
     let bytes = text.as_bytes();
     let shape = matches!(bytes.len(), 19 | 21)
@@ -273,7 +269,7 @@ fn wider(a: DataType, b: DataType) -> DataType {
         (Int32, Float64) | (Float64, Int32) => Float64,
         (Int32 | Int64, DECIMAL) | (DECIMAL, Int32 | Int64) => DECIMAL,
         (Date32, TIMESTAMP) | (TIMESTAMP, Date32) => TIMESTAMP,
-        // A long beside a double would lose digits: text.
+        // A long beside a double is text, because the double would lose digits.
         _ => DataType::Utf8,
     }
 }

@@ -92,6 +92,6 @@ fn keys_are_in_the_directories_below_and_right_above() {
     // Directories of two shapes: what is missing is null.
     let made = partitions(&[file("t/a=1/x.csv", 1), file("t/y.csv", 0)], None).unwrap();
     assert!(made.value(1, 0).is_null(0));
-    let error = made.everywhere(0, &["t/a=1/x.csv".as_ref(), "t/y.csv".as_ref()]).unwrap_err();
+    let error = made.require_in_every_file(0, &["t/a=1/x.csv".as_ref(), "t/y.csv".as_ref()]).unwrap_err();
     assert!(error.to_string().contains("t/y.csv lacks"), "{error}");
 }

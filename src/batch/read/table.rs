@@ -1,4 +1,4 @@
-//! Several files as one table: columns by name, each with a type that holds the values of all files.
+//! Several files as one table: columns are found by name, and each has a type that holds the values of all files.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -11,23 +11,23 @@ use arrow::datatypes::{DataType, Field, Fields, SchemaRef};
 use super::{unify, values::type_name};
 use crate::error::{Error, Kind, Result};
 
-/// Where the columns of a table are in one file; `None` where the file lacks one.
-pub(in crate::batch) type Places = Arc<[Option<usize>]>;
+/// For each column of a table its index in one file; `None` where the file lacks it.
+pub(super) type Places = Arc<[Option<usize>]>;
 
 /// The columns of files, in the order in which they are first seen.
-pub(in crate::batch) struct Table {
-    pub(in crate::batch) names: Vec<String>,
-    kinds: Vec<std::result::Result<DataType, Clash>>,
-    /// Each column as the first file has it that does.
+pub(super) struct Table {
+    pub(super) names: Vec<String>,
+    kinds: Vec<std::result::Result<DataType, TypeConflict>>,
+    /// Each column as it is in the first file that has it.
     fields: Vec<Field>,
     nullable: Vec<bool>,
     /// The first file that has each column.
     first: Vec<usize>,
-    pub(in crate::batch) places: Vec<Places>,
+    pub(super) places: Vec<Places>,
 }
 
-/// Two files whose types for a column have none in common.
-struct Clash {
+/// Two types of a column whose values no type holds.
+struct TypeConflict {
     there: DataType,
     other: usize,
     found: DataType,
@@ -35,7 +35,7 @@ struct Clash {
 
 impl Table {
     /// The table of files with these columns, where no file has one twice.
-    pub(in crate::batch) fn of(files: &[&Fields]) -> Self {
+    pub(super) fn of(files: &[&Fields]) -> Self {
         let mut table = Self {
             names: Vec::new(),
             kinds: Vec::new(),
@@ -48,7 +48,7 @@ impl Table {
         let mut last: Option<(&Fields, Vec<usize>)> = None;
         let mut own = Vec::with_capacity(files.len());
         for (file, fields) in files.iter().copied().enumerate() {
-            // Most tables' files are alike.
+            // The files of most tables have the same columns.
             if let Some((before, columns)) = &last
                 && *before == fields
             {
@@ -96,18 +96,18 @@ impl Table {
     fn join(&mut self, at: usize, file: usize, field: &Field) {
         self.nullable[at] |= field.is_nullable();
         let Ok(there) = &self.kinds[at] else { return };
-        self.kinds[at] = unify::common(there, field.data_type()).ok_or_else(|| Clash {
+        self.kinds[at] = unify::common(there, field.data_type()).ok_or_else(|| TypeConflict {
             there: there.clone(),
             other: file,
             found: field.data_type().clone(),
         });
     }
 
-    /// A column of the table. Where the files' types have none in common, the type that `declared` gives it may hold all.
-    pub(in crate::batch) fn field(&self, at: usize, files: &FileSchemas<'_>, declared: Option<&DataType>) -> Result<Field> {
+    /// A column of the table. Where no type holds the values of all files, the type that `declared` gives the column may.
+    pub(super) fn field(&self, at: usize, files: &FileSchemas<'_>, declared: Option<&DataType>) -> Result<Field> {
         let kind = match &self.kinds[at] {
             Ok(kind) => kind.clone(),
-            Err(clash) => {
+            Err(conflict) => {
                 let kinds: Vec<&DataType> = self
                     .places
                     .iter()
@@ -117,8 +117,8 @@ impl Table {
                 match declared {
                     Some(declared) if unify::declares(declared, &kinds) => declared.clone(),
                     _ => {
-                        let first = (files.paths[self.first[at]], &clash.there);
-                        return Err(types_differ(&self.names[at], first, (files.paths[clash.other], &clash.found)));
+                        let first = (files.paths[self.first[at]], &conflict.there);
+                        return Err(types_differ(&self.names[at], first, (files.paths[conflict.other], &conflict.found)));
                     }
                 }
             }
@@ -127,7 +127,7 @@ impl Table {
     }
 
     /// Refuses a file that lacks a column the model reads.
-    pub(in crate::batch) fn everywhere(&self, at: usize, files: &[&Path]) -> Result<()> {
+    pub(super) fn require_in_every_file(&self, at: usize, files: &[&Path]) -> Result<()> {
         match self.places.iter().position(|places| places[at].is_none()) {
             Some(file) => Err(lacking(&self.names[at], files[file], files[self.first[at]])),
             None => Ok(()),
@@ -136,13 +136,13 @@ impl Table {
 }
 
 /// The files of a table.
-pub(in crate::batch) struct FileSchemas<'a> {
-    pub(in crate::batch) paths: &'a [&'a Path],
-    pub(in crate::batch) fields: &'a [&'a Fields],
+pub(super) struct FileSchemas<'a> {
+    pub(super) paths: &'a [&'a Path],
+    pub(super) fields: &'a [&'a Fields],
 }
 
 /// The error of a file that lacks a column which the model reads and another file has.
-pub(in crate::batch) fn lacking(column: &str, file: &Path, other: &Path) -> Error {
+pub(super) fn lacking(column: &str, file: &Path, other: &Path) -> Error {
     let message = format!("{} lacks a column that the model reads and {} has", file.display(), other.display());
     Error::new(Kind::InvalidArgument, "MISSING_COLUMN", message)
         .column(column)
@@ -150,7 +150,7 @@ pub(in crate::batch) fn lacking(column: &str, file: &Path, other: &Path) -> Erro
 }
 
 /// The error of a column whose type two files do not agree on.
-pub(in crate::batch) fn types_differ(column: &str, first: (&Path, &DataType), other: (&Path, &DataType)) -> Error {
+pub(super) fn types_differ(column: &str, first: (&Path, &DataType), other: (&Path, &DataType)) -> Error {
     let message = format!("{} and {} disagree on the column's type", first.0.display(), other.0.display());
     Error::new(Kind::InvalidArgument, "TYPES_DIFFER", message)
         .column(column)
@@ -160,7 +160,7 @@ pub(in crate::batch) fn types_differ(column: &str, first: (&Path, &DataType), ot
 }
 
 /// Refuses a file that has two columns of one name.
-pub(in crate::batch) fn distinct<'a>(file: &Path, names: impl Iterator<Item = &'a str>) -> Result<()> {
+pub(super) fn distinct<'a>(file: &Path, names: impl Iterator<Item = &'a str>) -> Result<()> {
     let mut seen = HashSet::new();
     for name in names {
         if !seen.insert(name) {
@@ -174,7 +174,7 @@ pub(in crate::batch) fn distinct<'a>(file: &Path, names: impl Iterator<Item = &'
 }
 
 /// Refuses a file that has two columns of one name, or a column with two fields of one name.
-pub(in crate::batch) fn distinct_fields(file: &Path, fields: &Fields) -> Result<()> {
+pub(super) fn distinct_fields(file: &Path, fields: &Fields) -> Result<()> {
     distinct(file, fields.iter().map(|field| field.name().as_str()))?;
     fields.iter().try_for_each(|field| {
         inner_fields(field.data_type()).map_or(Ok(()), |inner| {
@@ -195,7 +195,7 @@ fn inner_fields(kind: &DataType) -> Option<&Fields> {
 }
 
 /// The declared type of each name.
-pub(in crate::batch) fn by_name(declared: Option<&SchemaRef>) -> HashMap<&str, &DataType> {
+pub(super) fn by_name(declared: Option<&SchemaRef>) -> HashMap<&str, &DataType> {
     let fields = declared.map(|schema| schema.fields().iter()).into_iter().flatten();
     fields.filter(|field| !field.data_type().is_null()).map(|field| (field.name().as_str(), field.data_type())).collect()
 }

@@ -1,4 +1,5 @@
-//! One type for a column that several files have in types of their own: DataFusion's coercions, where they keep every value.
+//! The common type of a column whose type differs from file to file, and conversion to it: as DataFusion coerces types, but every value is kept
+//! or refused. The readers of DataFusion and of the Parquet library round or null what does not fit.
 
 use std::sync::Arc;
 
@@ -10,9 +11,9 @@ use arrow::{
 
 use crate::score::numbers;
 
-/// The type that holds the values of both; `None` where there is none. Of 64-bit whole numbers and floats that is double, and a number
-/// that is no double is refused where it is read.
-pub(in crate::batch) fn common(a: &DataType, b: &DataType) -> Option<DataType> {
+/// The type that holds the values of both; `None` where there is none. For 64-bit whole numbers and floats that is double, and a number that
+/// double does not hold is refused where it is read.
+pub(super) fn common(a: &DataType, b: &DataType) -> Option<DataType> {
     use DataType::{
         Date32, Date64, Dictionary, Duration, FixedSizeList, Map, Null, RunEndEncoded, Struct, Time32, Time64, Timestamp,
     };
@@ -26,7 +27,7 @@ pub(in crate::batch) fn common(a: &DataType, b: &DataType) -> Option<DataType> {
         (Timestamp(one, zone), Timestamp(other, zoned)) => match (zone, zoned) {
             (Some(zone), Some(zoned)) if zone != zoned => Some(Timestamp(*one.max(other), Some("UTC".into()))),
             (Some(_), Some(_)) | (None, None) => Some(Timestamp(*one.max(other), zone.clone())),
-            // Which instant a time without a zone is, nobody says.
+            // A time without a zone is no known instant.
             _ => None,
         },
         (Date32 | Date64, time @ Timestamp(_, None)) | (time @ Timestamp(_, None), Date32 | Date64) => Some(time.clone()),
@@ -46,7 +47,7 @@ pub(in crate::batch) fn common(a: &DataType, b: &DataType) -> Option<DataType> {
 }
 
 /// Whether columns of these types can all be read as the type that the signature declares, though they have no type in common.
-pub(in crate::batch) fn declares(declared: &DataType, kinds: &[&DataType]) -> bool {
+pub(super) fn declares(declared: &DataType, kinds: &[&DataType]) -> bool {
     kinds.iter().all(|kind| match declared {
         DataType::Int32 | DataType::Int64 | DataType::Float32 | DataType::Float64 => numbers::is_number(kind) || kind.is_null(),
         DataType::Timestamp(..) => {
@@ -98,7 +99,7 @@ fn numeric(a: &DataType, b: &DataType) -> Option<DataType> {
             16 => DataType::Int16,
             32 => DataType::Int32,
             64 => DataType::Int64,
-            // A 64-bit number without a sign beside one with a sign.
+            // An unsigned 64-bit integer beside a signed one.
             _ => DataType::Decimal128(20, 0),
         });
     }
@@ -107,7 +108,7 @@ fn numeric(a: &DataType, b: &DataType) -> Option<DataType> {
     }
     let mixed = integer(a).zip(float(b)).or_else(|| integer(b).zip(float(a)));
     if let Some(((_, bits), width)) = mixed {
-        // The next float that has a digit for each of the integer's.
+        // The smallest float with as many significant bits as the integer.
         let enough = match bits {
             8 => 16,
             16 => 32,
@@ -194,8 +195,8 @@ fn record(one: &Fields, other: &Fields) -> Option<Fields> {
     Some(fields.into())
 }
 
-/// The same values in a type that [`common`] gave or that [`declares`] them; else the first row that has none.
-pub(in crate::batch) fn convert(array: &ArrayRef, to: &DataType) -> Result<ArrayRef, usize> {
+/// Converts to a type that [`common`] returned or that [`declares`] accepts; else returns the first row whose value does not fit.
+pub(super) fn convert(array: &ArrayRef, to: &DataType) -> Result<ArrayRef, usize> {
     let from = array.data_type();
     if from == to {
         return Ok(array.clone());
@@ -205,7 +206,7 @@ pub(in crate::batch) fn convert(array: &ArrayRef, to: &DataType) -> Result<Array
         (DataType::Null, _) => Ok(new_null_array(to, array.len())),
         (DataType::Dictionary(_, values), _) => convert(&plain(values)?, to),
         (DataType::RunEndEncoded(_, values), _) => convert(&plain(values.data_type())?, to),
-        // The direct cast of days to nanoseconds overflows without a word.
+        // The direct cast of days to nanoseconds overflows silently.
         (DataType::Date32, DataType::Timestamp(unit, _)) if *unit != TimeUnit::Second => {
             convert(&plain(&DataType::Timestamp(TimeUnit::Second, None))?, to)
         }

@@ -1,4 +1,4 @@
-//! Our errors through DataFusion, and DataFusion's own in our terms.
+//! Errors on their way through DataFusion, and DataFusion's own errors as ours.
 
 use std::sync::Arc;
 
@@ -6,12 +6,12 @@ use datafusion::common::DataFusionError;
 
 use crate::error::{Error, Kind};
 
-/// Carries our error through DataFusion.
+/// Wraps an error of ours for DataFusion.
 pub(super) fn external(error: Error) -> DataFusionError {
     DataFusionError::External(Box::new(error))
 }
 
-/// Our error out of DataFusion's, or its kind in our terms.
+/// Unwraps an error of ours, or converts one of DataFusion's.
 pub(super) fn failed(error: DataFusionError) -> Error {
     let text = error.strip_backtrace();
     let kind = match error.find_root() {
@@ -23,7 +23,7 @@ pub(super) fn failed(error: DataFusionError) -> Error {
     };
     match own(error) {
         Ok(error) => error,
-        // DataFusion's own words advise settings that a user of ours cannot set.
+        // DataFusion's message advises settings that a user of mlflight cannot set.
         Err(error) if kind == Kind::ResourceExhausted => {
             Error::new(kind, "SQL_MEMORY", "the query needs more memory than --memory-limit leaves it")
                 .source(error)

@@ -117,8 +117,8 @@ pub(super) fn plan(
         cancel: cancel.clone(),
     };
     let input = Input {
+        parts: std::iter::once(0..1).collect(),
         source: Arc::new(source),
-        parts: vec![0..1],
         names: vec![column_names(&schema)],
         kept: Kept::Values(schema),
         extra: Arc::new(Schema::empty()),
@@ -127,12 +127,12 @@ pub(super) fn plan(
 }
 
 fn context(budget: &Budget) -> Result<SessionContext> {
-    // One partition: rows stay in the order of the input. The work that costs, scoring, runs on all cores all the same.
+    // One partition keeps the rows in the order of the input. Scoring, which costs most, still runs on all cores.
     let mut config = SessionConfig::new().with_target_partitions(1).with_batch_size(budget.rows(256).max(1024));
     let options = config.options_mut();
     options.execution.parquet.schema_force_view_types = false;
     options.sql_parser.map_string_types_to_utf8view = false;
-    // What a sort keeps back for merging what it has spilled: its default is more than all of a small limit.
+    // Memory that a sort reserves to merge what it spilled. The default is more than all of a small limit.
     let reservation = &mut options.execution.sort_spill_reservation_bytes;
     *reservation = (*reservation).min(budget.query / 8);
     let runtime = RuntimeEnvBuilder::new().with_memory_limit(budget.query, 1.0).build_arc().map_err(failed)?;

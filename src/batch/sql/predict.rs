@@ -1,4 +1,4 @@
-//! The SQL function `predict(...)`: an async DataFusion function over the same scorer.
+//! The SQL function `predict(...)`: an asynchronous DataFusion function that calls the scorer.
 
 use std::{
     hash::{Hash, Hasher},
@@ -27,7 +27,7 @@ use crate::{
 /// Name of the function.
 pub(super) const NAME: &str = "predict";
 
-/// Rows below which a batch is not worth another thread.
+/// Rows for which another thread is worth its cost.
 const LEAST_ROWS: usize = 512;
 
 #[derive(Clone)]
@@ -42,12 +42,12 @@ struct PredictFunction {
     trial: Option<Trial>,
 }
 
-/// A call to learn the type of the predictions, where the scorer does not know it: the values are all null.
+/// Makes of `predict` a function that returns nulls and records the type of the answers, where the scorer does not know it.
 #[derive(Clone)]
 pub(super) struct Trial {
-    /// The type of the nulls, so that the query around them can be planned.
+    /// The type of the nulls, which the query must accept.
     pub(super) kind: DataType,
-    /// The type that the first answers told.
+    /// The type of the first answers.
     pub(super) told: Arc<Mutex<Option<DataType>>>,
 }
 
@@ -63,7 +63,7 @@ pub(super) fn function(
     let predict = PredictFunction {
         scorer,
         expected,
-        // Not because answers differ, but because the optimizer copies and folds what is not volatile: a prediction is dear.
+        // Answers do not differ from call to call, but the optimizer would copy calls of a function that is not volatile.
         signature: Signature::new(arguments, Volatility::Volatile),
         sessions: Arc::default(),
         workers,
@@ -74,7 +74,7 @@ pub(super) fn function(
 }
 
 impl PredictFunction {
-    /// The model's columns for these arguments; one struct argument stands for its fields.
+    /// The model's columns for these arguments. A single struct argument stands for its fields.
     fn columns(&self, arguments: &[FieldRef]) -> Result<Fields, Error> {
         if let [only] = arguments
             && let DataType::Struct(fields) = only.data_type()
@@ -171,7 +171,7 @@ impl AsyncScalarUDFImpl for PredictFunction {
         let rows = batch.num_rows();
         let pieces = (rows / LEAST_ROWS).clamp(1, self.workers);
         let size = rows.div_ceil(pieces).max(1);
-        // The pieces are scored on threads that may block, side by side, and joined in order.
+        // The pieces are scored in parallel on threads that may block, and joined in order.
         let tasks: Vec<_> = (0..pieces)
             .map(|piece| {
                 let start = (piece * size).min(rows);

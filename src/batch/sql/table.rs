@@ -50,7 +50,7 @@ pub(super) async fn register(
         if parquet.plain() {
             return listing(context, &inputs.files).await;
         }
-        // DataFusion's own reader would round what does not fit a column's common type.
+        // DataFusion's reader would round values that do not fit the common type of a column.
         parquet.into_input()
     } else {
         read::plan(inputs, options)?
@@ -68,7 +68,7 @@ pub(super) async fn register(
     Ok(schema)
 }
 
-/// Parquet files of one schema, read by DataFusion: it leaves out the columns and row groups that the query does not need.
+/// Parquet files of one schema, read by DataFusion, which skips the columns and row groups that the query does not need.
 async fn listing(context: &SessionContext, files: &[InputFile]) -> Result<SchemaRef> {
     let urls = files.iter().map(|file| url(&file.path)).collect::<Result<Vec<_>>>()?;
     let options = ListingOptions::new(Arc::new(ParquetFormat::default())).with_file_extension("");
@@ -88,7 +88,7 @@ fn url(path: &std::path::Path) -> Result<ListingTableUrl> {
     ListingTableUrl::try_new(url, None).map_err(failed)
 }
 
-/// Files, read and typed as in a run without a query.
+/// Files that are read and typed as in a run without a query.
 struct FilePartition {
     source: Arc<dyn Source>,
     schema: SchemaRef,
@@ -114,7 +114,7 @@ impl PartitionStream for FilePartition {
                 let source = source.clone();
                 blocking(move || source.decode(part, raw))
             };
-            // Side by side, and in the order of the input.
+            // In parallel, but in the order of the input.
             let mut decoded = pin!(pieces(source.clone(), budget).map_ok(decode).try_buffered(budget.workers));
             while let Some(rows) = decoded.try_next().await? {
                 let arrays = rows.columns.iter().chain(&rows.extra).flat_map(RecordBatch::columns).cloned().collect();
@@ -130,14 +130,14 @@ impl PartitionStream for FilePartition {
     }
 }
 
-/// The pieces of all files, each with its part.
+/// The pieces of all parts in order, each with its part.
 fn pieces(source: Arc<dyn Source>, budget: Budget) -> impl Stream<Item = DfResult<(usize, Raw)>> {
-    stream::try_unfold((0, None), move |(mut part, mut lane): (usize, Option<Box<dyn PartReader>>)| {
+    stream::try_unfold((0, None), move |(mut part, mut reader): (usize, Option<Box<dyn PartReader>>)| {
         let source = source.clone();
         blocking(move || {
             while part < source.parts() {
-                let mut open = match lane.take() {
-                    Some(lane) => lane,
+                let mut open = match reader.take() {
+                    Some(reader) => reader,
                     None => source.open(part, &budget)?,
                 };
                 match open.next()? {
@@ -150,7 +150,7 @@ fn pieces(source: Arc<dyn Source>, budget: Budget) -> impl Stream<Item = DfResul
     })
 }
 
-/// What `work` gives, on a thread that may block.
+/// Runs `work` on a thread that may block.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> DfResult<T> {
     let done = tokio::task::spawn_blocking(work).await;
     done.map_err(|error| DataFusionError::ExecutionJoin(Box::new(error)))?.map_err(external)

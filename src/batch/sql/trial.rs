@@ -1,4 +1,4 @@
-//! The type of the predictions of a model that does not know it, which the plan of a query must: told by the first rows.
+//! Learns the type of predictions that the model does not know, because a query cannot be planned without it: the first rows are scored.
 
 use std::sync::{Arc, PoisonError};
 
@@ -26,7 +26,7 @@ pub(super) async fn learn(
 ) -> Result<DataType, DataFusionError> {
     let told = Arc::default();
     let mut planned = Err(DataFusionError::Plan("no type was tried".into()));
-    // What is made of the predictions must be planned to find the calls: the first type that allows it will do.
+    // To find the calls the whole query must be planned, which needs some type that its other expressions accept.
     for kind in [DataType::Null, DataType::Float64, DataType::Utf8, DataType::Boolean] {
         context.register_udf(function(Trial { kind, told: Arc::clone(&told) }));
         planned = context.state().statement_to_plan(statement.clone()).await;

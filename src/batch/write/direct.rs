@@ -1,7 +1,7 @@
-//! Text written past the kernel's page cache.
+//! Writes text without the kernel's page cache (`O_DIRECT`).
 //!
-//! An output is synced before it gets its name, so the cache would only hold it on the way to the disk: that takes several times the CPU
-//! time of the write itself, memory that others could use, and at the end a wait for all that is not on the disk yet.
+//! An output is synced before it gets its name. Through the cache this takes several times the CPU time of the write itself, memory that other
+//! processes could use, and at the end a wait for everything that is not on the disk yet (figures in `benches/RESULTS.md`).
 
 use std::{
     fs::File,
@@ -10,14 +10,14 @@ use std::{
 
 use rustix::io::Errno;
 
-/// What addresses and sizes must be multiples of: the largest block of common disks.
+/// Addresses and sizes must be multiples of this, the largest block of common disks.
 const ALIGNMENT: usize = 4096;
 
-/// A file that is written from its start, in pieces of one size. Where the file system cannot do without its cache, through it.
+/// A file that is written from its start in pieces of one size; through the cache where the file system does not support `O_DIRECT`.
 pub(super) struct DirectFile {
     file: File,
     direct: bool,
-    /// From `start` on, which is aligned, `size` bytes are a piece.
+    /// The `size` bytes from `start` on, which is aligned, are one piece.
     buffer: Vec<u8>,
     start: usize,
     size: usize,
@@ -25,7 +25,7 @@ pub(super) struct DirectFile {
 }
 
 impl DirectFile {
-    /// Takes an empty file, and memory for pieces of about `size` bytes.
+    /// Takes an empty file and allocates memory for pieces of about `size` bytes.
     pub(super) fn new(file: File, size: usize) -> Self {
         let size = size.next_multiple_of(ALIGNMENT).max(ALIGNMENT);
         let buffer = vec![0; size + ALIGNMENT];
@@ -50,9 +50,9 @@ impl DirectFile {
         Ok(())
     }
 
-    /// Writes what is left and makes the file last.
+    /// Writes what is left and syncs the file.
     pub(super) fn finish(mut self) -> io::Result<()> {
-        // The end of a text is no multiple of anything.
+        // The last piece has no aligned size.
         self.through_cache()?;
         self.flush()?;
         self.file.sync_all()
@@ -65,7 +65,7 @@ impl DirectFile {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
                 Ok(length) => written += length,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                // Larger blocks than ours, a piece of which only a part found room, or a file system that says only now that it cannot.
+                // The disk has larger blocks, the last write was partial, or the file system only now refuses to bypass its cache.
                 Err(error) if self.direct && Errno::from_io_error(&error) == Some(Errno::INVAL) => self.through_cache()?,
                 Err(error) => return Err(error),
             }

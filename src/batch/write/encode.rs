@@ -12,7 +12,7 @@ use base64::Engine as _;
 
 use crate::error::{Error, Kind, Result};
 
-/// The input's own text, and where its records lie in it.
+/// The text of the input, and where each record lies in it.
 pub(super) type Lines<'a> = (&'a [u8], &'a [(u32, u32)]);
 
 /// Rows of CSV: `values` after the records' own text.
@@ -21,7 +21,7 @@ pub(super) fn csv(values: &[(String, ArrayRef)], lines: Option<Lines<'_>>, count
     let options = FormatOptions::default();
     let encoding = EncoderOptions::default().with_explicit_nulls(true);
     let mut cells =
-        fields.iter().map(|(field, array)| Cell::new(field, array, &options, &encoding)).collect::<Result<Vec<_>>>()?;
+        fields.iter().map(|(field, array)| CellWriter::new(field, array, &options, &encoding)).collect::<Result<Vec<_>>>()?;
     let mut out = Vec::with_capacity(count * 16 * values.len() + lines.map_or(0, |(bytes, _)| bytes.len()));
     let mut scratch = String::new();
     for row in 0..count {
@@ -40,12 +40,13 @@ pub(super) fn csv(values: &[(String, ArrayRef)], lines: Option<Lines<'_>>, count
     Ok(out)
 }
 
-enum Cell<'a> {
+/// How the values of a column are written as CSV.
+enum CellWriter<'a> {
     Plain(ArrayFormatter<'a>, &'a dyn Array),
     Json(NullableEncoder<'a>),
 }
 
-impl<'a> Cell<'a> {
+impl<'a> CellWriter<'a> {
     fn new(field: &'a FieldRef, array: &'a ArrayRef, options: &FormatOptions<'a>, encoding: &'a EncoderOptions) -> Result<Self> {
         Ok(if array.data_type().is_nested() {
             Self::Json(make_encoder(field, array, encoding)?)
@@ -76,7 +77,7 @@ impl<'a> Cell<'a> {
 
 /// Writes a cell, in quotes where it needs them.
 pub(super) fn quote(cell: &str, delimiter: u8, out: &mut Vec<u8>) {
-    // An empty text is quoted, so that it differs from no value.
+    // An empty text is quoted to tell it from a missing value.
     if !cell.is_empty() && !cell.bytes().any(|byte| byte == delimiter || matches!(byte, b'"' | b'\n' | b'\r')) {
         out.extend_from_slice(cell.as_bytes());
         return;
@@ -134,7 +135,7 @@ pub(super) fn json(values: &[(String, ArrayRef)], lines: Option<Lines<'_>>, coun
     Ok(out)
 }
 
-/// Bytes as base64, which is how they are read; the rest as it is.
+/// Converts bytes to base64, as the readers of CSV and JSON expect them; other values stay as they are.
 fn presentable(name: &str, array: &ArrayRef) -> (FieldRef, ArrayRef) {
     let encode = |bytes: Option<&[u8]>| bytes.map(|bytes| base64::engine::general_purpose::STANDARD.encode(bytes));
     let array: ArrayRef = match array.data_type() {

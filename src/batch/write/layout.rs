@@ -1,4 +1,4 @@
-//! Which columns the output has, and rows in that form.
+//! Which columns the output has, and the conversion of rows to them.
 
 use std::sync::Arc;
 
@@ -69,12 +69,12 @@ impl Layout {
         if self.keep { Self { extra: extra.fields().to_vec(), ..self } } else { self }
     }
 
-    /// Names the output adds to the input's.
+    /// Names of the columns that the output adds to the input's.
     pub(in crate::batch) fn columns(&self) -> &[String] {
         &self.columns
     }
 
-    /// The output's schema where `carried` are the input's columns.
+    /// The output's schema, where `carried` are the columns of the input that it has.
     pub(in crate::batch) fn schema(&self, carried: Option<&SchemaRef>) -> SchemaRef {
         let kept = carried.filter(|_| self.keep);
         let mut fields: Vec<FieldRef> = kept.map(|schema| schema.fields().to_vec()).unwrap_or_default();

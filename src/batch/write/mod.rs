@@ -22,9 +22,11 @@ pub use stage::abandon;
 
 use crate::error::{Error, Kind, Result};
 
-/// What reaches the writer for a batch of rows.
+/// The content of an output file for a batch of rows.
 pub(super) enum Payload {
+    /// Lines of CSV or JSON.
     Text(Vec<u8>),
+    /// Columns that the writer of Parquet encodes.
     Columns(RecordBatch),
 }
 
@@ -48,7 +50,7 @@ pub(super) trait Sink: Send {
         Ok(())
     }
 
-    /// Writes what is left and makes the file last.
+    /// Writes what is left and syncs the file.
     fn finish(self: Box<Self>) -> Result<()>;
 }
 

@@ -1,4 +1,4 @@
-//! Parquet files whose columns are all encoded anew.
+//! Parquet files whose columns are all encoded here.
 
 use std::{
     fs::File,
@@ -16,7 +16,7 @@ use arrow::datatypes::SchemaRef;
 use super::{Payload, Sink, parquet_failed, spill::PageSpill, write_failed};
 use crate::error::{Error, Kind, Result};
 
-/// Rows of a row group that mlflight makes itself.
+/// Rows of a row group, at most.
 const GROUP_ROWS: usize = 1 << 20;
 
 /// A Parquet file encoded column by column.
@@ -37,7 +37,7 @@ pub(super) fn properties() -> WriterProperties {
 }
 
 impl ParquetSink {
-    /// Starts a file that holds about `limit` bytes of encoded pages in memory, more of them in `scratch`.
+    /// Starts a file that keeps about `limit` bytes of encoded pages in memory, and more of them in a file in `scratch`.
     pub(super) fn new(file: File, path: PathBuf, schema: &SchemaRef, scratch: &Path, limit: usize) -> Result<Self> {
         let spill = PageSpill::new(scratch, limit / 2);
         let options = ArrowWriterOptions::new().with_properties(properties()).with_page_store_factory(spill as Arc<_>);
@@ -53,7 +53,7 @@ impl Sink for ParquetSink {
             return Err(Error::new(Kind::Internal, "PAYLOAD", "a Parquet file was given text"));
         };
         let written = self.writer.write(&batch).and_then(|()| {
-            // Beside finished pages each column has one in the making: wide tables get smaller row groups.
+            // Each column also holds a page that is not finished yet, so wide tables get smaller row groups.
             if self.writer.memory_size() > self.limit { self.writer.flush() } else { Ok(()) }
         });
         written.map_err(|error| parquet_failed(&self.path, error))

@@ -1,4 +1,4 @@
-//! Encoded Parquet pages wait for their row group to end: in memory up to a bound, then in a file without a name.
+//! Keeps encoded Parquet pages until their row group ends: in memory up to a bound, beyond it in a temporary file without a name.
 
 use std::{
     fs::File,
@@ -22,16 +22,19 @@ pub(super) struct PageSpill {
     area: Arc<SpillArea>,
 }
 
+/// Where the pages of all columns of one file are kept.
 #[derive(Debug)]
 struct SpillArea {
     directory: PathBuf,
     limit: usize,
+    /// Bytes of pages in memory.
     resident: AtomicUsize,
+    /// The temporary file and its length.
     overflow: Mutex<(Option<File>, u64)>,
 }
 
 impl PageSpill {
-    /// Holds up to `limit` bytes in memory; what is more goes to a file in `directory`.
+    /// Keeps up to `limit` bytes in memory and the rest in a file in `directory`.
     pub(super) fn new(directory: &Path, limit: usize) -> Arc<Self> {
         let directory = if directory == Path::new("") { PathBuf::from(".") } else { directory.to_owned() };
         let area = SpillArea { directory, limit, resident: AtomicUsize::new(0), overflow: Mutex::new((None, 0)) };
@@ -45,6 +48,7 @@ impl PageStoreFactory for PageSpill {
     }
 }
 
+/// The pages of one column chunk.
 struct ColumnPages {
     area: Arc<SpillArea>,
     pages: Vec<Page>,

@@ -1,4 +1,4 @@
-//! Parquet to Parquet without decoding: the input's column chunks are copied as they are, and only predictions are encoded.
+//! Parquet to Parquet without decoding: the input's column chunks are copied as bytes, and only predictions are encoded.
 
 use std::{
     fs::File,
@@ -36,12 +36,12 @@ pub(super) struct SpliceSink {
     /// Encoders of the row group being scored.
     open: Option<Vec<ArrowColumnWriter>>,
     groups: usize,
-    /// Whether page indexes are written: all column chunks of a file have one, or none has.
+    /// Whether page indexes are written, which either all column chunks of a file have or none.
     indexed: bool,
 }
 
 impl SpliceSink {
-    /// Starts a file with the columns of `like` and `prediction`, which has one field.
+    /// Starts a file with the columns of `like` and those of `prediction`: partition columns and the prediction.
     pub(super) fn new(
         file: File,
         path: PathBuf,
@@ -66,7 +66,7 @@ impl SpliceSink {
         pairs.push(KeyValue::new(ARROW_SCHEMA_META_KEY.to_owned(), encode_arrow_schema(&Schema::new(all))));
         let properties = Arc::new(properties().into_builder().set_key_value_metadata(Some(pairs)).build());
 
-        // The encoders come from a writer of the prediction alone: the other columns need none.
+        // Encoders are made by a writer of the added columns only, because the copied columns need none.
         let alone = SerializedFileWriter::new(std::io::sink(), own.root_schema_ptr(), properties.clone()).map_err(fail)?;
         let spill = PageSpill::new(scratch, limit);
         let factory = ArrowRowGroupWriterFactory::new(&alone, prediction.clone()).with_page_store_factory(spill);

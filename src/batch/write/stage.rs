@@ -24,7 +24,7 @@ pub fn abandon() {
 }
 
 fn remove(path: &Path) {
-    // Nothing can be done about a failure here; the hidden name says what it is.
+    // A failure cannot be reported from here; the hidden name tells the user what the file is.
     let _ = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
 }
 
@@ -38,7 +38,7 @@ pub(in crate::batch) struct Stage {
 }
 
 impl Stage {
-    /// Prepares to write `target`, a directory or one file. What is there already is refused now, before any work.
+    /// Prepares to write `target`, a directory or one file. An existing output is refused here, before any work.
     pub(super) fn new(target: &Path, directory: bool, overwrite: bool) -> Result<Self> {
         let name = target.file_name().and_then(|name| name.to_str()).ok_or_else(|| {
             Error::new(Kind::InvalidArgument, "BAD_OUTPUT", format!("'{}' does not name an output", target.display()))
@@ -57,7 +57,7 @@ impl Stage {
         fs::create_dir_all(parent).map_err(|error| Error::io(parent, error))?;
         let mut builder = tempfile::Builder::new();
         let prefix = format!(".{name}.");
-        // The output gets the mode any new file would, not that of a private temporary one.
+        // The output gets the mode of any new file, not that of a private temporary file.
         let mode = fs::Permissions::from_mode(if directory { 0o777 } else { 0o666 });
         builder.prefix(&prefix).suffix(".mlflight-tmp").permissions(mode);
         let temporary = if directory {
@@ -81,7 +81,7 @@ impl Stage {
         Ok((file, shown))
     }
 
-    /// A directory on the output's disk, for files without a name.
+    /// A directory on the output's disk, for temporary files without a name.
     pub(super) fn scratch(&self) -> &Path {
         parent(&self.target)
     }
@@ -97,7 +97,7 @@ impl Stage {
         }
         let there = self.target.symlink_metadata().is_ok();
         if self.overwrite && there && self.directory {
-            // The old directory comes out under the temporary name, so a reader sees the old one or the new one.
+            // The two directories exchange their names, so a reader sees the old one or the new one.
             renameat_with(CWD, &self.temporary, CWD, &self.target, RenameFlags::EXCHANGE).map_err(fail)?;
             fs::remove_dir_all(&self.temporary).map_err(|error| Error::io(&self.temporary, error))?;
         } else if self.overwrite {

@@ -1,4 +1,4 @@
-//! Text files cut into blocks of whole records, so that records are parsed on many threads and never all in memory.
+//! Reads text files in blocks of whole records, which many threads parse while only some of them are in memory.
 
 use std::{
     fs::File,
@@ -12,33 +12,38 @@ use super::{csv::scan::RecordScan, records::byte_order_mark};
 use crate::batch::read::{Block, PartReader, Raw};
 use crate::error::{Error, Kind, Result};
 
-/// Longest record of a text file. Past it the file most likely has a quote that never closes.
+/// Longest record of a text file. A longer one most likely has a quote that is never closed.
 const MAX_RECORD: usize = 16 << 20;
 
 /// How records end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::batch) enum Records {
-    /// At a line's end outside of quotes, which open after this separator of cells.
+pub(super) enum Records {
+    /// At a line end outside of quotes; this character separates the cells.
     Csv(u8),
-    /// At a line's end.
+    /// At a line end.
     Lines,
 }
 
 /// Reads a file block by block.
-pub(in crate::batch) struct BlockReader {
+pub(super) struct BlockReader {
     file: File,
     path: PathBuf,
     records: Records,
+    /// Bytes of a block, about.
     size: usize,
+    /// Bytes of the longest block.
     largest: usize,
+    /// What was read after the last block.
     rest: Vec<u8>,
+    /// Line that the next block starts with.
     line: u64,
+    /// Whether the file was read to its end.
     ended: bool,
 }
 
 impl BlockReader {
     /// Reads from byte `offset`, which starts a record on line `line`, in blocks of about `size` bytes.
-    pub(in crate::batch) fn open(path: &Path, records: Records, offset: u64, line: u64, size: usize) -> Result<Self> {
+    pub(super) fn open(path: &Path, records: Records, offset: u64, line: u64, size: usize) -> Result<Self> {
         let mut file = File::open(path).map_err(|error| Error::io(path, error))?;
         file.seek(SeekFrom::Start(offset)).map_err(|error| Error::io(path, error))?;
         let largest = MAX_RECORD.min(size.saturating_mul(32));
@@ -46,7 +51,7 @@ impl BlockReader {
     }
 
     /// The next block, none after the last.
-    pub(in crate::batch) fn block(&mut self) -> Result<Option<Block>> {
+    pub(super) fn block(&mut self) -> Result<Option<Block>> {
         let mut bytes = std::mem::take(&mut self.rest);
         let mut scan: Option<RecordScan> = None;
         loop {

@@ -1,4 +1,4 @@
-//! Types of columns that no signature declares: each file is read once, then a column gets a type that holds the values of all files.
+//! Infers the types of columns that no signature declares: every file is read once, and a column gets a type that holds the values of all files.
 
 use std::{collections::VecDeque, path::Path};
 
@@ -25,10 +25,11 @@ use crate::{
     score::CancelFlag,
 };
 
+/// Bytes that are read at once.
 const BLOCK: usize = 1 << 20;
 
 /// A CSV file whose columns are to be typed.
-pub(in crate::batch) struct CsvFile<'a> {
+pub(super) struct CsvFile<'a> {
     path: &'a Path,
     /// Where its records start: offset and line.
     start: (u64, u64),
@@ -44,24 +45,24 @@ impl<'a> CsvFile<'a> {
     }
 }
 
-/// What an inference needs to know of columns.
-pub(in crate::batch) struct InferOptions<'a> {
-    pub(in crate::batch) names: &'a [String],
-    /// Which columns the model reads: texts in one file and numbers in another would be another question to it in each.
-    pub(in crate::batch) fed: &'a [bool],
-    pub(in crate::batch) cancel: &'a CancelFlag,
+/// The columns whose types are inferred.
+pub(super) struct InferOptions<'a> {
+    pub(super) names: &'a [String],
+    /// Which columns the model reads. These may not become text because one file has numbers and another has text.
+    pub(super) fed: &'a [bool],
+    pub(super) cancel: &'a CancelFlag,
 }
 
-/// Types of the columns of CSV files that are `wanted`. `None`: no value anywhere.
-pub(in crate::batch) fn csv(
+/// Infers the types of the columns of CSV files that are `wanted`. `None` for a column without a value.
+pub(super) fn csv(
     files: &[CsvFile<'_>],
     asked: &InferOptions<'_>,
     wanted: &[bool],
     delimiter: u8,
 ) -> Result<Vec<Option<DataType>>> {
-    let mut agreed = Agreed::default();
+    let mut agreed = CommonTypes::default();
     for file in files {
-        // Columns that are not asked for start, and stay, as text: nothing is parsed for them.
+        // A column that is not wanted starts as text, which stays text without parsing its cells.
         let mut types = vec![Some(DataType::Utf8); file.width];
         for (place, _) in file.places.iter().zip(wanted).filter(|(_, wanted)| **wanted) {
             place.iter().for_each(|place| types[*place] = None);
@@ -86,11 +87,11 @@ fn check(cancel: &CancelFlag) -> Result<()> {
     }
 }
 
-/// Column names of JSON files in the order they are first seen. Reading stops once all of `enough` were seen.
-pub(in crate::batch) fn json_names(files: &[&Path], enough: Option<&[String]>, cancel: &CancelFlag) -> Result<Vec<String>> {
+/// Column names of JSON files in the order in which they are first seen. Reading stops once all of `enough` were seen.
+pub(super) fn json_names(files: &[&Path], enough: Option<&[String]>, cancel: &CancelFlag) -> Result<Vec<String>> {
     let mut names = IndexSet::new();
     for path in files {
-        let mut values = Values::open(path, &mut names, cancel)?;
+        let mut values = JsonObjects::open(path, &mut names, cancel)?;
         while let Some(value) = values.next() {
             drop(value);
             if values.queue.is_empty() && enough.is_some_and(|enough| enough.iter().all(|name| values.names.contains(name))) {
@@ -105,11 +106,11 @@ pub(in crate::batch) fn json_names(files: &[&Path], enough: Option<&[String]>, c
 }
 
 /// Types of the columns of JSON files.
-pub(in crate::batch) fn json(files: &[&Path], asked: &InferOptions<'_>) -> Result<Vec<Option<DataType>>> {
-    let mut agreed = Agreed::default();
+pub(super) fn json(files: &[&Path], asked: &InferOptions<'_>) -> Result<Vec<Option<DataType>>> {
+    let mut agreed = CommonTypes::default();
     for path in files {
         let mut names = IndexSet::new();
-        let mut values = Values::open(path, &mut names, asked.cancel)?;
+        let mut values = JsonObjects::open(path, &mut names, asked.cancel)?;
         let inferred = arrow::json::reader::infer_json_schema_from_iterator(values.by_ref());
         if let Some(error) = values.failed.take() {
             return Err(error);
@@ -126,8 +127,8 @@ pub(in crate::batch) fn json(files: &[&Path], asked: &InferOptions<'_>) -> Resul
     Ok(agreed.types)
 }
 
-/// The objects of a JSON lines file, one by one; notes the names it meets.
-struct Values<'a> {
+/// Iterates over the objects of a JSON lines file and collects the names of their keys.
+struct JsonObjects<'a> {
     file: String,
     reader: BlockReader,
     queue: VecDeque<Value>,
@@ -136,7 +137,7 @@ struct Values<'a> {
     failed: Option<Error>,
 }
 
-impl<'a> Values<'a> {
+impl<'a> JsonObjects<'a> {
     fn open(path: &Path, names: &'a mut IndexSet<String>, cancel: &'a CancelFlag) -> Result<Self> {
         let reader = BlockReader::open(path, Records::Lines, 0, 1, BLOCK)?;
         Ok(Self { file: path.display().to_string(), reader, queue: VecDeque::new(), names, cancel, failed: None })
@@ -160,7 +161,7 @@ impl<'a> Values<'a> {
     }
 }
 
-impl Iterator for Values<'_> {
+impl Iterator for JsonObjects<'_> {
     type Item = std::result::Result<Value, ArrowError>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -172,7 +173,7 @@ impl Iterator for Values<'_> {
     }
 }
 
-/// Arrow infers the fields of a struct in no order: sorted, every file and run agrees.
+/// Sorts the fields of structs by name: arrow-json infers them in an order that differs from run to run.
 fn ordered(kind: &DataType) -> DataType {
     match kind {
         DataType::Struct(fields) => {
@@ -186,14 +187,14 @@ fn ordered(kind: &DataType) -> DataType {
     }
 }
 
-/// The types all files so far agree on, and the file that first had each.
+/// The types that hold the values of all files so far, and the file in which each column first had a value.
 #[derive(Default)]
-struct Agreed<'a> {
+struct CommonTypes<'a> {
     types: Vec<Option<DataType>>,
     from: Vec<Option<&'a Path>>,
 }
 
-impl<'a> Agreed<'a> {
+impl<'a> CommonTypes<'a> {
     fn add(&mut self, path: &'a Path, asked: &InferOptions<'_>, types: Vec<Option<DataType>>) -> Result<()> {
         self.types.resize(asked.names.len(), None);
         self.from.resize(asked.names.len(), None);
@@ -203,7 +204,7 @@ impl<'a> Agreed<'a> {
                 None => kind,
                 Some(there) => match both(&there, &kind) {
                     Some(both) => both,
-                    // As text every cell is what is written there.
+                    // Columns that the model does not read may be written as text, which keeps every cell as it is.
                     None if !asked.fed[index] && !there.is_nested() && !kind.is_nested() => DataType::Utf8,
                     None => {
                         let first = self.from[index].unwrap_or(path);
@@ -217,7 +218,8 @@ impl<'a> Agreed<'a> {
     }
 }
 
-/// The type that holds what two files have in a column: as within one file, but that text is no number, time or truth value.
+/// The type that holds the values which two files have in a column. The rules are those within one file, except that text is not joined
+/// with numbers, times or booleans.
 fn both(there: &DataType, kind: &DataType) -> Option<DataType> {
     unify::common(there, kind).or_else(|| join(Some(there.clone()), Some(kind.clone())).filter(|both| *both != DataType::Utf8))
 }

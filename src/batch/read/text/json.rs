@@ -1,7 +1,7 @@
-//! JSON lines into typed columns, with the file, line and column of whatever is wrong.
+//! Parses JSON lines into typed columns; an error names the file, the line and the column.
 //!
-//! Not arrow-json: that names no line or column, reads whole numbers beyond 2^53 as the nearest double without a word, and gives no
-//! record's own text, which the output repeats byte by byte. Nested values are left to it.
+//! arrow-json reads only nested values here, because it names no line or column in its errors, rounds whole numbers beyond 2^53 to the nearest
+//! double, takes an object that has a key twice, and does not tell where a record is in the text, which the output repeats byte by byte.
 
 use arrow::datatypes::DataType;
 use serde_json::{Map, Value};
@@ -13,8 +13,8 @@ use crate::{
     mlmodel::json,
 };
 
-/// Calls `each` with every object of a block and where its line lies.
-pub(in crate::batch) fn objects(
+/// Calls `each` with every object of a block and the first and last byte of its text.
+pub(super) fn objects(
     file: &str,
     block: &Block,
     mut each: impl FnMut(usize, usize, Map<String, Value>) -> Result<()>,
@@ -22,7 +22,7 @@ pub(in crate::batch) fn objects(
     let mut start = 0;
     for (number, line) in block.bytes.split(|byte| *byte == b'\n').enumerate() {
         let end = start + line.len();
-        // A byte order mark before the first object is no part of it.
+        // A byte order mark may precede the first object of a file.
         let mark = if start == 0 && block.first_line == 1 { byte_order_mark(line) } else { 0 };
         let (line, first) = (&line[mark..], start + mark);
         let blank = line.iter().all(u8::is_ascii_whitespace);
@@ -51,9 +51,9 @@ pub(in crate::batch) fn objects(
     Ok(())
 }
 
-/// Parses a block. `kinds` has an entry a column: the type to read it as, or `None` to skip it. `reserved` are names that
-/// the output will add.
-pub(in crate::batch) fn parse(
+/// Parses a block. `kinds` has one entry for each column: the type to read it as, or `None` to skip it. `reserved` are names that the output
+/// adds, which no object may have.
+pub(super) fn parse(
     file: &str,
     block: &Block,
     names: &[String],
@@ -61,7 +61,7 @@ pub(in crate::batch) fn parse(
     reserved: &[String],
 ) -> Result<Parsed> {
     let mut columns = builders(file, block, names, kinds, true)?;
-    let mut lies = Vec::new();
+    let mut spans = Vec::new();
     objects(file, block, |start, end, object| {
         let place = || format!("{file}, line {}", block.line(start));
         if let Some(name) = reserved.iter().find(|name| object.contains_key(name.as_str())) {
@@ -78,9 +78,9 @@ pub(in crate::batch) fn parse(
                 }
             }
         }
-        lies.push((start as u32, end as u32));
+        spans.push((start as u32, end as u32));
         Ok(())
     })?;
-    let columns = finish(columns, file, block, names, kinds, &lies)?;
-    Ok(Parsed { columns, records: lies })
+    let columns = finish(columns, file, block, names, kinds, &spans)?;
+    Ok(Parsed { columns, records: spans })
 }

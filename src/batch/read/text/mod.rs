@@ -28,22 +28,23 @@ use crate::{
     error::{Error, Kind, Result},
 };
 
-/// One text file: where its records start, and which columns they have.
+/// A text file: where its records start, and which columns they have.
 struct TextFile {
     path: PathBuf,
     /// Where the first record starts: byte and line.
     start: (u64, u64),
     /// Size of the file.
     bytes: u64,
+    /// Names of the file's columns.
     names: Arc<Vec<String>>,
     /// The type of each column, `None` where nobody reads it.
     kinds: Arc<Vec<Option<DataType>>>,
-    /// Where the table's columns are among them.
+    /// Where each column of the table is among the file's.
     places: Places,
 }
 
 /// CSV or JSON files that make up one table.
-pub(in crate::batch) struct TextSource {
+pub(super) struct TextSource {
     format: Format,
     delimiter: u8,
     purpose: Purpose,
@@ -51,14 +52,17 @@ pub(in crate::batch) struct TextSource {
     files: Vec<TextFile>,
     /// Columns of the table, then those that the directories give.
     table: SchemaRef,
+    /// Names of the table's columns.
     names: Vec<String>,
     partitions: Partitions,
+    /// The columns that the model reads, under its names, and where each is in `table`.
     model: SchemaRef,
     model_columns: Vec<usize>,
+    /// The table's columns, where they are decoded for the output.
     carried: Option<SchemaRef>,
     /// Partition columns that the output has beside the records.
     extra: Vec<usize>,
-    /// Whether records are written with their cells in the table's order.
+    /// Whether the text of records is written with the cells in the table's order, because files differ in theirs.
     reorder: bool,
     /// Keys that no JSON object may have, because the output adds columns of these names.
     reserved: Vec<String>,
@@ -66,7 +70,7 @@ pub(in crate::batch) struct TextSource {
 
 impl TextSource {
     /// What a job does with these files.
-    pub(in crate::batch) fn into_input(self) -> Input {
+    pub(super) fn into_input(self) -> Input {
         let kept = match (&self.carried, self.purpose) {
             (Some(carried), _) => Kept::Values(carried.clone()),
             (None, Purpose::Output(_)) => Kept::Text,

@@ -26,7 +26,7 @@ use crate::{
 
 impl TextSource {
     /// Reads headers and, where types are not declared, infers them over all files.
-    pub(in crate::batch) fn plan(inputs: &InputFiles, options: &ReadOptions<'_>) -> Result<Self> {
+    pub(in crate::batch::read) fn plan(inputs: &InputFiles, options: &ReadOptions<'_>) -> Result<Self> {
         let InputFiles { files, format } = inputs;
         let declared = options.subject.declared();
         let mut heads = headers::sizes(files)?;
@@ -41,7 +41,7 @@ impl TextSource {
         }
         let selection = options.select(&all)?;
         let feeds = selection.names(all.len());
-        options.everywhere(&table, &partitions, &paths(&heads), &feeds)?;
+        options.require_in_every_file(&table, &partitions, &paths(&heads), &feeds)?;
         let carries = options.purpose.needs_values(*format);
         let kinds = types(&heads, &columns, &table, &feeds, *format, declared.as_ref(), options)?;
 
@@ -82,8 +82,8 @@ fn names(
     let names = match format {
         Format::Csv => headers::read_headers(heads, options.delimiter)?,
         _ => {
-            let enough = (!options.purpose.needs_values(*format)).then(|| options.feeds(declared)).flatten();
-            // A column that is in no object may be one of the directories'.
+            let enough = (!options.purpose.needs_values(*format)).then(|| options.sufficient(declared)).flatten();
+            // A name that no object has may be that of a partition column.
             let enough = enough.map(|mut enough| {
                 enough.retain(|name| files[0].keys.iter().all(|key| key.name != *name));
                 enough
@@ -144,11 +144,11 @@ fn types(
 
 /// The files as they are read. Files of the same columns share the lists of names and types.
 fn text_files(heads: Vec<FileHead<'_>>, columns: Vec<Arc<Fields>>, table: &Table, kinds: &[Option<DataType>]) -> Vec<TextFile> {
-    let mut last: Option<(Arc<Fields>, Arc<Vec<String>>, Arc<Vec<Option<DataType>>>)> = None;
-    let mut made = Vec::with_capacity(heads.len());
+    let mut made: Vec<TextFile> = Vec::with_capacity(heads.len());
+    let mut last: Option<Arc<Fields>> = None;
     for ((head, fields), places) in heads.into_iter().zip(columns).zip(&table.places) {
-        let (names, types) = match last.take() {
-            Some((known, names, types)) if Arc::ptr_eq(&known, &fields) => (names, types),
+        let (names, types) = match (&last, made.last()) {
+            (Some(before), Some(file)) if Arc::ptr_eq(before, &fields) => (file.names.clone(), file.kinds.clone()),
             _ => {
                 let mut types = vec![None; fields.len()];
                 places.iter().zip(kinds).for_each(|(place, kind)| place.iter().for_each(|at| types[*at] = kind.clone()));
@@ -156,7 +156,7 @@ fn text_files(heads: Vec<FileHead<'_>>, columns: Vec<Arc<Fields>>, table: &Table
                 (Arc::new(names), Arc::new(types))
             }
         };
-        last = Some((fields, names.clone(), types.clone()));
+        last = Some(fields);
         let FileHead { path, start, bytes, .. } = head;
         made.push(TextFile { path: path.to_owned(), start, bytes, names, kinds: types, places: places.clone() });
     }

@@ -1,4 +1,4 @@
-//! What parsing a block of records needs in every text format: the columns it fills, and the errors of bad values.
+//! What the parsers of CSV and JSON share: the columns that a block of records fills, and the errors of bad values.
 
 use arrow::{array::ArrayRef, datatypes::DataType};
 

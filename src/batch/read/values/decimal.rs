@@ -1,44 +1,45 @@
-//! Decimal numbers in plain notation (`-12.5`) from the text they start, without a branch on what differs from number to number: half of
-//! all signs and a good part of all lengths are guessed wrong by a processor, and a wrong guess costs more than the arithmetic.
+//! Reads decimal numbers in plain notation (`-12.5`) from the start of text, without branches that depend on the sign or the number of digits:
+//! a mispredicted branch costs more than the arithmetic.
 //!
-//! Digits are read eight to a word. Their quotient by a power of ten is found as in Lemire, "Number parsing at a gigabyte per second"
-//! (2021): one product with a reciprocal of a power of five, of 128 bits. What it cannot decide is left to the caller.
+//! Digits are converted eight at a time. The number is divided by a power of ten as in Lemire, "Number parsing at a gigabyte per second"
+//! (2021): by one product with a 128-bit reciprocal of a power of five. Where the product cannot decide how to round, the caller must.
 
-/// Digits that surely fit 64 bits.
+/// Digits that always fit 64 bits.
 const DIGITS: usize = 19;
 
-/// Decimal places that a fraction has.
-pub(in crate::batch) const PLACES: usize = DIGITS - 1;
+/// Decimal places to which fractions are extended with zeros.
+pub(in crate::batch::read) const PLACES: usize = DIGITS - 1;
 
-/// Bytes that must follow, so that words are read without asking for the text's end.
-pub(in crate::batch) const WINDOW: usize = 64;
+/// Bytes that the text must still have, so that words are read without checking for its end.
+pub(in crate::batch::read) const WINDOW: usize = 64;
 
-/// Bytes that a fraction's digits begin.
-pub(in crate::batch) type Fraction = [u8; 32];
+/// Bytes that start with the digits of a fraction.
+pub(in crate::batch::read) type Fraction = [u8; 32];
 
 const LANES: u64 = 0x0101_0101_0101_0101;
 const TOP_BITS: u64 = LANES << 7;
 
-/// A number as it is written: `digits / 10^places`, less than `10^19 / 10^places`.
+/// A number in decimal: `digits / 10^places`, where `digits` is less than `10^19`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::batch) struct Decimal {
+pub(in crate::batch::read) struct Decimal {
     minus: bool,
     digits: u64,
     places: usize,
 }
 
 impl Decimal {
-    /// The number that `text` starts with, and its length. `None` for what is no cell of its own, not of the form `-?[0-9]+(\.[0-9]+)?`, has
-    /// more than 19 digits, or lies near the end of the text.
+    /// The number at the start of `text`, and its length. `None` where it is not a whole cell, not of the form `-?[0-9]+(\.[0-9]+)?`, has more
+    /// than 19 digits, or is within [`WINDOW`] bytes of the end of the text.
     #[inline]
-    pub(in crate::batch) fn read(text: &[u8]) -> Option<(Self, usize)> {
+    pub(in crate::batch::read) fn read(text: &[u8]) -> Option<(Self, usize)> {
         Self::read_by(text, length, fraction)
     }
 
-    /// The same with other ways to find where the first byte is that no number has, at most [`WINDOW`] less one, and to read the first
-    /// bytes of a fraction, so many, as 18 decimal places: `None` when there are none, too many, or not all are digits.
+    /// The same with other implementations of two steps. `length` returns the index, below [`WINDOW`], of the first byte that cannot be part of
+    /// a number. `fraction` reads the given number of bytes as 18 decimal places, or returns `None` when there are none, too many, or one is
+    /// no digit.
     #[inline(always)]
-    pub(in crate::batch) fn read_by(
+    pub(in crate::batch::read) fn read_by(
         text: &[u8],
         length: impl Fn(&[u8; WINDOW]) -> usize,
         fraction: impl Fn(&Fraction, usize) -> Option<u64>,
@@ -52,7 +53,7 @@ impl Decimal {
         let start = usize::from(minus);
         let first = window[start].wrapping_sub(b'0');
         if first < 10 && window[start + 1] == b'.' {
-            // Most numbers of a table.
+            // One digit before the point, as most numbers of a table have.
             let fraction = fraction(window[start + 2..].first_chunk()?, end.wrapping_sub(start + 2))?;
             return Some((Self { minus, digits: u64::from(first) * TENS[PLACES] + fraction, places: PLACES }, end));
         }
@@ -77,15 +78,15 @@ impl Decimal {
             return None;
         }
         let fraction = fraction(window[point + 1..].first_chunk()?, written)?;
-        // As many places as there is room for: nothing that follows depends on how many were written.
+        // Extended to as many places as 19 digits allow, so that the rest does not depend on how many were written.
         let places = DIGITS - long;
         let fraction = if long == 1 { fraction } else { fraction / TENS[long - 1] };
         Some((Self { minus, digits: whole * TENS[places] + fraction, places }, end))
     }
 
-    /// The nearest number that has `BITS` bits (24 or 53). `None` where it may lie half way between two.
+    /// The nearest floating-point number with `BITS` significant bits (24 or 53). `None` where the decimal may lie half way between two.
     #[inline]
-    pub(in crate::batch) fn nearest<const BITS: u32>(self) -> Option<f64> {
+    pub(in crate::batch::read) fn nearest<const BITS: u32>(self) -> Option<f64> {
         let sign = u64::from(self.minus) << 63;
         if self.digits == 0 {
             return Some(f64::from_bits(sign));
@@ -93,12 +94,12 @@ impl Decimal {
         let shift = self.digits.leading_zeros();
         let digits = u128::from(self.digits << shift);
         let Reciprocal { high, low, exponent } = RECIPROCALS[self.places];
-        // The quotient is less than one unit away, to either side.
+        // The product is less than one unit away from the quotient, above or below.
         let product = digits * u128::from(high) + ((digits * u128::from(low)) >> 64);
         let (top, rest) = ((product >> 64) as u64, product as u64);
         let lead = (top >> 63) as u32;
         let spare = 62 - BITS + lead;
-        // So it is known to be above or below all that is half way, but where the product itself is.
+        // So the quotient is on the same side of every half-way point as the product, unless the product is itself half way.
         if ((top << (63 - spare)) ^ (1 << 63)) | rest == 0 {
             return None;
         }
@@ -108,14 +109,15 @@ impl Decimal {
     }
 }
 
-/// Where the first byte is that no number has: all that end a cell are below `-`, `.` and the digits. 24 if it is farther away.
+/// Index of the first byte below `-`, which is true of every byte that ends a cell and of no byte of a plain number; 24 where there is none
+/// in the first 24 bytes.
 #[inline]
 fn length(window: &[u8; WINDOW]) -> usize {
     let below = |at: usize| {
         let word = word(window, at);
         (word.wrapping_sub(LANES * u64::from(b'-')) & !word & TOP_BITS).trailing_zeros() as usize / 8
     };
-    // Lengths of the numbers of a table mostly end in the same word: this is guessed right.
+    // The numbers of a table mostly end in the same word, so these branches are predicted.
     let (first, second, third) = (below(0), below(8), below(16));
     if first < 8 {
         return first;
@@ -126,7 +128,7 @@ fn length(window: &[u8; WINDOW]) -> usize {
     16 + third
 }
 
-/// The first `count` bytes as 18 decimal places. `None` when there are none, too many, or not all are digits.
+/// The first `count` bytes as 18 decimal places; `None` when there are none, too many, or one is no digit.
 #[inline]
 fn fraction(text: &Fraction, count: usize) -> Option<u64> {
     let keep = KEPT.get(count).filter(|_| count > 0)?;
@@ -140,7 +142,7 @@ fn fraction(text: &Fraction, count: usize) -> Option<u64> {
     Some(eight(first) * TENS[10] + eight(second) * TENS[2] + last)
 }
 
-/// Eight digits, the first in the lowest byte, as a number.
+/// Converts eight digits, the first of which is in the lowest byte.
 #[inline]
 fn eight(digits: u64) -> u64 {
     const EVERY_FOURTH: u64 = 0x0000_00ff_0000_00ff;
@@ -157,7 +159,7 @@ fn word<const SIZE: usize>(text: &[u8; SIZE], at: usize) -> u64 {
     u64::from_le_bytes(bytes)
 }
 
-/// Masks of the first bytes of three words.
+/// For each number of bytes, masks of so many first bytes of three words.
 const KEPT: [[u64; 3]; DIGITS] = {
     let mut masks = [[0; 3]; DIGITS];
     let mut count = 0;
@@ -182,7 +184,7 @@ const TENS: [u64; DIGITS] = {
     powers
 };
 
-/// `2^(127 + n) / 5^places` with the `n` that gives it 128 bits, rounded up to what is greater.
+/// `2^(127 + n) / 5^places` with the `n` that gives it 128 bits, rounded up to the next greater integer.
 #[derive(Clone, Copy)]
 struct Reciprocal {
     high: u64,
@@ -196,7 +198,7 @@ const RECIPROCALS: [Reciprocal; DIGITS] = {
     let (mut places, mut power) = (0, 1_u64);
     while places < DIGITS {
         let exponent = power.next_power_of_two().trailing_zeros();
-        // Long division, a bit at a time.
+        // Long division, one bit at a time.
         let (mut quotient, mut rest, mut bit) = (0_u128, power.next_power_of_two(), 0);
         while bit < 128 {
             quotient = (quotient << 1) | (rest >= power) as u128;
@@ -222,7 +224,7 @@ mod tests {
 
     use super::*;
 
-    /// What follows a cell.
+    /// Text after a cell.
     const AFTER: &str = ",123456789012345678901234567890123456789012345678901234567890123\n";
 
     fn read(cell: &str) -> Option<(f64, f32)> {

@@ -1,4 +1,4 @@
-//! Text and JSON values into typed columns: exactly, or with an error that names the cell.
+//! Builds typed columns from CSV cells and JSON values. A value that the type cannot hold exactly is an error.
 
 pub(super) mod decimal;
 pub(super) mod numbers;
@@ -15,7 +15,7 @@ use arrow::{
 use base64::Engine as _;
 use serde_json::Value;
 
-/// Texts that mean "no value" in a column that is not text: what pandas reads as missing.
+/// Texts that mean "no value" in a column that is not text: the ones that pandas reads as missing.
 const MISSING: [&str; 17] = [
     "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA", "NULL",
     "None", "n/a", "null",
@@ -25,15 +25,15 @@ fn missing(cell: &str) -> bool {
     cell.len() <= "#N/A N/A".len() && MISSING.contains(&cell)
 }
 
-/// A value that is none of the column's type.
+/// A value that the column's type cannot hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::batch) struct BadCell {
-    pub(in crate::batch) row: usize,
-    pub(in crate::batch) found: String,
+pub(in crate::batch::read) struct BadCell {
+    pub(in crate::batch::read) row: usize,
+    pub(in crate::batch::read) found: String,
 }
 
-/// One column being built.
-pub(in crate::batch) enum ColumnBuilder {
+/// Builds one column.
+pub(in crate::batch::read) enum ColumnBuilder {
     Boolean(BooleanBuilder),
     Int(NumberBuilder<Int32Type>),
     Long(NumberBuilder<Int64Type>),
@@ -41,16 +41,16 @@ pub(in crate::batch) enum ColumnBuilder {
     Double(NumberBuilder<Float64Type>),
     Text(StringBuilder),
     Binary(BinaryBuilder),
-    /// Types written as text and read by Arrow's own parser: times, dates, decimals, other widths.
+    /// Values that are kept as text and cast by Arrow at the end: times, dates, decimals and numbers of other widths.
     Parsed(StringBuilder, DataType),
-    /// Lists, structs and maps; from JSON only.
+    /// Lists, structs and maps, which arrow-json decodes at the end; from JSON only.
     Nested(Vec<Value>, DataType),
 }
 
-/// A column of numbers being built. Arrow's own builder is a call for each.
-pub(in crate::batch) struct NumberBuilder<T: ArrowPrimitiveType> {
+/// Builds a column of numbers. Unlike Arrow's builder it is inlined into the loop over cells, and keeps no validity before the first null.
+pub(in crate::batch::read) struct NumberBuilder<T: ArrowPrimitiveType> {
     values: Vec<T::Native>,
-    /// From the first missing value on.
+    /// `None` before the first missing value.
     valid: Option<NullBufferBuilder>,
 }
 
@@ -60,7 +60,7 @@ impl<T: ArrowPrimitiveType> NumberBuilder<T> {
     }
 
     #[inline(always)]
-    pub(in crate::batch) fn append_value(&mut self, value: T::Native) {
+    pub(in crate::batch::read) fn append_value(&mut self, value: T::Native) {
         self.values.push(value);
         if let Some(valid) = &mut self.valid {
             valid.append_non_null();
@@ -83,8 +83,8 @@ impl<T: ArrowPrimitiveType> NumberBuilder<T> {
 }
 
 impl ColumnBuilder {
-    /// A column of `kind` for about so many rows; `None` when text cannot hold such a type.
-    pub(in crate::batch) fn new(kind: &DataType, json: bool, rows: usize) -> Option<Self> {
+    /// A builder for about `rows` values of type `kind`. `json` allows nested types, which CSV cannot write; `None` for others.
+    pub(in crate::batch::read) fn new(kind: &DataType, json: bool, rows: usize) -> Option<Self> {
         Some(match kind {
             DataType::Boolean => Self::Boolean(BooleanBuilder::new()),
             DataType::Int32 => Self::Int(NumberBuilder::with_capacity(rows)),
@@ -99,9 +99,8 @@ impl ColumnBuilder {
         })
     }
 
-    /// Adds the number that `text` starts with, where it is a cell of its own and plainly written, and returns its length. Otherwise adds
-    /// nothing.
-    pub(in crate::batch) fn push_start(&mut self, text: &[u8]) -> Option<usize> {
+    /// Adds the number at the start of `text`, where it is a whole cell in plain notation, and returns its length. Otherwise adds nothing.
+    pub(in crate::batch::read) fn push_start(&mut self, text: &[u8]) -> Option<usize> {
         Some(match self {
             Self::Double(builder) => {
                 let (value, length) = numbers::float(text)?;
@@ -127,8 +126,8 @@ impl ColumnBuilder {
         })
     }
 
-    /// Adds a CSV cell; false when it does not parse.
-    pub(in crate::batch) fn push_text(&mut self, cell: &str) -> bool {
+    /// Adds a CSV cell; returns false when it does not parse.
+    pub(in crate::batch::read) fn push_text(&mut self, cell: &str) -> bool {
         if let Self::Text(builder) = self {
             builder.append_option((!cell.is_empty()).then_some(cell));
             return true;
@@ -155,8 +154,8 @@ impl ColumnBuilder {
         }
     }
 
-    /// Adds a JSON value; false when it is none of the type.
-    pub(in crate::batch) fn push_json(&mut self, value: &Value) -> bool {
+    /// Adds a JSON value; returns false when the type cannot hold it.
+    pub(in crate::batch::read) fn push_json(&mut self, value: &Value) -> bool {
         match (self, value) {
             (Self::Nested(values, _), value) => {
                 values.push(value.clone());
@@ -179,7 +178,7 @@ impl ColumnBuilder {
                 true
             }
             (Self::Double(builder), Value::Number(number)) => match number.as_f64() {
-                // A whole number beyond 2^53 has no double of its own.
+                // A whole number beyond 2^53 may not be representable as a double.
                 Some(value) if number.is_f64() || number.as_i128().is_some_and(|whole| whole == value as i128) => {
                     builder.append_value(value);
                     true
@@ -187,14 +186,14 @@ impl ColumnBuilder {
                 _ => false,
             },
             (cells, Value::Number(number)) => !matches!(cells, Self::Binary(_)) && cells.push_text(&number.to_string()),
-            // MLflow's own JSON writes what JSON has no numbers for (NaN, times, bytes) as text.
+            // MLflow writes values that JSON cannot express (NaN, times, bytes) as text.
             (cells, Value::String(text)) => cells.push_text(text),
             _ => false,
         }
     }
 
     /// Adds a missing value.
-    pub(in crate::batch) fn push_null(&mut self) {
+    pub(in crate::batch::read) fn push_null(&mut self) {
         match self {
             Self::Boolean(builder) => builder.append_null(),
             Self::Int(builder) => builder.append_null(),
@@ -208,7 +207,7 @@ impl ColumnBuilder {
     }
 
     /// The column.
-    pub(in crate::batch) fn finish(self) -> Result<ArrayRef, BadCell> {
+    pub(in crate::batch::read) fn finish(self) -> Result<ArrayRef, BadCell> {
         Ok(match self {
             Self::Boolean(mut builder) => Arc::new(builder.finish()),
             Self::Int(builder) => Arc::new(builder.finish()),
@@ -250,8 +249,8 @@ fn nested(values: &[Value], kind: &DataType) -> Result<ArrayRef, BadCell> {
     })
 }
 
-/// A whole number, also when written as a float that is one (`5.0`, `1e3`).
-pub(in crate::batch) fn parse_whole(cell: &str) -> Option<i64> {
+/// Parses a whole number, also in the notation of a float (`5.0`, `1e3`).
+pub(in crate::batch::read) fn parse_whole(cell: &str) -> Option<i64> {
     if let Ok(value) = cell.parse() {
         return Some(value);
     }
@@ -272,7 +271,7 @@ fn decode_base64(cell: &str) -> Option<Vec<u8>> {
 }
 
 /// The type's name as signatures spell it.
-pub(in crate::batch) fn type_name(kind: &DataType) -> String {
+pub(in crate::batch::read) fn type_name(kind: &DataType) -> String {
     match kind {
         DataType::Boolean => "boolean".into(),
         DataType::Int32 => "integer".into(),
@@ -287,8 +286,8 @@ pub(in crate::batch) fn type_name(kind: &DataType) -> String {
     }
 }
 
-/// What a cell of unknown type looks like; the types of a column's cells are joined by [`join`].
-pub(in crate::batch) fn guess(cell: &str) -> Option<DataType> {
+/// The type that a cell looks like; `None` for a missing value. [`join`] joins those of a column's cells.
+pub(in crate::batch::read) fn guess(cell: &str) -> Option<DataType> {
     let cell = cell.trim_matches(|c: char| c == ' ' || c == '\t');
     if missing(cell) {
         return None;
@@ -313,7 +312,7 @@ pub(in crate::batch) fn guess(cell: &str) -> Option<DataType> {
 fn guess_time(cell: &str) -> DataType {
     let bytes = cell.as_bytes();
     let dated = bytes.len() >= 10 && bytes[4] == b'-' && bytes[7] == b'-' && bytes[..4].iter().all(u8::is_ascii_digit);
-    // A zone would be lost in a column without one: such a cell stays text.
+    // A column of times without zone would lose the zone, so a time with one stays text.
     let zoned = cell.ends_with('Z') || cell.get(10..).is_some_and(|time| time.contains(['+', '-']));
     if !dated || zoned {
         return DataType::Utf8;
@@ -327,13 +326,13 @@ fn guess_time(cell: &str) -> DataType {
     }
 }
 
-/// Whether this is a day of the calendar, `2024-02-29`.
-pub(in crate::batch) fn is_date(cell: &str) -> bool {
+/// Whether a cell is a date of the calendar, such as `2024-02-29`.
+pub(in crate::batch::read) fn is_date(cell: &str) -> bool {
     <arrow::datatypes::Date32Type as arrow::compute::kernels::cast_utils::Parser>::parse(cell).is_some()
 }
 
-/// The type that holds values of both; different kinds of value make text.
-pub(in crate::batch) fn join(a: Option<DataType>, b: Option<DataType>) -> Option<DataType> {
+/// The type that holds the values of both types; text where they are of different kinds.
+pub(in crate::batch::read) fn join(a: Option<DataType>, b: Option<DataType>) -> Option<DataType> {
     use DataType::{Date32, Float64, Int64, Timestamp, Utf8};
     match (a, b) {
         (None, other) | (other, None) => other,

@@ -1,15 +1,15 @@
-//! Numbers read straight from the text they start: most cells of a table of numbers are nothing else.
+//! Reads numbers in plain notation from the start of text, without finding the end of the cell first.
 
 use fast_float2::FastFloat;
 
 use super::decimal::{Decimal, ends_cell};
 
-/// Digits that surely fit 64 bits.
+/// Digits that always fit 64 bits.
 const SHORT: usize = 18;
 
-/// A type of numbers that cells are read as.
-pub(in crate::batch) trait Float: FastFloat {
-    /// The number nearest to a decimal, where that tells.
+/// A type of floating-point numbers.
+pub(in crate::batch::read) trait Float: FastFloat {
+    /// The number nearest to a decimal; `None` where [`Decimal::nearest`] cannot decide.
     fn nearest(decimal: Decimal) -> Option<Self>;
 }
 
@@ -23,15 +23,15 @@ impl Float for f64 {
 impl Float for f32 {
     #[inline]
     fn nearest(decimal: Decimal) -> Option<Self> {
-        // Exact: a double of so few bits.
+        // A double that has only 24 significant bits converts exactly.
         decimal.nearest::<{ Self::MANTISSA_DIGITS }>().map(|value| value as Self)
     }
 }
 
-/// The number that `text` starts with, and its length. `None` unless it is plainly written (`-12`, `0.5`, `1e-7`) and a cell of its own: then
-/// it is rounded as `str::parse` does.
+/// The number at the start of `text` and its length. `None` unless it is in plain notation (`-12`, `0.5`, `1e-7`) and a whole cell. It is
+/// rounded as `str::parse` rounds.
 #[inline]
-pub(in crate::batch) fn float<T: Float>(text: &[u8]) -> Option<(T, usize)> {
+pub(in crate::batch::read) fn float<T: Float>(text: &[u8]) -> Option<(T, usize)> {
     let short = Decimal::read(text).and_then(|(decimal, length)| Some((T::nearest(decimal)?, length)));
     short.or_else(|| by_library(text))
 }
@@ -39,7 +39,7 @@ pub(in crate::batch) fn float<T: Float>(text: &[u8]) -> Option<(T, usize)> {
 /// The same for numbers of every length and notation.
 #[cold]
 fn by_library<T: Float>(text: &[u8]) -> Option<(T, usize)> {
-    // Only digits: `nan` and `-nan` are words for no value.
+    // The library also reads `nan` and `-nan`, which mean a missing value here.
     let first = text.get(usize::from(text.first() == Some(&b'-')))?;
     if !first.is_ascii_digit() {
         return None;
@@ -49,7 +49,7 @@ fn by_library<T: Float>(text: &[u8]) -> Option<(T, usize)> {
 }
 
 /// The same for whole numbers of at most 18 digits.
-pub(in crate::batch) fn whole(text: &[u8]) -> Option<(i64, usize)> {
+pub(in crate::batch::read) fn whole(text: &[u8]) -> Option<(i64, usize)> {
     let sign = usize::from(text.first() == Some(&b'-'));
     let mut value = 0;
     let mut length = sign;
@@ -70,7 +70,7 @@ mod tests {
 
     use super::*;
 
-    /// Numbers, near numbers, and what may follow.
+    /// Numbers, and texts that are almost numbers.
     fn cell() -> impl Strategy<Value = String> {
         prop_oneof![
             any::<f64>().prop_map(|value| format!("{value:?}")),

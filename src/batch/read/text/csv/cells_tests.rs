@@ -7,7 +7,7 @@ use super::*;
 type Records = Vec<(usize, usize, Vec<Vec<u8>>)>;
 
 /// Text made of what matters to CSV.
-pub(in crate::batch) fn text() -> impl Strategy<Value = Vec<u8>> {
+pub(in crate::batch::read::text::csv) fn text() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
         4 => Just(",".to_owned()),
         4 => Just("\"".to_owned()),
@@ -22,7 +22,7 @@ pub(in crate::batch) fn text() -> impl Strategy<Value = Vec<u8>> {
 }
 
 /// The records that `csv_core` reads, and where each lies.
-pub(in crate::batch) fn expected(bytes: &[u8]) -> Records {
+pub(in crate::batch::read::text::csv) fn expected(bytes: &[u8]) -> Records {
     let mut reader = csv_core::Reader::new();
     let (mut text, mut ends) = (vec![0; bytes.len() + 1], vec![0; bytes.len() + 2]);
     let (mut at, mut written, mut count) = (0, 0, 0);
@@ -47,14 +47,14 @@ pub(in crate::batch) fn expected(bytes: &[u8]) -> Records {
 }
 
 /// The records that [`CellReader`] reads.
-pub(in crate::batch) fn found(bytes: &[u8]) -> Records {
-    let mut fields = CellReader::new(bytes, b',');
+pub(in crate::batch::read::text::csv) fn found(bytes: &[u8]) -> Records {
+    let mut reader = CellReader::new(bytes, b',');
     let mut records = Records::new();
-    while let Some(start) = fields.record() {
+    while let Some(start) = reader.record() {
         let mut cells = Vec::new();
         loop {
-            cells.push(fields.cell().to_vec());
-            if let Some(end) = fields.end() {
+            cells.push(reader.cell().to_vec());
+            if let Some(end) = reader.end() {
                 records.push((start, end, cells));
                 break;
             }

@@ -1,26 +1,30 @@
-//! Where the last whole CSV record of a text ends, while the text is still being read.
+//! Finds the end of the last complete CSV record in text that is still being read.
 
 use memchr::{memchr, memrchr};
 
-/// A scan that looks at quotes and ends of lines, and at no other byte one by one.
+/// Searches text for quotes and line ends.
 #[derive(Debug)]
-pub(in crate::batch) struct RecordScan {
+pub(in crate::batch::read::text) struct RecordScan {
+    /// Where the first record starts.
     start: usize,
     delimiter: u8,
+    /// How far the text was searched.
     at: usize,
+    /// Whether `at` is inside quotes.
     quoted: bool,
+    /// End of the last complete record so far.
     end: usize,
 }
 
 impl RecordScan {
     /// A scan of text whose first record starts at byte `start`.
-    pub(in crate::batch) fn from(start: usize, delimiter: u8) -> Self {
+    pub(in crate::batch::read::text) fn from(start: usize, delimiter: u8) -> Self {
         Self { start, delimiter, at: start, quoted: false, end: 0 }
     }
 
-    /// Goes on to the end of `text`, which begins with the text of the call before. Where the last record ends that surely does; 0 before
-    /// there is one.
-    pub(in crate::batch) fn run(&mut self, text: &[u8]) -> usize {
+    /// Continues to the end of `text`, which starts with the text of the previous call. Returns where the last complete record ends; 0 when
+    /// there is none yet.
+    pub(in crate::batch::read::text) fn run(&mut self, text: &[u8]) -> usize {
         while self.at < text.len() {
             let quote = memchr(b'"', &text[self.at..]).map(|length| self.at + length);
             if self.quoted {
@@ -31,7 +35,7 @@ impl RecordScan {
                 match text.get(quote + 1) {
                     Some(b'"') => self.at = quote + 2,
                     Some(_) => (self.quoted, self.at) = (false, quote + 1),
-                    // The byte after it tells whether it closes.
+                    // Only the next byte tells whether this quote closes the cell or is one of two.
                     None => {
                         self.at = quote;
                         break;
@@ -43,7 +47,7 @@ impl RecordScan {
             if let Some(length) = memrchr(b'\n', &text[self.at..stop]) {
                 self.end = self.at + length + 1;
             }
-            // A quote opens where a cell starts; elsewhere it is a byte like others.
+            // A quote has a meaning only at the start of a cell.
             self.quoted = quote.is_some()
                 && (stop == self.start || text[stop - 1] == self.delimiter || matches!(text[stop - 1], b'\n' | b'\r'));
             self.at = stop + usize::from(quote.is_some());

@@ -1,10 +1,11 @@
 //! Whatever the text and however it is cut into blocks: the cells that `csv_core` and the slow way of reading a cell give.
 
-use std::io::Write as _;
+use std::{io::Write as _, sync::Arc};
 
 use arrow::{
-    array::{Array, ArrayRef, AsArray},
-    compute::concat,
+    array::{Array, ArrayRef, AsArray, RecordBatch},
+    compute::{concat, concat_batches},
+    datatypes::{Field, Schema, TimeUnit},
 };
 use proptest::prelude::*;
 
@@ -121,6 +122,55 @@ proptest! {
         // Without the last line's end.
         let cut = text.trim_end_matches(['\r', '\n']);
         prop_assert_eq!(in_blocks(cut, size), cell_by_cell(cut));
+    }
+}
+
+const REFERENCE_KINDS: [DataType; 8] = [
+    DataType::Float64,
+    DataType::Float32,
+    DataType::Int64,
+    DataType::Int32,
+    DataType::Utf8,
+    DataType::Boolean,
+    DataType::Date32,
+    DataType::Timestamp(TimeUnit::Nanosecond, None),
+];
+
+/// A row of [`REFERENCE_KINDS`] that arrow-csv reads, too: without words for missing values, and without integers in the notation of floats.
+fn reference_row() -> impl Strategy<Value = String> {
+    let float = prop_oneof![
+        any::<f64>().prop_filter("a number", |value| value.is_finite()).prop_map(|value| format!("{value:?}")),
+        "-?[0-9]{1,12}\\.[0-9]{1,19}",
+        Just(String::new()),
+    ];
+    let text = prop_oneof![4 => "[a-zé\"\n, ]{1,8}", 1 => Just(String::new())].prop_map(|cell: String| match cell.is_empty() {
+        true => cell,
+        false => format!("\"{}\"", cell.replace('"', "\"\"")),
+    });
+    let date = (1970..2100, 1..13, 1..29).prop_map(|(year, month, day)| format!("{year:04}-{month:02}-{day:02}"));
+    let time = (date.clone(), 0..24, 0..60).prop_map(|(date, hour, minute)| format!("{date}T{hour:02}:{minute:02}:00.5"));
+    let truth = prop_oneof![Just("true".to_owned()), Just("false".to_owned()), Just(String::new())];
+    let cells = (float.clone(), "-?[0-9]{1,3}\\.[0-9]{1,9}", any::<i64>(), any::<i32>(), text, truth, date, time);
+    cells.prop_map(|(a, b, c, d, e, f, g, h)| format!("{a},{b},{c},{d},{e},{f},{g},{h}\n"))
+}
+
+/// The columns as arrow-csv reads them.
+fn by_arrow_csv(text: &str) -> RecordBatch {
+    let field = |(at, kind): (usize, &DataType)| Field::new(format!("c{at}"), kind.clone(), true);
+    let schema = Arc::new(Schema::new(REFERENCE_KINDS.iter().enumerate().map(field).collect::<Vec<_>>()));
+    let reader = arrow::csv::ReaderBuilder::new(schema.clone()).with_header(false).build(text.as_bytes()).unwrap();
+    let batches: Vec<_> = reader.map(|batch| batch.unwrap()).collect();
+    concat_batches(&schema, &batches).unwrap()
+}
+
+proptest! {
+    #[test]
+    fn values_are_those_of_arrow_csv(rows in prop::collection::vec(reference_row(), 1..20)) {
+        let text = rows.concat();
+        let parsed = parse("f", &block(&text), &names(), &REFERENCE_KINDS.map(Some), b',').unwrap();
+        let columns: Vec<ArrayRef> = parsed.columns.into_iter().flatten().collect();
+        let expected = by_arrow_csv(&text);
+        prop_assert_eq!(columns.as_slice(), expected.columns());
     }
 }
 
