@@ -695,7 +695,10 @@ def answer(result: Any, target: Any, exact: bool = True) -> tuple[list[str], lis
     result = simple(result)
     if isinstance(result, (pa.Table, pa.RecordBatch)):
         result = result.to_pandas()
-    if exact and isinstance(result, list) and is_text(target) and not any(isinstance(item, COLLECTIONS) for item in result):
+    listed = isinstance(result, list)
+    # A list of arrays is one of rows, of which the first column is taken.
+    rows = listed and bool(result) and all(map(is_array, result))
+    if exact and listed and is_text(target) and not rows and not any(isinstance(item, COLLECTIONS) for item in result):
         return ["0"], [texts(result)]
     if isinstance(target, pa.MapType) and isinstance(result, dict):
         result = [result]
@@ -726,6 +729,11 @@ def answer(result: Any, target: Any, exact: bool = True) -> tuple[list[str], lis
     return names, [column(result.iloc[:, i], leaf(target, name), struct, exact) for i, name in enumerate(names)]
 
 
+def is_array(item: Any) -> bool:
+    """Whether an item of an answer holds values in order, as NumPy's arrays and pandas' series do."""
+    return hasattr(item, "__array__") and getattr(item, "ndim", 0) > 0
+
+
 def columns_of(result: Any) -> dict[str, list[Any]] | None:
     """Return the columns of an answer in lists, named as in a data frame; ``None`` of other answers.
 
@@ -741,7 +749,7 @@ def columns_of(result: Any) -> dict[str, list[Any]] | None:
     if all(isinstance(item, (list, tuple)) and not hasattr(item, "_fields") for item in result):
         width = max(map(len, result))
         return {str(i): [item[i] if i < len(item) else None for item in result] for i in range(width)}
-    if any(isinstance(item, COLLECTIONS) or (hasattr(item, "__array__") and item.ndim > 0) for item in result):
+    if any(isinstance(item, COLLECTIONS) or is_array(item) for item in result):
         return None
     return None if any(hasattr(item, "__dataclass_fields__") for item in result) else {"0": list(result)}
 
