@@ -187,6 +187,8 @@ LISTS = {
     "numbers and NaN": ([1.5, float("nan"), None], "double", [1.5, "nan", None]),
     "rows": ([(BIG, None), (1, 2), (None, 3)], "array<long>", [[BIG, None], [1, 2], [None, 3]]),
     "columns": ({"a": [BIG, None, 3], "b": ["x", None, "z"]}, "a long, b string", [(BIG, "x"), (None, None), (3, "z")]),
+    "arrays of one text": ([np.array(["x"]), np.array(["y"]), np.array(["z"])], "string", ["x", "y", "z"]),
+    "arrays of numbers": ([np.array([1, 7]), np.array([2, 8]), np.array([3, 9])], "string", ["1", "2", "3"]),
     "a matrix": (np.matrix([[1], [2], [3]]), "long", [1, 2, 3]),
     "a set": ({"zeta", "alpha", "beta"}, "string", "a set, which has no order of rows"),
     "no columns": (np.zeros((3, 0)), "double", "returned no columns"),

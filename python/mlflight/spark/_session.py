@@ -7,6 +7,7 @@ import shutil
 import tarfile
 import tempfile
 import warnings
+import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 #: Spark lines that are tested.
 SUPPORTED = ((3, 5), (4, 2), (4, 3))
 
-#: Files sent to the executors, by application; a stopped application is forgotten when another sends its first.
-_shipped: dict[str, set[str]] = {}
+#: Files sent to the executors, by application, or by session of Spark Connect; forgotten with it.
+_shipped: weakref.WeakKeyDictionary[Any, set[str]] = weakref.WeakKeyDictionary()
 
 
 def find(spark: SparkSession | None) -> SparkSession:
@@ -114,13 +115,7 @@ def _ship(spark: SparkSession, archive: str | Path) -> None:
 
 
 def _sent(spark: SparkSession) -> set[str]:
-    application = str(spark.session_id if is_connect(spark) else spark.sparkContext.applicationId)
-    if application not in _shipped:
-        if not is_connect(spark):
-            # A process has one application at a time.
-            _shipped.clear()
-        _shipped[application] = set()
-    return _shipped[application]
+    return _shipped.setdefault(spark if is_connect(spark) else spark.sparkContext, set())
 
 
 _draft_directory: str | None = None

@@ -75,6 +75,11 @@ def own(result: Any, declared: Any) -> Iterator[tuple[str, Any, Any]]:
         yield from own(pd.DataFrame(result), None)
 
 
+def is_array(item: Any) -> bool:
+    """Whether an item of an answer holds values in order, as NumPy's arrays and pandas' series do."""
+    return hasattr(item, "__array__") and getattr(item, "ndim", 0) > 0
+
+
 def are_records(result: Any) -> bool:
     """Whether an answer is records of one length without names: where they have no common type, each place is a column."""
     if not isinstance(result, (list, tuple)) or not all(isinstance(item, (list, tuple)) for item in result):
@@ -86,7 +91,10 @@ def wanted(result: Any, target: Any, exact: bool) -> Iterator[tuple[str, Any, An
     """Yield the columns of an answer that shall be of a type: name, what holds the values, the type wanted of them."""
     if isinstance(result, (pa.Table, pa.RecordBatch)):
         result = result.to_pandas()
-    if exact and isinstance(result, list) and is_text(target) and not any(isinstance(item, COLLECTIONS) for item in result):
+    listed = isinstance(result, list)
+    # A list of arrays is one of rows, of which the first column is taken.
+    rows = listed and bool(result) and all(map(is_array, result))
+    if exact and listed and is_text(target) and not rows and not any(isinstance(item, COLLECTIONS) for item in result):
         yield "0", result, target
         return
     if isinstance(target, pa.MapType) and isinstance(result, dict):
@@ -136,6 +144,6 @@ def lists_of(result: Any) -> dict[str, list[Any]] | None:
     if all(isinstance(item, (list, tuple)) and not hasattr(item, "_fields") for item in result):
         width = max(map(len, result))
         return {str(i): [item[i] if i < len(item) else None for item in result] for i in range(width)}
-    if any(isinstance(item, COLLECTIONS) or (hasattr(item, "__array__") and item.ndim > 0) for item in result):
+    if any(isinstance(item, COLLECTIONS) or is_array(item) for item in result):
         return None
     return None if any(hasattr(item, "__dataclass_fields__") for item in result) else {"0": list(result)}
