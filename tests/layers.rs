@@ -229,7 +229,11 @@ fn first_words(code: &str) -> BTreeSet<&str> {
     let heads = code.match_indices("::").filter_map(|(at, _)| {
         let before = &code[..at];
         let start = at - word(before);
-        (start < at && !before[..start].ends_with(':')).then(|| &before[start..])
+        // A path may begin with `::`, which stands after no word.
+        let outside = before[..start]
+            .strip_suffix("::")
+            .map_or(start < at, |rest| !rest.ends_with(|c: char| c.is_alphanumeric() || "_>".contains(c)));
+        (start < at && outside).then(|| &before[start..])
     });
     heads.collect()
 }
@@ -368,6 +372,6 @@ fn the_check_sees_what_it_looks_for() {
                   let text = \"crate::cli::main\"; let raw = r#\"crate::ops::\"#; let quote = '\"'; fn f() { crate::store::path() }";
     let found = heads(&code(source), "crate::");
     assert_eq!(found.iter().map(String::as_str).collect::<Vec<_>>(), ["error", "flight", "mlmodel", "score", "store"]);
-    assert_eq!(first_words("use {tonic::x, other_tonic::y}; ::prost::z"), ["other_tonic", "tonic"].into());
+    assert_eq!(first_words("use {tonic::x, other_tonic::y}; ::prost::z"), ["other_tonic", "prost", "tonic"].into());
     assert_eq!((depth("flight/mod.rs"), depth("flight/wire/decode.rs"), depth("error.rs")), (1, 3, 1));
 }
