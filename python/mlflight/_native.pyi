@@ -3,6 +3,10 @@ from pathlib import Path
 import pyarrow as pa
 
 __version__: str
+COMPATS: tuple[str, ...]
+ENGINES: tuple[str, ...]
+ENV_MANAGERS: tuple[str, ...]
+MODES: tuple[str, ...]
 
 class Model:
     uri: str

@@ -40,7 +40,7 @@ def load_model(
         Overrides keys of the flavor's config.
     env_manager : {"local", "virtualenv", "uv", "conda"}, optional
         Where a Python model's packages come from; ``local`` is this interpreter's.
-    compat : {"mlflow"}, optional
+    compat : {"exact", "mlflow"}, optional
         Convert columns by MLflow's own matrix rather than whenever every value survives exactly.
     result_type : str or pyarrow.DataType, optional
         Type of the prediction, as Spark names it: ``double``, ``array<double>``, ``a double, b string``. By default the model's

@@ -4,11 +4,13 @@
 //! Spark, and the command of a Flight descriptor.
 
 mod address;
+mod mode;
 pub mod proto;
 mod schema;
 mod spec;
 
 pub use address::{ServiceAddress, Transport};
+pub use mode::Mode;
 #[cfg(feature = "flight")]
 pub(crate) use schema::{malformed, message};
 pub use schema::{read_schema, result_schema, result_type, schema_bytes};

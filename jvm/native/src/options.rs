@@ -2,13 +2,16 @@
 
 use std::{collections::HashMap, path::PathBuf};
 
-use mlflight::error::{Error, Kind, Result};
+use mlflight::{
+    error::{Error, Kind, Result},
+    request::Mode,
+};
 
 /// Where things lie on this machine, who asks, and how much of the machine is its own.
 #[derive(Debug, Default)]
 pub struct Options {
-    /// `service` or `embedded`.
-    pub mode: String,
+    /// Where the model is scored.
+    pub mode: Mode,
     /// A service that runs elsewhere; `None`: the local one.
     pub server: Option<String>,
     pub token: Option<String>,
@@ -41,7 +44,7 @@ impl Options {
         while let Some(key) = words.next() {
             let value = words.next().ok_or_else(|| broken(format!("'{key}' has no value")))?.to_owned();
             match key {
-                "mode" => options.mode = value,
+                "mode" => options.mode = value.parse()?,
                 "server" => options.server = Some(value),
                 "token" => options.token = Some(value),
                 "ca" => options.ca = Some(value.into()),

@@ -18,7 +18,7 @@ use mlflight::{
     },
     models::Models,
     request::{
-        self,
+        self, Mode,
         proto::{PythonRuntime, ScoreSpec},
     },
     score::{CancelFlag, Context, ScorerSession},
@@ -67,22 +67,24 @@ impl Stream {
         let input = Arc::new(request::read_schema(input)?);
         let output = request::read_schema(output)?.field(0).data_type().clone();
         spec.labels.extend(options.labels.clone());
-        let backend = match (options.mode.as_str(), &options.server) {
-            ("service", Some(server)) => {
+        let backend = match (options.mode, &options.server) {
+            (Mode::Service, Some(server)) => {
                 Backend::Service(ScoreStream::open(&remote(server, &options)?, &spec, input.clone(), self.cancel.clone())?)
             }
-            ("service", None) => {
+            (Mode::Service, None) => {
                 localize(&mut spec, &options)?;
                 let service = LocalService::shared(&options.service, local(&options))?;
                 Backend::Service(ScoreStream::open(&service.endpoint()?, &spec, input.clone(), self.cancel.clone())?)
             }
-            ("embedded", _) => {
+            (Mode::Embedded, _) => {
                 localize(&mut spec, &options)?;
                 let (load, score) = request::options(&spec)?;
                 let model = models().load(&spec.uri, &spec.digest, &load)?;
                 Backend::Embedded(Box::new(model.scorer(score)?.open(&input)?))
             }
-            (other, _) => return Err(Error::new(Kind::InvalidArgument, "INVALID_MODE", format!("there is no mode '{other}'"))),
+            (Mode::Python, _) => {
+                return Err(Error::new(Kind::Internal, "INVALID_MODE", "Spark's Python workers open no stream of the JVM"));
+            }
         };
         *self.lock() = Some(Open { input, output, backend });
         Ok(())

@@ -26,10 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ModelUdf", "spark_udf"]
 
-ENV_MANAGERS = ("local", "virtualenv", "conda", "uv")
-MODES = ("service", "embedded", "python")
-ENGINES = ("auto", "native", "python")
-
 
 def spark_udf(
     spark: SparkSession | str | os.PathLike[str] | None = None,
@@ -76,7 +72,7 @@ def spark_udf(
         How executors score; also ``spark.mlflight.mode``. ``python`` runs the model in Spark's own Python workers.
     engine : {"auto", "native", "python"}, optional
         Who scores; also ``spark.mlflight.engine``.
-    compat : {"mlflow"}, optional
+    compat : {"exact", "mlflow"}, optional
         Convert columns by MLflow's own matrix rather than whenever every value survives exactly.
 
     Returns
@@ -97,18 +93,18 @@ def spark_udf(
         raise invalid("spark_udf needs the model's directory: spark_udf(path)")
     if prebuilt_env_uri is not None:
         raise unsupported("prebuilt_env_uri is not supported; use env_manager='virtualenv', 'uv' or 'conda'")
-    _check("env_manager", env_manager, ENV_MANAGERS)
+    _check("env_manager", env_manager, _native.ENV_MANAGERS)
     session = _session.find(spark)
     line = _session.version(session)
     _settings.check(session)
-    mode = _check("mode", mode, MODES) or _settings.choice(session, "mode", MODES)
-    engine = _check("engine", engine, ENGINES) or _settings.choice(session, "engine", ENGINES)
+    mode = _check("mode", mode, _native.MODES) or _settings.choice(session, "mode", _native.MODES)
+    engine = _check("engine", engine, _native.ENGINES) or _settings.choice(session, "engine", _native.ENGINES)
     fallback = _settings.fallback(session)
     if server is None:
         server = _settings.server(session)
     else:
         _native.check_server(server, "server")
-    _check("compat", compat, ("mlflow",))
+    _check("compat", compat, _native.COMPATS)
     asked = None if result_type is None else _types.parse(result_type)
     spec = _native.make_spec(
         os.fspath(model_uri),

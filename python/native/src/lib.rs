@@ -7,11 +7,20 @@ mod model;
 mod pack;
 mod spec;
 
-use pyo3::prelude::*;
+use mlflight::{
+    flavors::{Engine, EnvManager},
+    request::Mode,
+    score::Compat,
+};
+use pyo3::{prelude::*, types::PyTuple};
 
 #[pymodule]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add("COMPATS", PyTuple::new(module.py(), Compat::ALL.iter().map(|value| value.name()))?)?;
+    module.add("ENGINES", PyTuple::new(module.py(), Engine::ALL.iter().map(|value| value.name()))?)?;
+    module.add("ENV_MANAGERS", PyTuple::new(module.py(), EnvManager::ALL.iter().map(|value| value.name()))?)?;
+    module.add("MODES", PyTuple::new(module.py(), Mode::ALL.iter().map(|value| value.name()))?)?;
     module.add_class::<model::Model>()?;
     module.add_class::<model::Stream>()?;
     module.add_class::<spec::Spec>()?;
