@@ -30,6 +30,7 @@ mod mlmodel;
 mod python_environments;
 mod python_function;
 mod python_workers;
+mod refusals;
 mod score_oracle;
 #[cfg(feature = "flight")]
 mod serve_cli;

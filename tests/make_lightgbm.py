@@ -318,17 +318,22 @@ def write(path: Path, content: pa.Table) -> None:
         writer.write_table(content)
 
 
+def save(model: Any, kind: str, directory: Path) -> None:
+    """Save a case's model by MLflow."""
+    options: dict[str, Any] = {"serialization_format": kind} if kind else {}
+    if kind == "skops":
+        # MLflow itself trusts two of LightGBM's classes.
+        options["skops_trusted_types"] = ["numpy.dtype", "lightgbm.sklearn.LGBMModel", "lightgbm.sklearn.LGBMRanker"]
+    mlflow.lightgbm.save_model(model, directory, pip_requirements=["lightgbm"], **options)
+
+
 def build(name: str, out: Path) -> None:
     """Make one case, whole or not at all."""
     if (out / name).exists():
         return
     model, frame, kind = CASES[name]()
     work = Path(tempfile.mkdtemp(dir=out))
-    options: dict[str, Any] = {"serialization_format": kind} if kind else {}
-    if kind == "skops":
-        # MLflow itself trusts two of LightGBM's classes.
-        options["skops_trusted_types"] = ["numpy.dtype", "lightgbm.sklearn.LGBMModel", "lightgbm.sklearn.LGBMRanker"]
-    mlflow.lightgbm.save_model(model, work / "model", pip_requirements=["lightgbm"], **options)
+    save(model, kind, work / "model")
     answer = columns("", mlflow.pyfunc.load_model(str(work / "model")).predict(frame))
     if hasattr(model, "predict_proba"):
         answer |= columns("p", model.predict_proba(frame))

@@ -354,13 +354,18 @@ def write(path: Path, content: pa.Table) -> None:
         writer.write_table(content)
 
 
+def save(model: Any, suffix: str, directory: Path) -> None:
+    """Save a case's model by MLflow."""
+    mlflow.xgboost.save_model(model, directory, model_format=suffix, pip_requirements=["xgboost"])
+
+
 def build(name: str, out: Path) -> None:
     """Make one case, whole or not at all."""
     if (out / name).exists():
         return
     model, frame, suffix = CASES[name]()
     work = Path(tempfile.mkdtemp(dir=out))
-    mlflow.xgboost.save_model(model, work / "model", model_format=suffix, pip_requirements=["xgboost"])
+    save(model, suffix, work / "model")
     loaded = mlflow.pyfunc.load_model(str(work / "model"))
     wrapper = loaded._model_impl
     answer = columns("", loaded.predict(frame)) | columns("m", wrapper.predict(frame, {"output_margin": True}))

@@ -1,7 +1,10 @@
 """Write the tables of what is scored natively and what is refused: ``native_coverage.py MODELS COVERAGE REFUSALS``.
 
+``native_coverage.py MODELS`` prints the last section of ``REFUSALS`` alone, which the test ``refusals`` compares.
+
 ``MODELS/sklearn`` holds the cases that ``make_sklearn.py`` made, and ``outcomes.json`` and ``refusals.json``, which the test
-``sklearn`` writes.
+``sklearn`` writes; ``MODELS/refusals`` those that ``make_refusals.py`` made, and ``refusals.json``, which the test ``refusals``
+writes.
 """
 
 from __future__ import annotations
@@ -11,21 +14,29 @@ import sys
 from collections import defaultdict
 from pathlib import Path
 
+import lightgbm
 import sklearn
+import xgboost
 
-REFUSALS = """# What native scikit-learn models refuse
+REFUSALS = """# What native models refuse
 
-Made by `tests/native_coverage.py` with scikit-learn {version}: every estimator and case of [coverage.md](coverage.md) that is
-scored natively is given six rows with something odd in one column, and does what the library does. Transformers are tried as
-they are scored: with a linear model behind them.
+Made by `tests/native_coverage.py`. Rows with something odd are given to every native model of the test suites, which does what
+the library does:
 
 - `refused`: by both, here with an error that has a code and a row and, where it is known, the column.
 - `answered`: by both, with the same values.
 - `refused here`: by mlflight alone; `engine="python"` answers.
 
+An empty batch is answered with no rows, whatever the library says of it: it reaches no model.
+
+## scikit-learn {version}
+
+Every estimator and case of [coverage.md](coverage.md) that is scored natively is given six rows with something odd in one column.
+Transformers are tried as they are scored: with a linear model behind them.
+
 The oddities are infinity, NaN, 1e39 (which single precision cannot hold) and 12345.5 (a number that training did not see) in a
 column of numbers, text in the place of a column of numbers, and in a column of text a category that training did not see, and
-null. An empty batch is answered with no rows, whatever the library says of it: it reaches no model.
+null.
 
 {probes} answers to {count} odd rows: {panics} are a panic, {answered} were answered where the library refuses, {wrong} are wrong.
 
@@ -34,6 +45,34 @@ null. An empty batch is answered with no rows, whatever the library says of it: 
 """
 
 ODDITIES = ("infinity", "NaN", "1e39", "number", "text", "category", "None")
+
+BOOSTED = """
+## XGBoost {xgboost} and LightGBM {lightgbm}
+
+Every case of `tests/make_xgboost.py` and `tests/make_lightgbm.py` that is scored natively: each estimator, objective and booster.
+
+- Values: in a column of doubles infinity, minus infinity, NaN, null, 1e39 (which single precision cannot hold) and 12345.5 (a
+  number that training did not see), infinity in a column of floats, null and 2^53 + 1 in a column of integers, null in a column
+  of truth values, a category that training did not see, and null, in a column of categories.
+- Types: a column of doubles that is text, truth values, dates, times, lists, categories or nothing but nulls instead; a
+  column of categories that holds numbers.
+- Columns: one less, and one more.
+
+The library is given the frame that pandas makes of the rows, where truth values with a null are pandas' nullable ones and a
+column of nothing but nulls is one of NaN. XGBoost takes categories in a column of numbers for their codes, whatever they are
+called; here they are refused.
+
+{probes} answers: {panics} are a panic, {answered} were answered where the library refuses, {wrong} are wrong.
+
+| case | estimator | method | {names} |
+|---|---|---|{rule}
+"""
+
+BOOSTED_ODDITIES = (
+    *("infinity", "minus infinity", "NaN", "null", "1e39", "number", "infinity in float", "null among integers", "2^53 + 1"),
+    *("null among truths", "category", "null category", "text", "truth", "date", "time", "list", "words", "nothing", "codes"),
+    *("fewer columns", "more columns"),
+)
 
 HEAD = """# Native coverage of scikit-learn
 
@@ -70,8 +109,8 @@ def estimator_of(case: str) -> str:
     return case.split(".")[0] if case[0].isupper() else case
 
 
-def refusals(models: Path, out: Path) -> None:
-    """Write the table of refusals."""
+def refusals(models: Path) -> str:
+    """Return the table of what scikit-learn's estimators refuse."""
     found: dict[tuple[str, str], dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     outcomes: dict[str, int] = defaultdict(int)
     for case, method, oddity, seen in json.loads((models / "sklearn/refusals.json").read_text()):
@@ -85,13 +124,40 @@ def refusals(models: Path, out: Path) -> None:
             lines.append(f"| {estimator} | {method} | " + " | ".join(cells) + " |")
     head = REFUSALS.format(
         version=sklearn.__version__,
-        probes=sum(outcomes.values()),
         count=len(list((models / "sklearn").glob("*/probe.*.arrow"))),
-        panics=outcomes["panic"],
-        answered=outcomes["answered where the library refuses"],
-        wrong=outcomes["wrong"],
+        **counted(outcomes),
     )
-    out.write_text(head + "\n".join(lines) + "\n")
+    return head + "\n".join(lines) + "\n"
+
+
+def boosted_refusals(models: Path) -> str:
+    """Return the table of what boosted trees refuse."""
+    found: dict[tuple[str, str, str], dict[str, str]] = defaultdict(dict)
+    outcomes: dict[str, int] = defaultdict(int)
+    for case, estimator, method, oddity, outcome, _ in json.loads((models / "refusals/refusals.json").read_text()):
+        found[case, estimator, method][oddity] = outcome
+        outcomes[outcome] += 1
+    lines = []
+    for key in sorted(found, key=lambda key: (key[0].startswith("lightgbm"), key)):
+        lines.append("| " + " | ".join([*key, *(found[key].get(oddity, "") for oddity in BOOSTED_ODDITIES)]) + " |")
+    head = BOOSTED.format(
+        xgboost=xgboost.__version__,
+        lightgbm=lightgbm.__version__,
+        names=" | ".join(BOOSTED_ODDITIES),
+        rule="---|" * len(BOOSTED_ODDITIES),
+        **counted(outcomes),
+    )
+    return head + "\n".join(lines) + "\n"
+
+
+def counted(outcomes: dict[str, int]) -> dict[str, int]:
+    """Return the numbers that a head says."""
+    return {
+        "probes": sum(outcomes.values()),
+        "panics": outcomes["panic"],
+        "answered": outcomes["answered where the library refuses"],
+        "wrong": outcomes["wrong"],
+    }
 
 
 def main(models: Path, out: Path) -> None:
@@ -131,5 +197,8 @@ def main(models: Path, out: Path) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) == 2:
+        print(boosted_refusals(Path(sys.argv[1])), end="")
+        sys.exit()
     main(Path(sys.argv[1]), Path(sys.argv[2]))
-    refusals(Path(sys.argv[1]), Path(sys.argv[3]))
+    Path(sys.argv[3]).write_text(refusals(Path(sys.argv[1])) + boosted_refusals(Path(sys.argv[1])))

@@ -39,8 +39,7 @@ fn score(model: &dyn Model, batch: &RecordBatch) -> Result<RecordBatch, Error> {
 
 /// The columns of one method's answer.
 pub fn expected(table: &RecordBatch, method: &str) -> Vec<ArrayRef> {
-    let column = |at: usize| table.column_by_name(&format!("{method}:{at}")).cloned();
-    (0..).map_while(column).collect()
+    native::columns_under(table, &format!("{method}:"))
 }
 
 /// The rows in which the library's own choice hangs on the last bits of a product of matrices.

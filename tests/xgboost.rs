@@ -7,7 +7,7 @@ use std::{
 };
 
 use arrow::{
-    array::{Array, ArrayRef, Float64Array, RecordBatch, StringArray},
+    array::{Array, ArrayRef, Float64Array, NullArray, RecordBatch, StringArray},
     compute::cast,
     datatypes::DataType,
 };
@@ -16,7 +16,7 @@ use mlflight::{
     flavors::{self, Engine, LoadOptions},
     mlmodel::MlModel,
     models::LoadedModel,
-    score::{Context, Model, ScoreOptions, SessionOptions},
+    score::{Context, Model, ScoreOptions, Scorer, SessionOptions},
 };
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
@@ -148,6 +148,17 @@ fn a_category_that_was_never_seen_is_named() {
 }
 
 #[test]
+fn numbers_are_no_categories_where_others_are_known_by_name() {
+    // XGBoost: "Both should be either numeric or categorical", of an estimator and of a Booster.
+    for (name, column) in [("classifier_words", "word"), ("booster_numbered", "word"), ("booster_numbered", "number")] {
+        let case = case(name);
+        let codes: ArrayRef = Arc::new(Float64Array::from(vec![1.0; case.input.num_rows()]));
+        let error = score(&*case.model, json!({}), &with_column(&case.input, column, codes)).unwrap_err();
+        assert_eq!((error.code(), error.column_name()), ("TYPE_MISMATCH", Some(column)), "{name}");
+    }
+}
+
+#[test]
 fn whole_numbers_are_names_where_xgboost_takes_them_for_names() {
     let case = case("regressor_numbered");
     // Numbers of any type, as no front end but pandas gives a dictionary.
@@ -174,6 +185,18 @@ fn infinity_in_a_column_of_a_linear_model_names_it() {
     let infinite = with_column(&case.input, &column, Arc::new(Float64Array::from(values)));
     let error = score(&*case.model, json!({}), &infinite).unwrap_err();
     assert_eq!((error.row_number(), error.column_name()), (Some(300), Some(column.as_str())));
+}
+
+#[test]
+fn a_column_of_nothing_but_nulls_is_missing_everywhere() {
+    let case = case("booster_binary_logistic");
+    let scorer = Scorer::new(case.model.clone(), Arc::default(), ScoreOptions::default()).unwrap();
+    let rows = case.input.num_rows();
+    let scored = |column: ArrayRef| {
+        let batch = with_column(&case.input, "f0", column);
+        scorer.open(&batch.schema()).unwrap().score(&batch, &Context::default()).unwrap()
+    };
+    assert_eq!(scored(Arc::new(NullArray::new(rows))), scored(Arc::new(Float64Array::from(vec![f64::NAN; rows]))));
 }
 
 #[test]

@@ -63,8 +63,13 @@ pub fn score(model: &dyn Model, params: Value, batch: &RecordBatch) -> Result<Re
     model.session(&options)?.score(batch, &Context::default())
 }
 
+/// The columns whose names are a prefix and a number, in order.
+pub fn columns_under(table: &RecordBatch, prefix: &str) -> Vec<ArrayRef> {
+    (0..).map_while(|at: usize| table.column_by_name(&format!("{prefix}{at}")).cloned()).collect()
+}
+
 /// The bits of a column of floats, so that NaN equals itself and 0 is not -0.
-fn bits(column: &ArrayRef) -> Option<Vec<u64>> {
+pub fn bits(column: &ArrayRef) -> Option<Vec<u64>> {
     assert_eq!(column.null_count(), 0);
     match column.data_type() {
         DataType::Float32 => {

@@ -46,8 +46,15 @@ pub(super) fn places(model: &XgbCore, schema: &Schema, validate: bool) -> Result
     Ok((0..need).map(|feature| fields.get(feature).map(|(at, _)| *at)).collect())
 }
 
-/// The numbers of a feature.
-pub(super) fn column(model: &XgbCore, batch: &RecordBatch, feature: usize, place: usize) -> Result<Column> {
+/// Whether numbers in a column of categories are codes. XGBoost's estimators know categories by name alone; so does a Booster where
+/// any column of the table is one of categories.
+pub(super) fn takes_codes(model: &XgbCore, batch: &RecordBatch) -> bool {
+    let by_name = |column: &ArrayRef| column.data_type().is_string() || matches!(column.data_type(), DataType::Dictionary(..));
+    model.class == Class::Booster && !batch.columns().iter().any(by_name)
+}
+
+/// The numbers of a feature; `codes` says whether numbers may be the codes of categories.
+pub(super) fn column(model: &XgbCore, batch: &RecordBatch, feature: usize, place: usize, codes: bool) -> Result<Column> {
     let array = batch.column(place);
     let name = || batch.schema_ref().field(place).name().clone();
     let dictionary = matches!(array.data_type(), DataType::Dictionary(..));
@@ -57,10 +64,12 @@ pub(super) fn column(model: &XgbCore, batch: &RecordBatch, feature: usize, place
         return whole_codes(names, array).map_err(|error| error.column(name()));
     }
     if let Some(column) = Column::new(array) {
-        return Ok(column);
+        let texts = matches!(model.categories.get(feature), Some(Categories::Texts(_)));
+        let named = texts || model.named.get(feature) == Some(&true);
+        return if named && !codes && !array.data_type().is_null() { Err(unnamed(array).column(name())) } else { Ok(column) };
     }
     if let Some(Categories::Texts(names)) = model.categories.get(feature) {
-        return codes(names, array).map_err(|error| error.column(name()));
+        return codes_of(names, array).map_err(|error| error.column(name()));
     }
     if let DataType::Dictionary(_, values) = array.data_type()
         && values.is_numeric()
@@ -74,8 +83,16 @@ fn not_a_number(array: &ArrayRef) -> Error {
     features::not_a_number("XGBoost takes numbers and truth values", array.data_type())
 }
 
+fn unnamed(array: &ArrayRef) -> Error {
+    let message = "the model knows the categories of this column by name, and takes codes only where no column has names";
+    Error::new(Kind::InvalidArgument, "TYPE_MISMATCH", message)
+        .expected("names of categories")
+        .found(array.data_type())
+        .remedy("give the names, as text or a dictionary")
+}
+
 /// Categories by name become their codes in the training data.
-fn codes(names: &[String], array: &ArrayRef) -> Result<Column> {
+fn codes_of(names: &[String], array: &ArrayRef) -> Result<Column> {
     let code: foldhash::HashMap<&str, f32> = names.iter().enumerate().map(|(code, name)| (name.as_str(), code as f32)).collect();
     if !is_text(array.data_type()) {
         return Err(not_a_number(array));
@@ -93,7 +110,7 @@ fn codes(names: &[String], array: &ArrayRef) -> Result<Column> {
 fn whole_codes(names: &[i64], array: &ArrayRef) -> Result<Column> {
     let numeric = match array.data_type() {
         DataType::Dictionary(_, values) => values.is_numeric(),
-        other => other.is_numeric(),
+        other => other.is_numeric() || other.is_null(),
     };
     if !numeric {
         return Err(not_a_number(array));

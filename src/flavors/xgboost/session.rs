@@ -83,7 +83,9 @@ impl Boosted for XgbStream {
             Some((known, places)) if Arc::ptr_eq(&known, &schema) => places,
             _ => features::places(&self.model, &schema, self.asked.validate)?,
         };
-        let one = |feature: usize| places[feature].map(|place| features::column(&self.model, batch, feature, place)).transpose();
+        let codes = features::takes_codes(&self.model, batch);
+        let column = |feature, place| features::column(&self.model, batch, feature, place, codes);
+        let one = |feature: usize| places[feature].map(|place| column(feature, place)).transpose();
         let columns = match &self.model.engine {
             Engine::Linear { .. } => (0..places.len()).map(one).collect::<Result<Vec<_>>>()?,
             Engine::Trees { ensemble, .. } => {

@@ -367,6 +367,9 @@ fn own(to: &DataType, from: &DataType, rules: &Rules) -> Planned {
     if to.is_floating() && numbers::is_number(from) {
         return Ok((Rule::Cast(to.clone()), to.clone()));
     }
+    if from.is_null() {
+        return Ok((Rule::Nulls(to.clone()), to.clone()));
+    }
     match kind_of(to) {
         Some(kind) => plan(&kind, true, from, rules, Place::Column),
         None => Err(Refusal::of_type(to, from, Cow::Borrowed("the model's own type differs"))),
