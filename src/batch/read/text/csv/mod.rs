@@ -199,7 +199,7 @@ pub(super) fn infer(file: &str, block: &Block, types: &mut [Option<DataType>], d
 }
 
 fn ragged(place: &str, found: usize, expected: usize) -> Error {
-    Error::new(Kind::InvalidArgument, "RAGGED_CSV", format!("{place}: the record and the header differ in cells"))
+    Error::new(Kind::InvalidArgument, "RAGGED_CSV", format!("{place}: the record and the header differ in fields"))
         .expected(expected)
         .found(found)
 }
