@@ -22,7 +22,7 @@ use crate::{
 };
 use common::obstacle::{NeedsPython, Obstacle};
 
-/// Who scores.
+/// Which engine scores a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Engine {
     /// Native when every part of the model has a kernel that agrees with its library, else Python.
@@ -37,7 +37,7 @@ pub enum Engine {
 /// How a Python model's environment is found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum EnvManager {
-    /// The interpreter that is there.
+    /// The interpreter of [`PythonRuntime`], with whatever packages it has.
     #[default]
     Local,
     /// A virtualenv built from the model's own files with pip.
@@ -48,16 +48,16 @@ pub enum EnvManager {
     Conda,
 }
 
-/// The Python a `local` environment means, and what is set in it. From trusted callers only: it executes.
+/// The interpreter of a `local` environment and its settings. Only from trusted callers, as it can execute anything.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct PythonRuntime {
-    /// The interpreter; `None`: VIRTUAL_ENV's, else `python3` on PATH.
+    /// The interpreter; `None` is that of VIRTUAL_ENV, else `python3` on PATH.
     pub executable: Option<PathBuf>,
     /// Directories put on `sys.path`, before the model's own code.
     pub path: Vec<PathBuf>,
     /// Environment variables of the workers.
     pub env: Vec<(String, String)>,
-    /// How many worker processes may run at once; `None`: as many as there are cores.
+    /// How many worker processes may run at once; `None` is the number of cores.
     pub workers: Option<usize>,
 }
 
@@ -81,7 +81,7 @@ pub struct LoadOptions {
     pub forbid_code: bool,
 }
 
-/// A model and how it came to be run that way.
+/// A loaded model and the reason for its engine.
 pub struct Loaded {
     /// The model.
     pub model: Arc<dyn Model>,
@@ -149,7 +149,7 @@ pub fn explain(mlmodel: &MlModel, directory: &Path) -> Result<(Engine, String)> 
 
 /// Qualified names of every class and function that the model's pickle or skops archive refers to, sorted. Runs none of its code.
 pub fn globals(mlmodel: &MlModel, directory: &Path) -> Vec<String> {
-    // What cannot be read is said where the engine is.
+    // A file that cannot be read is reported by [`explain`].
     let mut names: Vec<String> =
         native(mlmodel).flat_map(|flavor| (flavor.globals)(mlmodel, directory).unwrap_or_default()).collect();
     names.sort_unstable();
@@ -157,12 +157,12 @@ pub fn globals(mlmodel: &MlModel, directory: &Path) -> Vec<String> {
     names
 }
 
-/// The model by the first native flavor that takes it, or why none does. Here alone it is decided which engine scores a model,
-/// and the reason is given that users see.
+/// Loads the model by the first native flavor that takes it, or says why none does. This is the only place that decides between the
+/// engines and makes the reason that users see.
 fn load_native(mlmodel: &MlModel, directory: &Path, options: &LoadOptions) -> Result<Loaded, Obstacle> {
     let mut reasons = Vec::new();
     for flavor in native(mlmodel) {
-        // A path that this CPU cannot run is refused for every model, whether its kernels have paths or not.
+        // A kernel path that this CPU cannot run is refused for every model, even if its kernels have only one.
         kernels::Path::choose().map_err(Obstacle::Broken)?;
         let name = flavor.name;
         let model = match (flavor.load)(mlmodel, directory, options) {
@@ -199,13 +199,14 @@ fn lacking(mlmodel: &MlModel, model: &dyn Model, options: &LoadOptions) -> Resul
     let params = params::bind(Some(schema), &given)?;
     match model.session(&SessionOptions { params, ..SessionOptions::default() }) {
         Err(error) if error.kind() == Kind::Unimplemented => Ok(Some(error.message().to_owned())),
-        // Defaults that are no good may still be given otherwise.
+        // Defaults that are refused may still be replaced by other values.
         Err(error) if !given.is_empty() => Err(error),
         Ok(_) | Err(_) => Ok(None),
     }
 }
 
-/// The fallback: Python workers. Here alone a model's own code begins to run, so here alone it is asked whether it may.
+/// The fallback to Python workers. Only here a model's own code may begin to run, so only here it is checked whether that is
+/// allowed.
 fn load_python(mlmodel: &MlModel, directory: &Path, options: &LoadOptions, reason: NeedsPython) -> Result<Loaded> {
     python_function::flavor(mlmodel, directory, &reason)?;
     if options.forbid_code || !config::model_code_allowed()? {
