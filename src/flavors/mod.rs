@@ -19,7 +19,7 @@ use crate::{
 };
 use common::obstacle::{NeedsPython, Obstacle};
 
-/// A model and how it came to be run that way.
+/// A loaded model and the reason for its engine.
 pub struct Loaded {
     /// The model.
     pub model: Arc<dyn Model>,
@@ -87,7 +87,7 @@ pub fn explain(mlmodel: &MlModel, directory: &Path) -> Result<(Engine, String)> 
 
 /// Qualified names of every class and function that the model's pickle or skops archive refers to, sorted. Runs none of its code.
 pub fn globals(mlmodel: &MlModel, directory: &Path) -> Vec<String> {
-    // What cannot be read is said where the engine is.
+    // A file that cannot be read is reported by [`explain`].
     let mut names: Vec<String> =
         native(mlmodel).flat_map(|flavor| (flavor.globals)(mlmodel, directory).unwrap_or_default()).collect();
     names.sort_unstable();
@@ -95,12 +95,12 @@ pub fn globals(mlmodel: &MlModel, directory: &Path) -> Vec<String> {
     names
 }
 
-/// The model by the first native flavor that takes it, or why none does. Here alone it is decided which engine scores a model,
-/// and the reason is given that users see.
+/// Loads the model by the first native flavor that takes it, or says why none does. This is the only place that decides between the
+/// engines and makes the reason that users see.
 fn load_native(mlmodel: &MlModel, directory: &Path, options: &LoadOptions) -> Result<Loaded, Obstacle> {
     let mut reasons = Vec::new();
     for flavor in native(mlmodel) {
-        // A path that this CPU cannot run is refused for every model, whether its kernels have paths or not.
+        // A kernel path that this CPU cannot run is refused for every model, even if its kernels have only one.
         kernels::Path::choose().map_err(Obstacle::Broken)?;
         let name = flavor.name;
         let model = match (flavor.load)(mlmodel, directory, options) {
@@ -137,13 +137,14 @@ fn lacking(mlmodel: &MlModel, model: &dyn Model, options: &LoadOptions) -> Resul
     let params = params::bind(Some(schema), &given)?;
     match model.session(&SessionOptions { params, ..SessionOptions::default() }) {
         Err(error) if error.kind() == Kind::Unimplemented => Ok(Some(error.message().to_owned())),
-        // Defaults that are no good may still be given otherwise.
+        // Defaults that are refused may still be replaced by other values.
         Err(error) if !given.is_empty() => Err(error),
         Ok(_) | Err(_) => Ok(None),
     }
 }
 
-/// The fallback: Python workers. Here alone a model's own code begins to run, so here alone it is asked whether it may.
+/// The fallback to Python workers. Only here a model's own code may begin to run, so only here it is checked whether that is
+/// allowed.
 fn load_python(mlmodel: &MlModel, directory: &Path, options: &LoadOptions, reason: NeedsPython) -> Result<Loaded> {
     python_function::flavor(mlmodel, directory, &reason)?;
     if options.forbid_code || !config::model_code_allowed()? {

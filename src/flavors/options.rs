@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::config::named_values;
 
-/// Who scores.
+/// Which engine scores a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Engine {
     /// Native when every part of the model has a kernel that agrees with its library, else Python.
@@ -23,7 +23,7 @@ named_values!(Engine, "engine", { Auto => "auto", Native => "native", Python => 
 /// How a Python model's environment is found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum EnvManager {
-    /// The interpreter that is there.
+    /// The interpreter of [`PythonRuntime`], with whatever packages it has.
     #[default]
     Local,
     /// A virtualenv built from the model's own files with pip.
@@ -36,7 +36,7 @@ pub enum EnvManager {
 
 named_values!(EnvManager, "env_manager", { Local => "local", Virtualenv => "virtualenv", Uv => "uv", Conda => "conda" });
 
-/// The Python a `local` environment means, and what is set in it. From trusted callers only: it executes.
+/// The interpreter of a `local` environment and its settings. Only from trusted callers, as it can execute anything.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct PythonRuntime {
     /// The interpreter; `None`: VIRTUAL_ENV's, else `python3` on PATH.

@@ -22,10 +22,10 @@ use crate::{
 /// Name of the flavor.
 pub const NAME: &str = keys::PYTHON_FUNCTION;
 
-/// What helps a model that nothing tells Python how to load.
+/// The remedy for a model without python_function, which Python cannot load.
 pub(super) const ADD: &str = "save it again with an MLflow flavor that adds python_function, as save_model and log_model do";
 
-/// The flavor's keys, or an error that says for what `reason` they are missed.
+/// The flavor's keys, or an error with the `reason` why they are needed.
 pub(super) fn flavor<'a>(mlmodel: &'a MlModel, directory: &Path, reason: &str) -> Result<&'a Mapping> {
     mlmodel.flavor(NAME).ok_or_else(|| {
         let directory = directory.display();
@@ -39,7 +39,7 @@ pub(super) fn flavor<'a>(mlmodel: &'a MlModel, directory: &Path, reason: &str) -
     })
 }
 
-/// Refuses a model whose files are not there, or only in Git LFS: without them no worker need be started.
+/// Refuses a model whose files are missing or were left in Git LFS, before a worker is started in vain.
 pub fn check(mlmodel: &MlModel, directory: &Path) -> Result<()> {
     let Some(flavor) = mlmodel.flavor(NAME) else { return Ok(()) };
     for key in ["data", "model_path", "python_model"] {
@@ -53,10 +53,10 @@ pub fn check(mlmodel: &MlModel, directory: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A model over its pool of workers.
+/// A model that is scored by a pool of workers.
 pub struct PythonFunction {
     pool: std::sync::Arc<Pool>,
-    /// Params that are points in time.
+    /// The names of params of type datetime.
     datetimes: Vec<String>,
 }
 

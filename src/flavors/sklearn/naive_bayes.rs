@@ -13,11 +13,11 @@ use crate::{
 
 /// The joint logarithmic likelihood of each class.
 enum Likelihood {
-    /// Linear in the columns, or in whether they are above a number.
+    /// A linear map of the columns, or of whether their values are above a number.
     Linear { affine: Affine, above: Option<f64> },
-    /// Normal distributions: for each class a mean and a variance a column.
+    /// Normal distributions with a mean and a variance for each class and column.
     Normal { means: Vec<f64>, variances: Vec<f64>, constants: Vec<f64> },
-    /// Tables: for each column the categories' logarithms, class by class.
+    /// Tables with a logarithm for each column, class and category.
     Tables { tables: Vec<(usize, Vec<f64>)>, prior: Vec<f64> },
 }
 
@@ -144,7 +144,7 @@ impl Bayes {
                     out.column_mut(class).fill(0.0);
                     for (column, (count, table)) in tables.iter().enumerate() {
                         for (row, &value) in input.column(column).iter().enumerate() {
-                            // The library turns values into whole numbers first.
+                            // The library converts values to whole numbers first.
                             let category = value.trunc();
                             if !(0.0..*count as f64).contains(&category) {
                                 let message = format!("the category {value} of column {column} was not in the training data");
@@ -163,7 +163,7 @@ impl Bayes {
 
 impl Classify for Bayes {
     fn takes_sparse(&self) -> bool {
-        // A zero must stay one.
+        // Zeros must not become ones when values are compared with the number.
         matches!(self.likelihood, Likelihood::Linear { above, .. } if above.is_none_or(|above| above >= 0.0))
     }
 

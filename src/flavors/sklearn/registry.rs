@@ -1,4 +1,4 @@
-//! The estimators that have a kernel, one line each.
+//! The estimators that are scored natively, one line for each.
 
 use super::{
     base::{self, Estimator, Made, View, python},
@@ -15,7 +15,7 @@ type Build = fn(View<'_>) -> Made<Estimator>;
 /// Methods that an object may have replaced by attributes of its own.
 const METHODS: [&str; 5] = ["predict", "predict_proba", "predict_log_proba", "decision_function", "transform"];
 
-/// Package and class, sorted.
+/// Package and class of each estimator, sorted, and the function that builds it.
 const ESTIMATORS: &[(&str, Build)] = &[
     ("calibration.CalibratedClassifierCV", calibration::calibration),
     ("cluster.AffinityPropagation", cluster::centres::nearest),
@@ -192,7 +192,7 @@ const ESTIMATORS: &[(&str, Build)] = &[
     ("tree.ExtraTreeRegressor", tree::regressor),
 ];
 
-/// Classes that only describe an estimator's training, and helpers that the estimators above read by themselves.
+/// Classes that only describe the training of an estimator, and helpers that the estimators above read themselves.
 const HELPERS: &[&str] = &[
     "_loss.",
     "calibration._CalibratedClassifier",
@@ -233,7 +233,7 @@ const HELPERS: &[&str] = &[
     "utils.check_array",
 ];
 
-/// Package and class of a qualified name: a module inside a package may have moved from one version to the next.
+/// Package and class of a qualified name. The modules between them differ from version to version.
 fn short(class: &str) -> Option<(&str, &str)> {
     let rest = class.strip_prefix("sklearn.")?;
     let (package, rest) = rest.split_once('.')?;
@@ -252,7 +252,8 @@ pub fn knows(name: &str) -> bool {
         true => name.strip_prefix("sklearn.").is_some_and(|rest| rest.starts_with(helper)),
         false => short(name).is_some_and(|known| helper.split_once('.') == Some(known)),
     };
-    // In some versions the module of the losses is called `_loss`. What a partial function wraps is checked by the estimators that use it.
+    // In some versions the module of the losses is called `_loss`. What a partial function wraps is checked by the estimators
+    // that use it.
     name.starts_with("_loss.")
         || name == "numpy.mean"
         || name == "functools.partial"
@@ -263,7 +264,7 @@ pub fn knows(name: &str) -> bool {
         || HELPERS.iter().any(|entry| helper(entry))
 }
 
-/// Builds an estimator of any class there is a kernel for.
+/// Builds an estimator of any class in the list.
 pub fn build(view: View<'_>) -> Made<Estimator> {
     match find(view.class()) {
         Some(build) => view.loader.deeper(|| {
