@@ -103,10 +103,13 @@ fn a_stopped_run_leaves_nothing_under_the_name() {
     for signal in ["TERM", "INT", "HUP", "KILL"] {
         let root = tempfile::tempdir().unwrap();
         let output = root.path().join("out.parquet");
-        let mut score = batch_score(&model, &model.input(), &output);
+        let score = batch_score(&model, &model.input(), &output);
+        // Tests that are run with nohup ignore hangups, which a child would inherit.
+        let mut run = Command::new("env");
+        run.arg("--default-signal=HUP").arg(score.get_program()).args(score.get_args());
         // With a type that is known, the output's temporary file is made before the first batch is scored: it shows that the run has
         // begun, and a Python worker takes longer to start than a signal.
-        let mut child = score.args(["--result-type", "double"]).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = run.args(["--result-type", "double"]).stderr(Stdio::piped()).spawn().unwrap();
         while names(root.path()).is_empty() {
             assert!(child.try_wait().unwrap().is_none(), "the run ended before it began");
             std::thread::yield_now();
