@@ -2,7 +2,8 @@
 //!
 //! arrow-csv is not used, because it does not read `5.0` as an integer, applies one set of texts for missing values to columns of every
 //! type (here a text column keeps `NA` as text), names no line of a bad cell, and does not tell where a record is in the text, which the
-//! output repeats byte by byte. Where both read a file, they read the same values, which a test checks; numbers are read several times as fast here.
+//! output repeats byte by byte. Where both read a file, they read the same values, which a test checks; floats are read five times as fast here
+//! (`benches/RESULTS.md`).
 
 pub(super) mod cells;
 pub(super) mod scan;
