@@ -2,6 +2,7 @@
 
 use std::{
     fs::{self, File},
+    io::Write as _,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -253,6 +254,66 @@ fn formats_turn_into_each_other() {
     );
     let words = arrow::compute::cast(table(0..2000).column(3), &DataType::Utf8).unwrap();
     assert_eq!(last.column_by_name("word").unwrap(), &words);
+}
+
+fn gzip(text: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(text).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[test]
+fn compressed_text_is_read_as_the_text() {
+    let desk = Desk::new();
+    let rows = |from: i64, to: i64| (from..to).map(|row| format!("{row},{}\n", row % 5)).collect::<String>();
+    fs::create_dir(desk.at("in")).unwrap();
+    // Two members, as `cat a.gz b.gz` makes them; the second file has its columns in another order.
+    let members = [gzip(format!("x,y\n{}", rows(0, 40_000)).as_bytes()), gzip(rows(40_000, 50_000).as_bytes())].concat();
+    fs::write(desk.at("in/a.csv.gz"), members).unwrap();
+    let other = "y,x\n1,50000\n2,50001\n";
+    fs::write(desk.at("in/b.csv.zst"), zstd::encode_all(other.as_bytes(), 19).unwrap()).unwrap();
+    desk.put("in/c.csv", "x,y\n50002,3\n");
+    let expected: Vec<Option<f64>> = (0..50_000)
+        .map(|row| Some(f64::from(row) + 10.0 * f64::from(row % 5)))
+        .chain([50_010.0, 50_021.0, 50_032.0].map(Some))
+        .collect();
+    run(&job(&[&desk.at("in")], &desk.at("one.parquet"))).unwrap();
+    assert_eq!(doubles(&read(&desk.at("one.parquet")), "prediction"), expected);
+    run(&job(&[&desk.at("in")], &desk.at("out"))).unwrap();
+    assert_eq!(names(&desk.at("out")), ["a.csv", "b.csv", "c.csv"]);
+    assert_eq!(desk.text("out/b.csv"), "y,x,prediction\n1,50000,50010.0\n2,50001,50021.0\n");
+    let sql = Some("SELECT predict(x, y) AS p FROM input WHERE x > 49999 ORDER BY x".into());
+    run(&Job { sql, ..job(&[&desk.at("in")], &desk.at("sql.parquet")) }).unwrap();
+    assert_eq!(doubles(&read(&desk.at("sql.parquet")), "p"), expected[50_000..]);
+    let lines = desk.at("l.jsonl.gz");
+    fs::write(&lines, gzip(b"{\"x\": 1, \"y\": 2}\n{\"x\": 3, \"y\": null}\n")).unwrap();
+    run(&job(&[&lines], &desk.at("l.json"))).unwrap();
+    assert_eq!(desk.text("l.json").lines().next(), Some("{\"x\": 1, \"y\": 2,\"prediction\":21.0}"));
+}
+
+#[test]
+fn a_compressed_file_that_is_none_or_was_cut_is_refused() {
+    let desk = Desk::new();
+    let text = (0..50_000).map(|row| format!("{row},{}\n", row * 7919 % 10_007)).collect::<String>();
+    let text = format!("x,y\n{text}");
+    let refused = |name: &str, bytes: &[u8]| {
+        fs::write(desk.at(name), bytes).unwrap();
+        let error = run(&job(&[&desk.at(name)], &desk.at("out.parquet"))).unwrap_err();
+        assert_eq!((error.kind(), error.code()), (Kind::InvalidArgument, "COMPRESSED_FILE"), "{name}: {error}");
+        assert!(error.to_string().contains(name) && !desk.at("out.parquet").exists(), "{error}");
+    };
+    let (gz, zst) = (gzip(text.as_bytes()), zstd::encode_all(text.as_bytes(), 3).unwrap());
+    refused("plain.csv.gz", text.as_bytes());
+    refused("plain.csv.zst", text.as_bytes());
+    refused("cut.csv.gz", &gz[..gz.len() / 2]);
+    refused("cut.csv.zst", &zst[..zst.len() / 2]);
+    let mut damaged = gz.clone();
+    let middle = damaged.len() / 2;
+    damaged[middle] ^= 0xff;
+    refused("damaged.csv.gz", &damaged);
+    fs::write(desk.at("good.csv.gz"), &gz).unwrap();
+    let error = run(&job(&[&desk.at("good.csv.gz")], &desk.at("out.csv.gz"))).unwrap_err();
+    assert_eq!(error.code(), "COMPRESSED_OUTPUT");
 }
 
 #[test]

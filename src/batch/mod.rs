@@ -13,6 +13,7 @@
 //! to the output files (`write`), which get their name once all are written.
 
 mod budget;
+mod compression;
 mod format;
 mod job;
 mod learn;

@@ -3,7 +3,7 @@
 use std::path::{Component, Path, PathBuf};
 
 use super::partitions::{self, PartitionKey};
-use crate::batch::format::Format;
+use crate::batch::{compression::Compression, format::Format};
 use crate::error::{Error, Kind, Result};
 
 /// One input file and the name its output has below an output directory.
@@ -41,9 +41,13 @@ pub(in crate::batch) fn list(inputs: &[String], format: Option<Format>, partitio
         }
         files.extend(found);
     }
+    for file in &mut files {
+        file.relative = file.relative.with_file_name(Compression::split(&file.relative).1.file_name().unwrap_or_default());
+    }
     let mut agreed: Option<(Format, &Path)> = None;
     for file in &files {
-        let own = Format::of(&file.path).or(format).ok_or_else(|| {
+        let (compression, name) = Compression::split(&file.path);
+        let own = Format::of(name).or(format).ok_or_else(|| {
             Error::new(
                 Kind::InvalidArgument,
                 "UNKNOWN_FORMAT",
@@ -51,6 +55,11 @@ pub(in crate::batch) fn list(inputs: &[String], format: Option<Format>, partitio
             )
             .remedy("give --format parquet, csv or json")
         })?;
+        if own == Format::Parquet && compression.is_some() {
+            let message = format!("{}: a compressed Parquet file is not read", file.path.display());
+            return Err(Error::new(Kind::Unimplemented, "COMPRESSED_PARQUET", message)
+                .remedy("decompress it: Parquet compresses its own pages"));
+        }
         match agreed {
             None => agreed = Some((own, &file.path)),
             Some((first, path)) if first != own => {
@@ -179,5 +188,20 @@ mod tests {
         assert_eq!(code(&[path("a.csv"), path("b.json")]), "MIXED_FORMATS");
         let InputFiles { files, format } = list(&[path("c.dat")], Some(Format::Csv), true).unwrap();
         assert_eq!((files.len(), format), (1, Format::Csv));
+        std::fs::write(path("p.parquet.gz"), "").unwrap();
+        assert_eq!(code(&[path("p.parquet.gz")]), "COMPRESSED_PARQUET");
+    }
+
+    #[test]
+    fn a_compressed_file_has_the_name_and_format_of_its_text() {
+        let root = tempfile::tempdir().unwrap();
+        for name in ["k/a.csv.gz", "b.csv", "c.csv.zst"] {
+            let path = root.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "").unwrap();
+        }
+        let InputFiles { files, format } = list(&[root.path().to_str().unwrap().to_owned()], None, true).unwrap();
+        let names: Vec<_> = files.iter().map(|file| file.relative.to_str().unwrap()).collect();
+        assert_eq!((names.as_slice(), format), (["b.csv", "c.csv", "k/a.csv"].as_slice(), Format::Csv));
     }
 }

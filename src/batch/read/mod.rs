@@ -81,7 +81,7 @@ pub(super) trait Source: Send + Sync {
     /// Rows in all, where that is known without reading.
     fn total_rows(&self) -> Option<u64>;
 
-    /// Bytes of input in all.
+    /// Bytes of input in all; 0 where nobody knows.
     fn total_bytes(&self) -> u64;
 }
 

@@ -8,6 +8,7 @@ use std::{
 use super::stage::Stage;
 use crate::{
     batch::{
+        compression::Compression,
         format::Format,
         job::{Job, Output},
         read::files::{InputFile, InputFiles},
@@ -33,6 +34,13 @@ impl Target {
         };
         if path.as_deref().is_some_and(|path| path.as_os_str().is_empty()) {
             return Err(Error::new(Kind::InvalidArgument, "BAD_OUTPUT", "--output is empty"));
+        }
+        if let Some((Some(_), name)) = path.as_deref().map(Compression::split)
+            && let Some(format) = Format::of(name)
+        {
+            let message = format!("the output '{}' would be compressed {format}, which is not written", name.display());
+            return Err(Error::new(Kind::Unimplemented, "COMPRESSED_OUTPUT", message)
+                .remedy("leave out the last part of its name, or write Parquet, which compresses its pages"));
         }
         Ok(Self { path, directory: format.is_none(), format: format.unwrap_or(Format::Parquet) })
     }

@@ -2,14 +2,17 @@
 
 use std::{
     fs::File,
-    io::{Read, Seek, SeekFrom},
+    io::{self, Read, Seek, SeekFrom},
     path::{Path, PathBuf},
 };
 
 use memchr::{memchr_iter, memrchr};
 
 use super::{csv::scan::RecordScan, records::byte_order_mark};
-use crate::batch::read::{Block, PartReader, Raw};
+use crate::batch::{
+    compression::Compression,
+    read::{Block, PartReader, Raw},
+};
 use crate::error::{Error, Kind, Result};
 
 /// Longest record of a text file. A longer one most likely has a quote that is never closed.
@@ -26,7 +29,8 @@ pub(super) enum Records {
 
 /// Reads a file block by block.
 pub(super) struct BlockReader {
-    file: File,
+    bytes: Box<dyn Read + Send>,
+    compressed: bool,
     path: PathBuf,
     records: Records,
     /// Bytes of a block, about.
@@ -42,12 +46,14 @@ pub(super) struct BlockReader {
 }
 
 impl BlockReader {
-    /// Reads from byte `offset`, which starts a record on line `line`, in blocks of about `size` bytes.
+    /// Reads from byte `offset` of the text, which starts a record on line `line`, in blocks of about `size` bytes. A compressed file
+    /// is decompressed on the way.
     pub(super) fn open(path: &Path, records: Records, offset: u64, line: u64, size: usize) -> Result<Self> {
-        let mut file = File::open(path).map_err(|error| Error::io(path, error))?;
-        file.seek(SeekFrom::Start(offset)).map_err(|error| Error::io(path, error))?;
+        let compression = Compression::split(path).0;
+        let bytes = text_from(path, compression, offset).map_err(|error| unreadable(path, compression.is_some(), error))?;
         let largest = MAX_RECORD.min(size.saturating_mul(32));
-        Ok(Self { file, path: path.to_owned(), records, size, largest, rest: Vec::new(), line, ended: false })
+        let (path, compressed) = (path.to_owned(), compression.is_some());
+        Ok(Self { bytes, compressed, path, records, size, largest, rest: Vec::new(), line, ended: false })
     }
 
     /// The next block, none after the last.
@@ -58,8 +64,8 @@ impl BlockReader {
             let want = if bytes.len() < self.size { self.size - bytes.len() } else { self.size };
             if !self.ended {
                 bytes.reserve(want);
-                let read = Read::by_ref(&mut self.file).take(want as u64).read_to_end(&mut bytes);
-                self.ended = read.map_err(|error| Error::io(&self.path, error))? < want;
+                let read = Read::by_ref(&mut self.bytes).take(want as u64).read_to_end(&mut bytes);
+                self.ended = read.map_err(|error| unreadable(&self.path, self.compressed, error))? < want;
             }
             if self.ended {
                 break;
@@ -91,6 +97,29 @@ impl BlockReader {
         self.line += lines as u64;
         Ok(Some(Block { bytes, first_line, lines }))
     }
+}
+
+/// The text of a file from byte `offset` on.
+fn text_from(path: &Path, compression: Option<Compression>, offset: u64) -> io::Result<Box<dyn Read + Send>> {
+    let mut file = File::open(path)?;
+    let Some(compression) = compression else {
+        file.seek(SeekFrom::Start(offset))?;
+        return Ok(Box::new(file));
+    };
+    let mut text = compression.decompress(file)?;
+    io::copy(&mut Read::by_ref(&mut text).take(offset), &mut io::sink())?;
+    Ok(text)
+}
+
+fn unreadable(path: &Path, compressed: bool, error: io::Error) -> Error {
+    // What the system says of a file has a number; what a decoder says of its content has none.
+    if !compressed || error.raw_os_error().is_some() {
+        return Error::io(path, error);
+    }
+    let message = format!("{}: the file cannot be decompressed: {error}", path.display());
+    Error::new(Kind::InvalidArgument, "COMPRESSED_FILE", message)
+        .source(error)
+        .remedy("the name says how it is compressed; give it its right name, or make it anew where it was cut")
 }
 
 impl PartReader for BlockReader {

@@ -24,7 +24,7 @@ use super::{
     table::Places,
 };
 use crate::{
-    batch::{Format, budget::Budget},
+    batch::{Format, budget::Budget, compression::Compression},
     error::{Error, Kind, Result},
 };
 
@@ -147,6 +147,8 @@ impl Source for TextSource {
     }
 
     fn total_bytes(&self) -> u64 {
-        self.files.iter().map(|file| file.bytes).sum()
+        // Of what is compressed nobody knows how much it is.
+        let compressed = |file: &TextFile| Compression::split(&file.path).0.is_some();
+        if self.files.iter().any(compressed) { 0 } else { self.files.iter().map(|file| file.bytes).sum() }
     }
 }
