@@ -268,12 +268,12 @@ fn compressed_text_is_read_as_the_text() {
     let rows = |from: i64, to: i64| (from..to).map(|row| format!("{row},{}\n", row % 5)).collect::<String>();
     fs::create_dir(desk.at("in")).unwrap();
     // Two members, as `cat a.gz b.gz` makes them; the second file has its columns in another order.
-    let members = [gzip(format!("x,y\n{}", rows(0, 40_000)).as_bytes()), gzip(rows(40_000, 50_000).as_bytes())].concat();
+    let members = [gzip(format!("x,y\n{}", rows(100, 40_000)).as_bytes()), gzip(rows(40_000, 50_000).as_bytes())].concat();
     fs::write(desk.at("in/a.csv.gz"), members).unwrap();
     let other = "y,x\n1,50000\n2,50001\n";
     fs::write(desk.at("in/b.csv.zst"), zstd::encode_all(other.as_bytes(), 19).unwrap()).unwrap();
     desk.put("in/c.csv", "x,y\n50002,3\n");
-    let expected: Vec<Option<f64>> = (0..50_000)
+    let expected: Vec<Option<f64>> = (100..50_000)
         .map(|row| Some(f64::from(row) + 10.0 * f64::from(row % 5)))
         .chain([50_010.0, 50_021.0, 50_032.0].map(Some))
         .collect();
@@ -284,7 +284,7 @@ fn compressed_text_is_read_as_the_text() {
     assert_eq!(desk.text("out/b.csv"), "y,x,prediction\n1,50000,50010.0\n2,50001,50021.0\n");
     let sql = Some("SELECT predict(x, y) AS p FROM input WHERE x > 49999 ORDER BY x".into());
     run(&Job { sql, ..job(&[&desk.at("in")], &desk.at("sql.parquet")) }).unwrap();
-    assert_eq!(doubles(&read(&desk.at("sql.parquet")), "p"), expected[50_000..]);
+    assert_eq!(doubles(&read(&desk.at("sql.parquet")), "p"), expected[expected.len() - 3..]);
     let lines = desk.at("l.jsonl.gz");
     fs::write(&lines, gzip(b"{\"x\": 1, \"y\": 2}\n{\"x\": 3, \"y\": null}\n")).unwrap();
     run(&job(&[&lines], &desk.at("l.json"))).unwrap();

@@ -34,7 +34,7 @@ impl FlightService for Service {
     type ListActionsStream = Stream<ActionType>;
     type DoExchangeStream = exchange::Answers;
 
-    /// Never comes here: see [`Door`](super::door::Door).
+    /// Not reached: a call of DoExchange is read from its HTTP body, without tonic's codec.
     async fn do_exchange(&self, _: Request<Streaming<FlightData>>) -> Result<Response<Self::DoExchangeStream>, Status> {
         unimplemented("DoExchange by tonic's codec")
     }

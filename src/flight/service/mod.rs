@@ -1,10 +1,10 @@
 //! The Flight service: models by name, scored over `DoExchange`.
 
-mod door;
 mod exchange;
 mod flight;
 mod incoming;
 mod info;
+mod router;
 mod server;
 mod upload;
 

@@ -7,7 +7,7 @@ use tonic::transport::{
     server::{Router, TcpIncoming},
 };
 
-use super::{Service, door::Door};
+use super::{Service, router::FlightRouter};
 use crate::{
     error::{Error, Kind, Result},
     flight::{CONNECTION_WINDOW, FRAME, KEEP_ALIVE, STREAM_WINDOW, cause},
@@ -21,7 +21,7 @@ const DESCRIPTORS: &[u8] = include_bytes!("../descriptors.bin");
 /// ended by the drain timeout is failed.
 pub async fn serve(service: Service, listener: Listener) -> Result<()> {
     let host = service.shared.host.clone();
-    let flight = Door::new(service);
+    let flight = FlightRouter::new(service);
     let (health, health_server) = tonic_health::server::health_reporter();
     health.set_serving::<FlightServiceServer<Service>>().await;
 

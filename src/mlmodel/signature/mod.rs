@@ -68,7 +68,7 @@ pub enum ColumnType {
     String,
     /// bytes
     Binary,
-    /// datetime64[ns], without a zone
+    /// `datetime64[ns]`, without a zone
     Datetime,
     /// A list of one type.
     Array(Box<ColumnType>),

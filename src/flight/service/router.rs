@@ -1,4 +1,4 @@
-//! Where calls come in: a scoring stream by its HTTP body, which [`Incoming`] reads, and all others by tonic's codec.
+//! Takes the calls: a scoring stream by its HTTP body, which [`Incoming`] reads, all others by tonic's codec.
 
 use std::{convert::Infallible, future::ready, sync::Arc};
 
@@ -17,13 +17,13 @@ const EXCHANGE: &str = "/arrow.flight.protocol.FlightService/DoExchange";
 
 /// The Flight service as tonic routes to it.
 #[derive(Clone)]
-pub struct Door {
+pub struct FlightRouter {
     service: Arc<Service>,
     others: FlightServiceServer<Service>,
     limit: usize,
 }
 
-impl Door {
+impl FlightRouter {
     pub fn new(service: Service) -> Self {
         let limit = service.shared.options.max_message_bytes;
         let service = Arc::new(service);
@@ -33,11 +33,11 @@ impl Door {
     }
 }
 
-impl NamedService for Door {
+impl NamedService for FlightRouter {
     const NAME: &'static str = FlightServiceServer::<Service>::NAME;
 }
 
-impl Tower<http::Request<Body>> for Door {
+impl Tower<http::Request<Body>> for FlightRouter {
     type Response = http::Response<Body>;
     type Error = Infallible;
     type Future = BoxFuture<Self::Response, Infallible>;
