@@ -16,7 +16,8 @@
 //! let data = Path::new("tests/data/lightgbm/4.6.0/linear.lgb");
 //! std::fs::copy(data, directory.path().join("model.lgb"))?;
 //! let mut mlmodel = MlModel::new();
-//! mlmodel.add_flavor("lightgbm", [("data", "model.lgb"), ("model_class", "lightgbm.basic.Booster")]);
+//! let keys = [("data", "model.lgb"), ("lgb_version", "4.6.0"), ("model_class", "lightgbm.basic.Booster")];
+//! mlmodel.add_flavor("lightgbm", keys);
 //! mlmodel.save(directory.path())?;
 //!
 //! let model = LoadedModel::load(&directory.path().display().to_string(), &LoadOptions::default())?;
