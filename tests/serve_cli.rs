@@ -72,3 +72,19 @@ fn a_certificate_does_not_stand_in_for_a_token() {
     assert_eq!(output.status.code(), Some(7));
     assert!(String::from_utf8(output.stderr).unwrap().contains("--token-file"));
 }
+
+#[test]
+fn values_that_cannot_be_are_refused_at_the_start() {
+    let root = tempfile::tempdir().unwrap();
+    let file = root.path().join("token");
+    std::fs::write(&file, "0123456789abcdef").unwrap();
+    let file = file.to_str().unwrap();
+    for threads in ["0", "99999999", "18446744073709551615", "-1"] {
+        let (code, text) = refused(&[&format!("--threads={threads}")], &[]);
+        assert!(code == 2 && text.contains("from 1 to 1024"), "{code} {text}");
+    }
+    let (code, text) = refused(&["--model", "m=/a/x", "--model", "m=/b/y"], &[]);
+    assert!(code == 2 && text.contains("'/a/x' and '/b/y' would both be served as 'm'"), "{code} {text}");
+    let (code, text) = refused(&["--token-file", file, "--allow-upload", file], &[]);
+    assert!(code != 0 && text.contains("--allow-upload") && text.contains(file), "{code} {text}");
+}

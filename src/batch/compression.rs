@@ -15,9 +15,9 @@ pub(super) enum Compression {
     Zstd,
 }
 
-/// Base-2 logarithm of the most bytes that decompressing a Zstandard frame may look back, and so hold: 8 MiB, as every level up to 19
-/// makes.
-const ZSTD_WINDOW_LOG: u32 = 23;
+/// Base-2 logarithm of the most bytes that decompressing a Zstandard frame may look back, and so hold: 128 MiB, as the `zstd` program
+/// takes it. Levels up to 19 make frames of at most 8 MiB.
+const ZSTD_WINDOW_LOG: u32 = 27;
 
 impl Compression {
     /// The compression that a file's name tells, and the name without it.

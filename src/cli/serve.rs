@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use super::values::{bytes, duration, named};
+use super::values::{bytes, duration, named, threads};
 use crate::{
     config::Secret,
     error::{Error, Kind, Result},
@@ -52,7 +52,7 @@ pub struct Args {
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
     drain_timeout: Duration,
     /// Threads that score native models, and Python workers; the number of cores where not given.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = threads)]
     threads: Option<usize>,
     /// Who scores: auto takes native kernels where they agree with the model's library, else Python.
     #[arg(long, value_parser = named::<Engine>(Engine::ALL.iter().map(|value| value.name())), default_value = "auto")]
@@ -115,7 +115,7 @@ fn options(args: Args) -> Result<ServerOptions> {
             .remedy("anyone who can connect would have that right"));
     }
     let defaults = HostOptions::default();
-    let threads = args.threads.unwrap_or(defaults.threads).max(1);
+    let threads = args.threads.unwrap_or(defaults.threads);
     let read = |path: &Path| std::fs::read_to_string(path).map_err(|error| Error::io(path, error));
     let tls = match (&args.tls_cert, &args.tls_key) {
         (Some(certificate), Some(key)) => Some(TlsIdentity::new(read(certificate)?, Secret::new(read(key)?))?),
@@ -146,8 +146,20 @@ fn options(args: Args) -> Result<ServerOptions> {
         rights,
         ..defaults
     };
+    let models = args.model.iter().map(|model| named_model(model)).collect::<Result<Vec<_>>>()?;
+    for (at, NamedModel { name, uri }) in models.iter().enumerate() {
+        if let Some(other) = models[..at].iter().find(|other| other.name == *name) {
+            let message = format!("'{}' and '{uri}' would both be served as '{name}'", other.uri);
+            return Err(
+                Error::new(Kind::InvalidArgument, "MODEL_NAME", message).remedy("give one of them a name: --model NAME=URI")
+            );
+        }
+    }
+    if let Some(directory) = &host.rights.upload {
+        std::fs::create_dir_all(directory).map_err(|error| Error::io(directory, error).context("--allow-upload"))?;
+    }
     Ok(ServerOptions {
-        models: args.model.iter().map(|model| named_model(model)).collect::<Result<_>>()?,
+        models,
         bounds: ModelsOptions { memory_limit: args.model_memory_limit, ..ModelsOptions::default() },
         address,
         host,

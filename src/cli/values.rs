@@ -26,3 +26,13 @@ pub(super) fn bytes(text: &str) -> Result<usize, String> {
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     parse_duration(text).map_err(|error| error.to_string())
 }
+
+/// Most threads that a server may be given.
+#[cfg(feature = "flight")]
+const MOST_THREADS: usize = 1024;
+
+#[cfg(feature = "flight")]
+pub(super) fn threads(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|number| (1..=MOST_THREADS).contains(number));
+    number.ok_or_else(|| format!("give a whole number from 1 to {MOST_THREADS}"))
+}

@@ -156,7 +156,7 @@ impl Models {
                     "MODEL_MEMORY",
                     format!("the loaded models would hold {needed} bytes, the limit is {limit}"),
                 )
-                .remedy("unload a model or raise --memory-limit"));
+                .remedy("unload a model or raise --model-memory-limit"));
             }
             state.slots.remove(&idle.swap_remove(0).1);
         }

@@ -29,7 +29,7 @@ impl FromStr for Address {
                 .expected("host:port or unix:/path")
         };
         if let Some(path) = text.strip_prefix("unix://").or_else(|| text.strip_prefix("unix:")) {
-            return Ok(Self::Unix(PathBuf::from(path)));
+            return if path.is_empty() { Err(wrong()) } else { Ok(Self::Unix(PathBuf::from(path))) };
         }
         let plain = text.strip_prefix("grpc://").or_else(|| text.strip_prefix("grpc+tcp://")).unwrap_or(text);
         match plain.rsplit_once(':') {
@@ -116,4 +116,25 @@ fn remove_stale(path: &Path) -> std::io::Result<()> {
         std::fs::remove_file(path)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_read_and_others_refused() {
+        for (text, address) in [
+            ("unix:/run/s", Address::Unix("/run/s".into())),
+            ("unix:///run/s", Address::Unix("/run/s".into())),
+            ("grpc://[::1]:0", Address::Tcp("[::1]:0".into())),
+            ("host:8815", Address::Tcp("host:8815".into())),
+        ] {
+            assert_eq!(text.parse::<Address>().unwrap(), address);
+        }
+        // A socket without a name would be an abstract one, which every user of the machine may connect to.
+        for text in ["unix:", "unix://", "host", ":80", "host:port", ""] {
+            assert_eq!(text.parse::<Address>().unwrap_err().code(), "ADDRESS", "{text}");
+        }
+    }
 }

@@ -12,18 +12,22 @@ pub(super) struct Files;
 
 impl Scheme for Files {
     fn resolve(&self, uri: &str) -> Result<Resolved> {
-        let named = path(uri)?;
-        let missing = |what: &str| Error::new(Kind::NotFound, "MODEL_NOT_FOUND", format!("{what} at '{uri}'"));
-        let directory = match std::fs::canonicalize(&named) {
-            Ok(directory) => directory,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(missing("no model directory").source(error)),
-            Err(error) => return Err(Error::io(&named, error)),
-        };
-        if !directory.is_dir() {
-            return Err(missing("a file, not a model directory,").remedy("name the directory that MLflow saved the model to"));
-        }
-        Ok(Resolved { origin: directory.to_string_lossy().into_owned(), directory })
+        directory(&path(uri)?, uri)
     }
+}
+
+/// The model in a directory, which `uri` named.
+pub fn directory(path: &Path, uri: &str) -> Result<Resolved> {
+    let missing = |what: &str| Error::new(Kind::NotFound, "MODEL_NOT_FOUND", format!("{what} at '{uri}'"));
+    let directory = match std::fs::canonicalize(path) {
+        Ok(directory) => directory,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(missing("no model directory").source(error)),
+        Err(error) => return Err(Error::io(path, error)),
+    };
+    if !directory.is_dir() {
+        return Err(missing("a file, not a model directory,").remedy("name the directory that MLflow saved the model to"));
+    }
+    Ok(Resolved { origin: directory.to_string_lossy().into_owned(), directory })
 }
 
 /// The path that a URI stands for, decoded once; links and `..` in it are as they are.

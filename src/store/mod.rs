@@ -8,7 +8,7 @@ mod walk;
 
 pub use self::{
     digest::{Digest, check, digest, measure, remembered},
-    file::{path, within},
+    file::{directory, path, within},
     pack::{pack, unpack},
     resolve::{Resolved, resolve},
 };

@@ -152,6 +152,10 @@ def test_variables_of_the_environment_need_their_flag(greeter: Path, token: list
     client = server.connect()
     for descriptor, answer in [(asked, "hello"), (named(score_spec("greeter") + result), "nothing")]:
         assert score(client, [batch], descriptor, options=SHOWN).column("prediction").to_pylist() == [answer] * 2
+    # By this variable MLflow overrides a model's config, which has a right of its own.
+    config = named(score_spec("greeter", {"MLFLOW_PYFUNC_INFERENCE_CONFIG": "{}"}) + result)
+    with pytest.raises(flight.FlightUnauthorizedError, match="--allow-load"):
+        score(server.connect(), [batch], config, options=SHOWN)
     stop(server)
 
 

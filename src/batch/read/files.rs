@@ -84,7 +84,7 @@ fn expand(input: &str) -> Result<Vec<InputFile>> {
         return walk(path);
     }
     if path.exists() {
-        return Ok(vec![one(path.to_owned())]);
+        return Ok(vec![one(regular(path)?)]);
     }
     if !input.contains(['*', '?', '[']) {
         return Err(Error::new(Kind::NotFound, "NO_INPUT", format!("'{input}' does not exist")));
@@ -106,7 +106,7 @@ fn expand(input: &str) -> Result<Vec<InputFile>> {
             let name = path.file_name().map(PathBuf::from).unwrap_or_default();
             files.extend(walk(&path)?.into_iter().map(|file| InputFile { relative: name.join(&file.relative), ..file }));
         } else {
-            files.push(one(path));
+            files.push(one(regular(&path)?));
         }
     }
     let fixed = input.split('/').take_while(|part| !part.contains(['*', '?', '['])).collect::<Vec<_>>().join("/");
@@ -115,6 +115,15 @@ fn expand(input: &str) -> Result<Vec<InputFile>> {
     }
     files.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(files)
+}
+
+/// Refuses pipes and devices: files are read from several places, and more than once.
+fn regular(path: &Path) -> Result<PathBuf> {
+    if path.is_file() {
+        return Ok(path.to_owned());
+    }
+    Err(Error::new(Kind::InvalidArgument, "NOT_A_FILE", format!("'{}' is no regular file", path.display()))
+        .remedy("write what comes through the pipe to a file first; 'predict' reads standard input"))
 }
 
 /// How many directories a path names.
@@ -188,6 +197,9 @@ mod tests {
         assert_eq!(code(&[path("a.csv"), path("b.json")]), "MIXED_FORMATS");
         let InputFiles { files, format } = list(&[path("c.dat")], Some(Format::Csv), true).unwrap();
         assert_eq!((files.len(), format), (1, Format::Csv));
+        let socket = std::os::unix::net::UnixListener::bind(path("s.csv.gz")).unwrap();
+        assert_eq!(code(&[path("s.csv.gz")]), "NOT_A_FILE");
+        drop(socket);
         std::fs::write(path("p.parquet.gz"), "").unwrap();
         assert_eq!(code(&[path("p.parquet.gz")]), "COMPRESSED_PARQUET");
     }

@@ -35,10 +35,11 @@ impl Target {
         if path.as_deref().is_some_and(|path| path.as_os_str().is_empty()) {
             return Err(Error::new(Kind::InvalidArgument, "BAD_OUTPUT", "--output is empty"));
         }
-        if let Some((Some(_), name)) = path.as_deref().map(Compression::split)
+        if let Some(path) = &path
+            && let (Some(_), name) = Compression::split(path)
             && let Some(format) = Format::of(name)
         {
-            let message = format!("the output '{}' would be compressed {format}, which is not written", name.display());
+            let message = format!("the output '{}' would be compressed {format}, which is not written", path.display());
             return Err(Error::new(Kind::Unimplemented, "COMPRESSED_OUTPUT", message)
                 .remedy("leave out the last part of its name, or write Parquet, which compresses its pages"));
         }
@@ -64,7 +65,7 @@ impl Target {
             if let Some(other) = seen.insert(name.clone(), path) {
                 let message = format!("{} and {} would both be written to '{}'", other.display(), path.display(), name.display());
                 return Err(Error::new(Kind::InvalidArgument, "OUTPUT_CLASH", message)
-                    .remedy("give one --input directory that holds both, or write one file"));
+                    .remedy("rename one of them, give one --input directory that holds both in directories of their own, or write one file"));
             }
             names.push(name);
         }

@@ -16,6 +16,9 @@ use crate::{
     store::{self, Resolved},
 };
 
+/// The variable by which MLflow overrides a model's config: setting it is changing `model_config`.
+const INFERENCE_CONFIG: &str = "MLFLOW_PYFUNC_INFERENCE_CONFIG";
+
 /// What callers may do beside scoring the models that are served. All of it needs a token.
 #[derive(Debug, Clone, Default)]
 pub struct RightsOptions {
@@ -110,7 +113,7 @@ impl Rights {
             load.forbid_code |= self.is_upload(&found.directory);
             return self.models.load_resolved(&found, digest, &load);
         };
-        let reloads = self.reloads(&load, &model);
+        let reloads = self.reloads(&load, &model) || extra_env.contains_key(INFERENCE_CONFIG);
         if !reloads && extra_env.is_empty() {
             return Ok(model);
         }
@@ -143,9 +146,7 @@ impl Rights {
         if named.is_some() || uri.is_empty() && digest.is_empty() {
             return Ok(named);
         }
-        // Only what lies on this machine is looked up: a caller must not make the service ask others.
-        let local = digest.is_empty() && store::path(uri).is_ok();
-        let place = if local { store::resolve(uri).ok().map(|found| found.origin) } else { None };
+        let place = if digest.is_empty() { find(uri).ok().map(|found| found.origin) } else { None };
         let same = |model: &LoadedModel| match digest.is_empty() {
             true => model.origin.uri == uri || place.as_ref() == Some(&model.origin.uri),
             false => model.origin.digest == digest,
@@ -180,20 +181,18 @@ impl Rights {
     /// once decoded and with its links followed, and that directory is the one to load. Of others nothing is said, not even
     /// whether they are there.
     fn allowed(&self, uri: &str) -> Result<Resolved> {
-        let roots: Vec<PathBuf> = self.options.load_prefixes.iter().filter_map(|prefix| store::path(prefix).ok()).collect();
-        match store::resolve(uri) {
-            Ok(found) => {
-                let mut real = roots.iter().filter_map(|root| root.canonicalize().ok());
-                if real.any(|root| found.directory.starts_with(root)) { Ok(found) } else { Err(self.unknown(uri)) }
-            }
+        let prefixes = &self.options.load_prefixes;
+        let roots: Vec<PathBuf> = prefixes.iter().filter_map(|prefix| store::path(prefix).ok()).collect();
+        let real: Vec<PathBuf> = roots.iter().filter_map(|root| root.canonicalize().ok()).collect();
+        match find(uri) {
+            Ok(found) if real.iter().any(|root| found.directory.starts_with(root)) => Ok(found),
+            Ok(_) => Err(self.unknown(uri)),
             Err(error) => {
-                let named = store::path(uri).is_ok_and(|path| {
-                    let climbs = path.components().any(|part| part == Component::ParentDir);
-                    !climbs && roots.iter().any(|root| path.starts_with(root))
-                });
+                let below = |path: &Path| roots.iter().chain(&real).any(|root| path.starts_with(root));
+                let named = store::path(uri).is_ok_and(|path| below(&plain(&path)));
                 // Of a scheme that is not read it is said so where its prefix is allowed.
                 let remote = |prefix: &String| store::path(prefix).is_err() && uri.starts_with(prefix.as_str());
-                let named = named || self.options.load_prefixes.iter().any(remote);
+                let named = named || prefixes.iter().any(remote);
                 Err(if named { error } else { self.unknown(uri) })
             }
         }
@@ -205,6 +204,27 @@ impl Rights {
         let root = upload.as_ref().and_then(|root| root.canonicalize().ok());
         !uploaded_code && root.is_some_and(|root| directory.starts_with(root))
     }
+}
+
+/// Finds the model of a URI that a caller names. Only what lies on this machine is looked for: a caller must not make the service ask
+/// others.
+fn find(uri: &str) -> Result<Resolved> {
+    store::directory(&plain(&store::path(uri)?), uri)
+}
+
+/// A path without `..`, each of which takes away the name before it. Followed over directories of this machine, they would tell a caller
+/// which of them exist.
+fn plain(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::ParentDir => {
+                plain.pop();
+            }
+            part => plain.push(part),
+        }
+    }
+    plain
 }
 
 /// The error for what a service must be started with a flag to allow.
@@ -267,6 +287,20 @@ mod tests {
                 assert!(right.contains(&error.kind()) && !error.to_string().contains("no model directory"), "{uri}: {error:?}");
             }
             assert_eq!(rights.allowed(&format!("{prefix}/not/there")).unwrap_err().code(), "MODEL_NOT_FOUND");
+        }
+    }
+
+    #[test]
+    fn a_name_before_dots_need_not_be_there() {
+        let root = tempfile::tempdir().unwrap();
+        let root = root.path().canonicalize().unwrap();
+        for name in ["models/a", "there"] {
+            std::fs::create_dir_all(root.join(name)).unwrap();
+        }
+        // The answers are the same, so that nobody learns which directories exist.
+        for between in ["there", "nowhere", "models"] {
+            let uri = format!("{}/{between}/../models/a", root.display());
+            assert_eq!(find(&uri).unwrap().directory, root.join("models/a"));
         }
     }
 }

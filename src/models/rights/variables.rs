@@ -180,8 +180,17 @@ fn leads_into(value: &str, root: &Path) -> bool {
             (Some(rest), Some(home)) => home.join(rest),
             _ => PathBuf::from(piece),
         };
-        path.starts_with(root) || path.canonicalize().is_ok_and(|path| path.starts_with(root))
+        // What is below /proc leads anywhere, for each process to another place.
+        path.starts_with(root) || path.starts_with("/proc") || real(&path).starts_with(root)
     })
+}
+
+/// Where a path leads: its links are followed as far as it exists, the rest is taken as text.
+fn real(path: &Path) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let found = path.ancestors().find_map(|above| Some((above, above.canonicalize().ok()?)));
+    let Some((above, real)) = found else { return path };
+    super::plain(&real.join(path.strip_prefix(above).unwrap_or(Path::new(""))))
 }
 
 /// A text with its `%xx` decoded, as in URIs.
@@ -297,6 +306,9 @@ mod tests {
             format!("file://{}", inside.replace("uploads", "up%6coads")),
             format!("{inside}/../model"),
             format!("{inside}/not/there"),
+            format!("{}/none/../uploads/not/there", root.parent().unwrap().display()),
+            format!("{link}/not/there"),
+            "/proc/self/cwd/x".into(),
         ] {
             assert!(refused("GREETING", &value, Some(&root)), "{value}");
             assert!(!refused("GREETING", &value, None), "{value}");

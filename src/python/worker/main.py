@@ -34,17 +34,31 @@ def main() -> None:
         channel.send({"error": failure(error, loading=True)})
         return
     channel.send({"python": sys.version.split()[0]})
+    own = os.getpid()
     model = None
     while True:
         request = channel.receive()
         if request is None:
             return
         header, body = request
+        raised: BaseException | None = None
         try:
             if model is None:
                 model = Model(json.loads(header))
-                channel.send({"memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024})
+                reply = ({"memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}, b"")
             else:
-                channel.send({}, model.score(header, body))
+                reply = ({}, model.score(header, body))
         except BaseException as error:  # noqa: BLE001 - a model may raise anything, sys.exit included
-            channel.send({"error": failure(error, loading=model is None)})
+            raised = error
+            reply = ({"error": failure(error, loading=model is None)}, b"")
+        if os.getpid() != own:
+            # The model forked, and this is the child with a copy of the loop. Only its parent answers the service.
+            end_child(raised)
+        channel.send(*reply)
+
+
+def end_child(raised: BaseException | None) -> None:
+    """End a process that the model forked as the interpreter would: with the status of ``sys.exit``, or 1 after another error."""
+    code = raised.code if isinstance(raised, SystemExit) else raised and 1
+    sys.stdout.flush()
+    os._exit(code if isinstance(code, int) else int(code is not None))

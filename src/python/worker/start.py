@@ -10,7 +10,7 @@ import sys
 from importlib.machinery import ModuleSpec
 from typing import Any
 
-PACKAGE = "mlflight_worker"
+PACKAGE = "_mlflight_worker_program"
 
 
 class Sources:

@@ -117,9 +117,9 @@ fn unreadable(path: &Path, compressed: bool, error: io::Error) -> Error {
         return Error::io(path, error);
     }
     let message = format!("{}: the file cannot be decompressed: {error}", path.display());
-    Error::new(Kind::InvalidArgument, "COMPRESSED_FILE", message)
-        .source(error)
-        .remedy("the name says how it is compressed; give it its right name, or make it anew where it was cut")
+    Error::new(Kind::InvalidArgument, "COMPRESSED_FILE", message).source(error).remedy(
+        "give it the name that says how it is compressed, make it anew where it was cut, or compress it with a shorter window",
+    )
 }
 
 impl PartReader for BlockReader {
