@@ -32,13 +32,13 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Gives the values of an option the names that users write, in one place for every front end: `ALL`, `name`, [`fmt::Display`], and a
+/// Gives the values of an option the names that users write, in one place for every front end: `NAMES`, `name`, [`fmt::Display`], and a
 /// [`FromStr`](std::str::FromStr) that refuses any other name with an error that lists these.
 macro_rules! named_values {
     ($option:ident, $key:literal, { $($value:ident => $name:literal),+ $(,)? }) => {
         impl $option {
-            /// Every value.
-            pub const ALL: &[Self] = &[$(Self::$value),+];
+            /// The names of all values.
+            pub const NAMES: &[&'static str] = &[$($name),+];
 
             /// The name of this value.
             pub fn name(self) -> &'static str {
@@ -58,8 +58,10 @@ macro_rules! named_values {
             type Err = $crate::error::Error;
 
             fn from_str(name: &str) -> $crate::error::Result<Self> {
-                let found = Self::ALL.iter().find(|value| value.name() == name);
-                found.copied().ok_or_else(|| $crate::config::unknown_name($key, name, &Self::ALL.iter().map(|value| value.name()).collect::<Vec<_>>()))
+                match name {
+                    $($name => Ok(Self::$value),)+
+                    _ => Err($crate::config::unknown_name($key, name, Self::NAMES)),
+                }
             }
         }
     };

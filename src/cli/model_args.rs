@@ -22,11 +22,11 @@ pub(super) struct ModelArgs {
     pub(super) model: String,
 
     /// Who scores: auto takes native kernels where they agree with the model's library, else Python
-    #[arg(long, value_parser = named::<Engine>(Engine::ALL.iter().map(|value| value.name())), default_value = "auto", help_heading = "Model")]
+    #[arg(long, value_parser = named::<Engine>(Engine::NAMES.iter().copied()), default_value = "auto", help_heading = "Model")]
     engine: Engine,
 
     /// Conversion rules: exact converts whenever no value changes, mlflow is MLflow's own matrix
-    #[arg(long, value_parser = named::<Compat>(Compat::ALL.iter().map(|value| value.name())), default_value = "exact", help_heading = "Model")]
+    #[arg(long, value_parser = named::<Compat>(Compat::NAMES.iter().copied()), default_value = "exact", help_heading = "Model")]
     compat: Compat,
 
     /// Inference params, a JSON object
@@ -38,7 +38,7 @@ pub(super) struct ModelArgs {
     model_config: Option<String>,
 
     /// Where a Python model's packages come from
-    #[arg(long, value_parser = named::<EnvManager>(EnvManager::ALL.iter().map(|value| value.name())), default_value = "local", help_heading = "Model")]
+    #[arg(long, value_parser = named::<EnvManager>(EnvManager::NAMES.iter().copied()), default_value = "local", help_heading = "Model")]
     env_manager: EnvManager,
 
     /// The interpreter of a local environment [default: that of VIRTUAL_ENV, else python3]

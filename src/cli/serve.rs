@@ -55,10 +55,10 @@ pub struct Args {
     #[arg(long, value_name = "N", value_parser = threads)]
     threads: Option<usize>,
     /// Who scores: auto takes native kernels where they agree with the model's library, else Python.
-    #[arg(long, value_parser = named::<Engine>(Engine::ALL.iter().map(|value| value.name())), default_value = "auto")]
+    #[arg(long, value_parser = named::<Engine>(Engine::NAMES.iter().copied()), default_value = "auto")]
     engine: Engine,
     /// Where Python models' packages come from.
-    #[arg(long, value_parser = named::<EnvManager>(EnvManager::ALL.iter().map(|value| value.name())), default_value = "local")]
+    #[arg(long, value_parser = named::<EnvManager>(EnvManager::NAMES.iter().copied()), default_value = "local")]
     env_manager: EnvManager,
     /// The interpreter that `--env-manager local` means.
     #[arg(long, value_name = "PATH")]

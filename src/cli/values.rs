@@ -14,7 +14,7 @@ pub(super) fn named<T>(names: impl IntoIterator<Item = &'static str>) -> impl Ty
 where
     T: FromStr<Err = Error> + Clone + Send + Sync + 'static,
 {
-    PossibleValuesParser::new(names.into_iter().collect::<Vec<_>>()).try_map(|name| name.parse())
+    PossibleValuesParser::new(names).try_map(|name| name.parse())
 }
 
 #[cfg(feature = "flight")]

@@ -1,7 +1,8 @@
 //! Arrow Flight: the service and its client.
 //!
-//! A stream is a `DoExchange` whose descriptor is a [`ScoreSpec`](crate::request::proto::ScoreSpec): input columns go in, the prediction column comes back,
-//! one answer a batch. [`client::ScoreStream`] is the other end, [`local::LocalService`] a service that a process starts for itself.
+//! A stream is a `DoExchange` whose descriptor is a [`ScoreSpec`](crate::request::proto::ScoreSpec): input columns go in, the
+//! prediction column comes back, one answer a batch. [`client::ScoreStream`] is the other end, [`local::LocalService`] a service that a
+//! process starts for itself.
 
 pub mod client;
 pub mod local;

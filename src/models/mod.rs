@@ -70,7 +70,12 @@ impl LoadedModel {
 
 /// What two loads must have in common to be one loaded model: the model, by its digest or else by its URI, and the options.
 pub fn load_key(model: &str, options: &LoadOptions) -> String {
-    format!("{model}|{options:?}")
+    format!("{}{options:?}", key_prefix(model))
+}
+
+/// What the keys of all loads of a model begin with.
+fn key_prefix(model: &str) -> String {
+    format!("{model}|")
 }
 
 impl Models {
@@ -103,7 +108,7 @@ impl Models {
     /// Drops what is cached of a model.
     pub fn forget(&self, model: &LoadedModel) {
         if !model.origin.digest.is_empty() {
-            self.evict(&load_key(&model.origin.digest, &LoadOptions::default())[..=model.origin.digest.len()]);
+            self.evict(&key_prefix(&model.origin.digest));
         }
     }
 }

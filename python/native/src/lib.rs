@@ -17,10 +17,10 @@ use pyo3::{prelude::*, types::PyTuple};
 #[pymodule]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
-    module.add("COMPATS", PyTuple::new(module.py(), Compat::ALL.iter().map(|value| value.name()))?)?;
-    module.add("ENGINES", PyTuple::new(module.py(), Engine::ALL.iter().map(|value| value.name()))?)?;
-    module.add("ENV_MANAGERS", PyTuple::new(module.py(), EnvManager::ALL.iter().map(|value| value.name()))?)?;
-    module.add("MODES", PyTuple::new(module.py(), Mode::ALL.iter().map(|value| value.name()))?)?;
+    module.add("COMPATS", PyTuple::new(module.py(), Compat::NAMES)?)?;
+    module.add("ENGINES", PyTuple::new(module.py(), Engine::NAMES)?)?;
+    module.add("ENV_MANAGERS", PyTuple::new(module.py(), EnvManager::NAMES)?)?;
+    module.add("MODES", PyTuple::new(module.py(), Mode::NAMES)?)?;
     module.add_class::<model::Model>()?;
     module.add_class::<model::Stream>()?;
     module.add_class::<spec::Spec>()?;

@@ -30,7 +30,6 @@ pub(super) enum Records {
 /// Reads a file block by block.
 pub(super) struct BlockReader {
     bytes: Box<dyn Read + Send>,
-    compressed: bool,
     path: PathBuf,
     records: Records,
     /// Bytes of a block, about.
@@ -49,11 +48,9 @@ impl BlockReader {
     /// Reads from byte `offset` of the text, which starts a record on line `line`, in blocks of about `size` bytes. A compressed file
     /// is decompressed on the way.
     pub(super) fn open(path: &Path, records: Records, offset: u64, line: u64, size: usize) -> Result<Self> {
-        let compression = Compression::split(path).0;
-        let bytes = text_from(path, compression, offset).map_err(|error| unreadable(path, compression.is_some(), error))?;
+        let bytes = text_from(path, offset).map_err(|error| unreadable(path, error))?;
         let largest = MAX_RECORD.min(size.saturating_mul(32));
-        let (path, compressed) = (path.to_owned(), compression.is_some());
-        Ok(Self { bytes, compressed, path, records, size, largest, rest: Vec::new(), line, ended: false })
+        Ok(Self { bytes, path: path.to_owned(), records, size, largest, rest: Vec::new(), line, ended: false })
     }
 
     /// The next block, none after the last.
@@ -65,7 +62,7 @@ impl BlockReader {
             if !self.ended {
                 bytes.reserve(want);
                 let read = Read::by_ref(&mut self.bytes).take(want as u64).read_to_end(&mut bytes);
-                self.ended = read.map_err(|error| unreadable(&self.path, self.compressed, error))? < want;
+                self.ended = read.map_err(|error| unreadable(&self.path, error))? < want;
             }
             if self.ended {
                 break;
@@ -100,9 +97,9 @@ impl BlockReader {
 }
 
 /// The text of a file from byte `offset` on.
-fn text_from(path: &Path, compression: Option<Compression>, offset: u64) -> io::Result<Box<dyn Read + Send>> {
+fn text_from(path: &Path, offset: u64) -> io::Result<Box<dyn Read + Send>> {
     let mut file = File::open(path)?;
-    let Some(compression) = compression else {
+    let Some(compression) = Compression::split(path).0 else {
         file.seek(SeekFrom::Start(offset))?;
         return Ok(Box::new(file));
     };
@@ -111,9 +108,9 @@ fn text_from(path: &Path, compression: Option<Compression>, offset: u64) -> io::
     Ok(text)
 }
 
-fn unreadable(path: &Path, compressed: bool, error: io::Error) -> Error {
+fn unreadable(path: &Path, error: io::Error) -> Error {
     // What the system says of a file has a number; what a decoder says of its content has none.
-    if !compressed || error.raw_os_error().is_some() {
+    if Compression::split(path).0.is_none() || error.raw_os_error().is_some() {
         return Error::io(path, error);
     }
     let message = format!("{}: the file cannot be decompressed: {error}", path.display());
