@@ -3,6 +3,8 @@
 mod digest;
 mod file;
 mod pack;
+#[cfg(feature = "remote")]
+mod place;
 mod resolve;
 mod walk;
 
@@ -12,6 +14,9 @@ pub use self::{
     pack::{pack, unpack},
     resolve::{Resolved, resolve},
 };
+
+#[cfg(feature = "remote")]
+pub use self::place::{Entry, Part, Place};
 
 #[cfg(test)]
 mod tests;
