@@ -81,3 +81,5 @@ pub mod batch;
 pub mod cli;
 #[cfg(feature = "flight")]
 pub mod flight;
+#[cfg(feature = "batch")]
+pub mod verify;

@@ -29,7 +29,8 @@ fn rooms() -> Table {
         ("ops", &["error", "config", "flavors", "score", "models"]),
         ("flight", &["error", "config", "models", "ops", "request", "score", "mlmodel", "store", "flavors"]),
         ("batch", &["error", "config", "models", "score", "mlmodel", "store", "flavors"]),
-        ("cli", &["error", "config", "store", "mlmodel", "score", "flavors", "models", "ops", "flight", "batch"]),
+        ("verify", &["error", "file", "batch", "flavors", "mlmodel", "models", "score", "store"]),
+        ("cli", &["error", "config", "store", "mlmodel", "score", "flavors", "models", "ops", "flight", "batch", "verify"]),
     ])
 }
 
@@ -72,7 +73,7 @@ fn dependencies() -> Table {
         ("memchr", &["batch/read"]),
         ("memmap2", &["memory"]),
         ("object_store", &[]),
-        ("parquet", &["batch"]),
+        ("parquet", &["batch", "verify"]),
         ("prost", &["request", "flight"]),
         ("regex", &["kernels/text"]),
         ("regex-syntax", &["kernels/text"]),

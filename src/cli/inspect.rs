@@ -122,22 +122,15 @@ fn as_text(report: &Value) -> String {
     ];
     for (key, value) in rows {
         // Writing to a String cannot fail.
-        let _ = writeln!(out, "{key:<12} {}", visible(&value));
+        let _ = writeln!(out, "{key:<12} {}", super::visible(&value));
     }
     for part in ["inputs", "outputs", "params"] {
         let _ = writeln!(out, "{part}:{}", if report["signature"][part].is_null() { " not declared" } else { "" });
         for (at, entry) in report["signature"][part].as_array().into_iter().flatten().filter_map(Value::as_object).enumerate() {
-            let _ = writeln!(out, "  {}", visible(&line(at, entry)));
+            let _ = writeln!(out, "  {}", super::visible(&line(at, entry)));
         }
     }
     out
-}
-
-/// A model's own text for a terminal: characters that would move the cursor, begin a line or turn the direction of writing are escaped.
-fn visible(text: &str) -> String {
-    let hidden =
-        |c: char| c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    text.chars().flat_map(|c| if hidden(c) { c.escape_default().collect::<Vec<_>>() } else { vec![c] }).collect()
 }
 
 fn line(at: usize, entry: &Map<String, Value>) -> String {
@@ -147,15 +140,5 @@ fn line(at: usize, entry: &Map<String, Value>) -> String {
         (Some(default), _) => format!("{name}: {kind} = {default}"),
         (None, Some(Value::Bool(false))) => format!("{name}: {kind} (optional)"),
         (None, _) => format!("{name}: {kind}"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_models_text_does_not_steer_the_terminal() {
-        assert_eq!(visible("größe 1.5 \u{1b}[31m\nfake: \u{202e}x"), "größe 1.5 \\u{1b}[31m\\nfake: \\u{202e}x");
     }
 }

@@ -15,6 +15,8 @@ mod predict;
 mod serve;
 #[cfg(any(feature = "batch", feature = "flight"))]
 mod values;
+#[cfg(feature = "batch")]
+mod verify;
 
 use std::{io::Write, process::ExitCode};
 
@@ -45,6 +47,8 @@ enum Command {
     BatchScore(batch_score::Args),
     #[cfg(feature = "batch")]
     Predict(predict::Args),
+    #[cfg(feature = "batch")]
+    Verify(verify::Args),
     /// Serve models over Arrow Flight.
     #[cfg(feature = "flight")]
     Serve(serve::Args),
@@ -97,6 +101,13 @@ pub(crate) fn print(text: &str) -> Result<()> {
     }
 }
 
+/// A model's own text for a terminal: characters that would move the cursor, begin a line or turn the direction of writing are escaped.
+fn visible(text: &str) -> String {
+    let hidden =
+        |c: char| c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.chars().flat_map(|c| if hidden(c) { c.escape_default().collect::<Vec<_>>() } else { vec![c] }).collect()
+}
+
 fn run(cli: Cli) -> Result<()> {
     match cli.command {
         Command::Inspect(args) => inspect::run(args),
@@ -106,6 +117,8 @@ fn run(cli: Cli) -> Result<()> {
         Command::BatchScore(args) => batch_score::run(args),
         #[cfg(feature = "batch")]
         Command::Predict(args) => predict::run(args),
+        #[cfg(feature = "batch")]
+        Command::Verify(args) => verify::run(args),
     }
 }
 
@@ -133,5 +146,10 @@ mod tests {
             assert!(log_filter(bad).is_err(), "{bad}");
         }
         assert!(log_filter("nonsense").unwrap_err().starts_with("'nonsense' is no level"));
+    }
+
+    #[test]
+    fn a_models_text_does_not_steer_the_terminal() {
+        assert_eq!(visible("größe 1.5 \u{1b}[31m\nfake: \u{202e}x"), "größe 1.5 \\u{1b}[31m\\nfake: \\u{202e}x");
     }
 }

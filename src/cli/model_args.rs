@@ -29,6 +29,13 @@ pub(super) struct ModelArgs {
     #[arg(long, value_parser = named::<Compat>(Compat::NAMES.iter().copied()), default_value = "exact", help_heading = "Model")]
     compat: Compat,
 
+    #[command(flatten)]
+    run: RunArgs,
+}
+
+/// How a model is run, whoever scores.
+#[derive(Debug, Args)]
+pub(super) struct RunArgs {
     /// Inference params, a JSON object
     #[arg(long, value_name = "JSON", help_heading = "Model")]
     params: Option<String>,
@@ -57,23 +64,26 @@ pub(super) struct ModelArgs {
 impl ModelArgs {
     /// Loads the model and binds its options.
     pub(super) fn load(&self) -> Result<Subject> {
+        let (load, score) = self.run.options()?;
+        let load = LoadOptions { engine: self.engine, ..load };
+        let model = LoadedModel::load(&self.model, &load)?;
+        Subject::new(&model, ScoreOptions { compat: self.compat, ..score })
+    }
+}
+
+impl RunArgs {
+    /// How the model is loaded, and how it scores.
+    pub(super) fn options(&self) -> Result<(LoadOptions, ScoreOptions)> {
         let params = self.params.as_deref().map(|text| json::object("--params", text)).transpose()?.unwrap_or_default();
         let load = LoadOptions {
             params: params.clone(),
-            engine: self.engine,
             env_manager: self.env_manager,
             model_config: self.model_config.as_deref().map(|text| json::object("--model-config", text)).transpose()?,
             python: PythonRuntime { executable: self.python.clone(), ..PythonRuntime::default() },
             forbid_code: self.no_code_execution,
             ..LoadOptions::default()
         };
-        let score = ScoreOptions {
-            result: self.result_type.as_deref().map(ddl::parse).transpose()?,
-            compat: self.compat,
-            params,
-            ..ScoreOptions::default()
-        };
-        let model = LoadedModel::load(&self.model, &load)?;
-        Subject::new(&model, score)
+        let result = self.result_type.as_deref().map(ddl::parse).transpose()?;
+        Ok((load, ScoreOptions { result, params, ..ScoreOptions::default() }))
     }
 }
