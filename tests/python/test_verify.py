@@ -12,13 +12,14 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
-from mlflight._paths import BINARY
 from mlflow.models import infer_signature
 from mlflow.models.model import Model
 from sklearn.compose import ColumnTransformer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from mlflight._paths import BINARY
 
 
 def verify(model: Path, *arguments: str, python: str = sys.executable) -> tuple[int, dict, str]:
@@ -94,18 +95,22 @@ def test_a_difference_is_shown_and_is_exit_code_2(tmp_path: Path) -> None:
     metadata.flavors["sklearn"]["pickled_model"] = "other.pkl"
     metadata.save(path / "MLmodel")
     code, report, error = verify(path)
-    assert code == 2 and "the answers differ" in error
+    assert code == 2
+    assert "the answers differ" in error
     python, native = report["comparisons"]
     assert (python["by"], python["differences"]) == ("python", [])
     assert native["by"] == "native"
     [difference] = native["differences"]
-    assert difference["rows"] == 8 and difference["largest"] == pytest.approx(1)
-    assert difference["first"]["row"] == 0 and float(difference["first"]["found"]) == pytest.approx(1)
+    assert difference["rows"] == 8
+    assert difference["largest"] == pytest.approx(1)
+    assert difference["first"]["row"] == 0
+    assert float(difference["first"]["found"]) == pytest.approx(1)
     code, _, _ = verify(path, "--tolerance", "0.999")
     assert code == 2
     command = [BINARY, "verify", path, "--python", sys.executable]
     text = subprocess.run(command, check=False, capture_output=True, text=True).stdout
-    assert "native differs from mlflow: column 'prediction': 8 rows" in text and "python agrees with mlflow" in text
+    assert "native differs from mlflow: column 'prediction': 8 rows" in text
+    assert "python agrees with mlflow" in text
 
 
 def test_params_of_the_example_are_used(tmp_path: Path) -> None:
@@ -120,14 +125,17 @@ def test_params_of_the_example_are_used(tmp_path: Path) -> None:
     code, report, _ = verify(tmp_path / "model")
     assert (code, scored(report)) == (0, ["mlflow", "python"])
     native = report["runs"][2]
-    assert native["by"] == "native" and native["code"] == "NO_NATIVE_ENGINE"
+    assert native["by"] == "native"
+    assert native["code"] == "NEEDS_PYTHON"
 
 
 def test_what_cannot_be_verified(tmp_path: Path, classifier: Path, frame: pd.DataFrame) -> None:
     inputs = pd.DataFrame({"x": np.arange(8.0)})
     mlflow.sklearn.save_model(LinearRegression().fit(inputs, inputs["x"]), tmp_path / "model")
     code, _, error = verify(tmp_path / "model")
-    assert code == 4 and "without an input example" in error and "--data" in error
+    assert code == 4
+    assert "without an input example" in error
+    assert "--data" in error
     inputs.to_csv(tmp_path / "rows.csv", index=False)
     code, report, _ = verify(tmp_path / "model", "--data", str(tmp_path / "rows.csv"))
     assert (code, scored(report)) == (0, ["mlflow", "python", "native"])
