@@ -2,11 +2,15 @@
 
 mod client;
 mod redact;
+mod status;
 
 pub use self::{
     client::{Auth, Client, ClientOptions, Reply, unreachable},
     redact::redacted,
+    status::refused,
 };
+
+pub use reqwest::{Method, Response, StatusCode, header};
 
 /// Runs a future to its end, on threads and a runtime of its own: it may be called from anywhere, inside another runtime and after a
 /// fork too, and nothing of it is left behind.
