@@ -12,7 +12,7 @@ mod write;
 
 use std::{io::Read, path::Path};
 
-pub use serde_yaml::{Mapping, Value};
+pub use serde_yaml::{Mapping, Number, Value};
 
 pub use self::{
     build::LAYOUT_VERSION,
@@ -21,7 +21,10 @@ pub use self::{
         SERVING_INPUT_EXAMPLE,
     },
     python_function::{EnvFiles, PythonFunction},
+    read::read_yaml,
+    scalar::tagged,
     signature::{ColumnSpec, ColumnType, ParamSpec, Property, SchemaSpec, Signature, TensorSpec},
+    write::write_yaml,
 };
 use crate::{
     error::{Error, Kind, Result},
