@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from mlflight.models.config import ModelConfig
@@ -28,3 +29,7 @@ def set_model(model: Any) -> None:
     model : PythonModel or callable
         The script's model. Outside of such a script this does nothing.
     """
+    # A script that MLflow runs.
+    place = sys.modules.get("mlflow.models.model")
+    if place is not None:
+        vars(place)["__mlflow_model__"] = model

@@ -13,6 +13,7 @@ import importlib.util
 import json
 import os
 import sys
+import sysconfig
 from typing import Any
 
 LOADERS = "_mlflight_loaders"
@@ -53,27 +54,38 @@ def main() -> None:
             json.dump(sorted(found), file)
 
 
-def record(found: set[str]) -> None:
-    """Note the top-level name of every module that is imported from now on."""
+#: Libraries that import by name what is in the files they read.
+READERS = {"cloudpickle", "dill", "joblib", "keras", "skops"}
 
-    def note(name: str, importer: str | None) -> None:
-        top = name.partition(".")[0]
-        if top and not top.startswith("_") and not (importer == LOADERS and top in ("mlflow", "mlflight")):
+
+def record(found: set[str]) -> None:
+    """Note the top-level name of what the model's own code and files import from now on, not what libraries import themselves."""
+    libraries = tuple({sysconfig.get_path(name) + os.sep for name in ("purelib", "platlib", "stdlib", "platstdlib")})
+
+    def note(name: str, importer: dict[str, Any], dynamic: bool = False) -> None:
+        top, by = name.partition(".")[0], importer.get("__name__") or ""
+        path = importer.get("__file__") or ""
+        library = path.startswith(libraries) or f"{os.sep}site-packages{os.sep}" in path or path.startswith("<frozen")
+        if library and not (dynamic and by.partition(".")[0] in READERS):
+            return
+        if top and not top.startswith("_") and not (by == LOADERS and top in ("mlflow", "mlflight")):
             found.add(top)
 
     original, original_module = builtins.__import__, importlib.import_module
 
     @functools.wraps(original)
     def import_(name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0) -> Any:
+        module = original(name, globals, locals, fromlist, level)
         if level == 0:
-            note(name, (globals or {}).get("__name__"))
-        return original(name, globals, locals, fromlist, level)
+            note(name, globals or {})
+        return module
 
     @functools.wraps(original_module)
     def import_module(name: str, package: str | None = None) -> Any:
+        module = original_module(name, package)
         if not name.startswith("."):
-            note(name, sys._getframe(1).f_globals.get("__name__"))
-        return original_module(name, package)
+            note(name, sys._getframe(1).f_globals, dynamic=True)
+        return module
 
     builtins.__import__, importlib.import_module = import_, import_module
 

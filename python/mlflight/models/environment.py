@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["infer_pip_requirements", "pinned"]
 
-#: Listed even where another package of the model brings them: data pass through them.
+#: Listed where a package of the model brings them: data pass through them.
 DATA = {"numpy", "pandas", "pyarrow", "scikit-learn", "scipy"}
 #: Never a model's own.
 TOOLS = {"pip", "setuptools", "wheel", "mlflow", "mlflow-skinny", "mlflow-tracing"}
@@ -78,7 +78,8 @@ def packages_of(modules: Iterable[str]) -> list[str]:
     known = _packages()
     found = {normal(package) for module in modules for package in known.get(module, ())} - TOOLS
     brought = {name for package in found for name in required(package)}
-    return sorted(pinned(package) for package in found - (brought - DATA))
+    data = {name for name in brought & DATA if version(name)}
+    return sorted(pinned(package) for package in (found - brought) | data)
 
 
 def infer(task: dict[str, Any], fallback: list[str]) -> list[str]:

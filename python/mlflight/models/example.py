@@ -43,7 +43,6 @@ class Example:
             return draft.write_json_example(form, dump(parts), dump(data.toarray()), params=params)
         if is_table(data):
             table, named = to_arrow(data)
-            named = named and not _has_default_columns(data)
             return draft.write_table_example(table, named, params)
         if isinstance(data, (dict, list, str, bytes, bool, int, float, np.generic)) or hasattr(data, "isoformat"):
             return draft.write_json_example("json_object", dump(data), params=params)
@@ -99,13 +98,6 @@ def is_table(data: Any) -> bool:
     if hasattr(data, "__arrow_c_stream__") or hasattr(data, "to_arrow"):
         return True
     return hasattr(data, "iloc") or hasattr(data, "__arrow_c_array__")
-
-
-def _has_default_columns(data: Any) -> bool:
-    columns = getattr(data, "columns", None)
-    if columns is None or not hasattr(data, "iloc"):
-        return False
-    return list(columns) == list(range(len(columns))) and all(not isinstance(name, str) for name in columns)
 
 
 def _tensor(array: Any) -> Any:

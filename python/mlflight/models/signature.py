@@ -227,7 +227,14 @@ def infer_columns(data: Any) -> Schema:
     table, named = to_arrow(data)
     if isinstance(table, pa.RecordBatch):
         table = pa.Table.from_batches([table])
-    return Schema(_native.infer_columns(table, named))
+    columns = json.loads(_native.infer_columns(table, named))
+    if isinstance(data, dict):
+        # MLflow looks into a list for what is missing.
+        for column in columns:
+            value = data[column["name"]]
+            if isinstance(value, list) and any(item is None or item != item for item in value):
+                column["required"] = False
+    return Schema(columns)
 
 
 def to_arrow(data: Any) -> tuple[Any, bool]:
@@ -239,7 +246,7 @@ def to_arrow(data: Any) -> tuple[Any, bool]:
     if isinstance(data, (pa.Array, pa.ChunkedArray)):
         return pa.table({"0": data}), False
     if _is_pandas(data, "DataFrame"):
-        return _of_pandas(data), True
+        return _of_pandas(data), not has_default_columns(data)
     if _is_pandas(data, "Series"):
         table = _of_pandas(data.to_frame("0" if data.name is None else data.name))
         return table, data.name is not None
@@ -272,7 +279,12 @@ def _array(values: list[Any]) -> Any:
 
 def _is_pandas(data: Any, name: str) -> bool:
     cls = type(data)
-    return any(base.__name__ == name and base.__module__.startswith("pandas.") for base in cls.__mro__)
+    return any(base.__name__ == name and base.__module__.partition(".")[0] == "pandas" for base in cls.__mro__)
+
+
+def has_default_columns(frame: Any) -> bool:
+    """Whether the columns of a pandas frame were never named."""
+    return type(frame.columns).__name__ == "RangeIndex" and list(frame.columns) == list(range(frame.shape[1]))
 
 
 def _of_pandas(frame: Any) -> Any:

@@ -73,7 +73,9 @@ fn column_type(values: &ArrayRef) -> Result<ColumnType> {
             for (field, child) in fields.iter().zip(record.columns()) {
                 let child = arrow::compute::filter(child, &present)?;
                 let kind = column_type(&child).map_err(|error| error.context(format!("property '{}'", field.name())))?;
-                properties.push(Property { name: field.name().clone(), required: !has_missing(&child), kind });
+                // A record that is missing lacks all its properties, as MLflow counts.
+                let required = values.null_count() == 0 && !has_missing(&child);
+                properties.push(Property { name: field.name().clone(), required, kind });
             }
             properties.sort_by(|a, b| a.name.cmp(&b.name));
             ColumnType::Object(properties)
@@ -81,15 +83,25 @@ fn column_type(values: &ArrayRef) -> Result<ColumnType> {
         DataType::List(_) => {
             let lists = values.as_list::<i32>();
             let (first, last) = (lists.value_offsets()[0], lists.value_offsets()[lists.len()]);
-            ColumnType::Array(Box::new(column_type(&lists.values().slice(first as usize, (last - first) as usize))?))
+            list_of(&lists.values().slice(first as usize, (last - first) as usize))?
         }
         DataType::LargeList(_) => {
             let lists = values.as_list::<i64>();
             let (first, last) = (lists.value_offsets()[0], lists.value_offsets()[lists.len()]);
-            ColumnType::Array(Box::new(column_type(&lists.values().slice(first as usize, (last - first) as usize))?))
+            list_of(&lists.values().slice(first as usize, (last - first) as usize))?
         }
+        // The zone is no part of MLflow's type.
+        DataType::Timestamp(..) => ColumnType::Datetime,
         other => ColumnType::from_arrow(other)?,
     })
+}
+
+/// The type of lists of these items; of empty lists without a type, nothing is known.
+fn list_of(items: &ArrayRef) -> Result<ColumnType> {
+    if items.is_empty() && items.data_type() == &DataType::Null {
+        return Ok(ColumnType::Any);
+    }
+    column_type(items).map(|kind| ColumnType::Array(Box::new(kind)))
 }
 
 /// Whether a value is null or NaN. Data without rows lacks nothing.

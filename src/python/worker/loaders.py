@@ -267,7 +267,7 @@ class Unpickler(pickle.Unpickler):
 
 def installed(name: str) -> bool:
     """Whether a top-level module can be imported."""
-    return name in sys.modules or importlib.util.find_spec(name) is not None
+    return sys.modules.get(name) is not None or importlib.util.find_spec(name) is not None
 
 
 OPENERS = {"lzma": lzma.open, "bz2": bz2.open, "gzip": gzip.open}
