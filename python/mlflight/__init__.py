@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -18,12 +19,18 @@ if TYPE_CHECKING:
 __all__ = ["MlflightError", "Model", "ModelFailedError", "__version__", "load_model", "spark_udf"]
 
 
+#: Modules that are imported when they are first asked for.
+MODULES = ("catboost", "h2o", "lightgbm", "models", "onnx", "pyfunc", "sklearn", "spark", "tensorflow", "xgboost")
+
+
 def __getattr__(name: str) -> Any:
     # Spark and mlflow take seconds to import: only who asks for them pays.
     if name == "spark_udf":
         from mlflight.spark import spark_udf
 
         return spark_udf
+    if name in MODULES:
+        return importlib.import_module(f"mlflight.{name}")
     if name in ("MlflightError", "ModelFailedError"):
         from mlflight import errors
 

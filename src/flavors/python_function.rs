@@ -170,6 +170,11 @@ fn program(mlmodel: &MlModel, flavor: &Mapping, directory: &Path, options: &Load
     Ok(Program {
         loader: loader.into(),
         data,
+        // What JSON has no form for is no key that a loader reads.
+        flavors: mlmodel
+            .flavor_names()
+            .filter_map(|name| Some((name.to_owned(), serde_json::to_value(mlmodel.flavor(name)?).ok()?)))
+            .collect(),
         code,
         path: options.python.path.iter().cloned().map(utf8).collect::<Result<_>>()?,
         config,

@@ -1,5 +1,7 @@
 //! The `MLmodel` file as data.
 
+mod build;
+mod directory;
 pub mod json;
 pub mod pointer;
 mod python_function;
@@ -10,11 +12,19 @@ mod write;
 
 use std::{io::Read, path::Path};
 
-pub use serde_yaml::{Mapping, Value};
+pub use serde_yaml::{Mapping, Number, Value};
 
 pub use self::{
+    build::LAYOUT_VERSION,
+    directory::{
+        CONDA_YAML, CONSTRAINTS, INPUT_EXAMPLE, InputExample, ModelDirectory, PYTHON_ENV_YAML, PythonEnvironment, REQUIREMENTS,
+        SERVING_INPUT_EXAMPLE,
+    },
     python_function::{EnvFiles, PythonFunction},
+    read::read_yaml,
+    scalar::tagged,
     signature::{ColumnSpec, ColumnType, ParamSpec, Property, SchemaSpec, Signature, TensorSpec},
+    write::write_yaml,
 };
 use crate::{
     error::{Error, Kind, Result},
@@ -146,22 +156,12 @@ impl MlModel {
         write::mapping(keys)
     }
 
-    /// Writes `directory/MLmodel` in one step: a reader sees the old file or the new one. Makes the directory.
+    /// Writes `directory/MLmodel` alone, in one step; [`ModelDirectory`] writes a whole directory. A reader sees the old file
+    /// or the new one. Makes the directory.
     pub fn save(&self, directory: &Path) -> Result<()> {
         let text = self.to_yaml()?;
         let path = directory.join(MLMODEL);
         write::atomically(&path, text.as_bytes()).map_err(|error| Error::io(&path, error))
-    }
-
-    /// Adds or replaces a flavor.
-    pub fn add_flavor<K: Into<Value>, V: Into<Value>>(
-        &mut self,
-        name: impl Into<String>,
-        keys: impl IntoIterator<Item = (K, V)>,
-    ) -> &mut Self {
-        let keys = keys.into_iter().map(|(key, value)| (key.into(), value.into())).collect();
-        self.flavors.insert(Value::from(name.into()), Value::Mapping(keys));
-        self
     }
 
     /// The keys of a flavor, when the model has it.

@@ -73,6 +73,14 @@ struct Builder {
     root: Option<Value>,
 }
 
+/// The keys of a YAML or JSON text, as an `MLmodel` file is read.
+pub fn read_yaml(text: &str) -> Result<Mapping> {
+    if text.len() as u64 > super::MAX_BYTES {
+        return Err(invalid(format!("the file is larger than {} bytes", super::MAX_BYTES)));
+    }
+    document(text).map(|document| document.keys)
+}
+
 /// Parses the one document of a file, which must be a map.
 pub(super) fn document(text: &str) -> Result<Document> {
     let mut builder = Builder::default();

@@ -28,8 +28,8 @@ pub(super) fn resolve(text: &str) -> Value {
     }
 }
 
-/// Text that carries one of YAML's own tags.
-pub(super) fn tagged(name: &str, text: &str) -> Value {
+/// Text that carries one of YAML's own tags: `timestamp`, `binary`, or `int` for a number that takes more than 64 bits.
+pub fn tagged(name: &str, text: &str) -> Value {
     Value::Tagged(Box::new(TaggedValue { tag: Tag::new(format!("{CORE}{name}")), value: text.into() }))
 }
 

@@ -7,6 +7,11 @@ use serde_yaml::Value;
 use super::{invalid, scalar};
 use crate::error::Result;
 
+/// The text of a YAML file with these keys, which YAML 1.1 and 1.2 readers agree on.
+pub fn write_yaml(keys: &serde_yaml::Mapping) -> Result<String> {
+    mapping(keys)
+}
+
 /// A block map of these keys.
 pub(super) fn mapping<'a>(keys: impl IntoIterator<Item = (&'a Value, &'a Value)>) -> Result<String> {
     let mut out = String::new();

@@ -35,6 +35,8 @@ pub struct Program {
     pub loader: String,
     /// Path given to it.
     pub data: String,
+    /// The model's flavors, for a loader of MLflow's where MLflow is not installed.
+    pub flavors: Map<String, Value>,
     /// Directory of the model's own code, first on `sys.path`.
     pub code: Option<String>,
     /// Directories on `sys.path` after it.

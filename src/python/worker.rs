@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// The worker program, a file each.
-const FILES: [(&str, &str); 14] = [
+const FILES: [(&str, &str); 15] = [
     ("__init__.py", include_str!("worker/__init__.py")),
     ("answers.py", include_str!("worker/answers.py")),
     ("channel.py", include_str!("worker/channel.py")),
@@ -34,6 +34,7 @@ const FILES: [(&str, &str); 14] = [
     ("frames.py", include_str!("worker/frames.py")),
     ("kinds.py", include_str!("worker/kinds.py")),
     ("life.py", include_str!("worker/life.py")),
+    ("loaders.py", include_str!("worker/loaders.py")),
     ("main.py", include_str!("worker/main.py")),
     ("missing.py", include_str!("worker/missing.py")),
     ("model.py", include_str!("worker/model.py")),

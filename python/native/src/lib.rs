@@ -4,11 +4,14 @@
 
 mod errors;
 mod model;
+mod models;
 mod pack;
 mod spec;
+mod values;
 
 use mlflight::{
     flavors::{Engine, EnvManager},
+    mlmodel::LAYOUT_VERSION,
     request::Mode,
     score::Compat,
 };
@@ -20,15 +23,26 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("COMPATS", PyTuple::new(module.py(), Compat::NAMES)?)?;
     module.add("ENGINES", PyTuple::new(module.py(), Engine::NAMES)?)?;
     module.add("ENV_MANAGERS", PyTuple::new(module.py(), EnvManager::NAMES)?)?;
+    module.add("LAYOUT_VERSION", LAYOUT_VERSION)?;
     module.add("MODES", PyTuple::new(module.py(), Mode::NAMES)?)?;
     module.add_class::<model::Model>()?;
     module.add_class::<model::Stream>()?;
     module.add_class::<spec::Spec>()?;
+    module.add_class::<models::Draft>()?;
     module.add_function(wrap_pyfunction!(model::load_model, module)?)?;
     module.add_function(wrap_pyfunction!(model::load_spec, module)?)?;
     module.add_function(wrap_pyfunction!(spec::make_spec, module)?)?;
     module.add_function(wrap_pyfunction!(spec::load_key, module)?)?;
     module.add_function(wrap_pyfunction!(spec::check_server, module)?)?;
+    module.add_function(wrap_pyfunction!(models::new_mlmodel, module)?)?;
+    module.add_function(wrap_pyfunction!(models::read_mlmodel, module)?)?;
+    module.add_function(wrap_pyfunction!(models::load_mlmodel, module)?)?;
+    module.add_function(wrap_pyfunction!(models::write_yaml, module)?)?;
+    module.add_function(wrap_pyfunction!(models::read_yaml, module)?)?;
+    module.add_function(wrap_pyfunction!(models::write_mlmodel, module)?)?;
+    module.add_function(wrap_pyfunction!(models::check_signature, module)?)?;
+    module.add_function(wrap_pyfunction!(models::schema_to_arrow, module)?)?;
+    module.add_function(wrap_pyfunction!(models::infer_columns, module)?)?;
     module.add_function(wrap_pyfunction!(pack::pack_model, module)?)?;
     module.add_function(wrap_pyfunction!(pack::unpack_model, module)?)?;
     Ok(())

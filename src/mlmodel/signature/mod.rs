@@ -1,6 +1,7 @@
 //! Model signatures: the grammar of `inputs`, `outputs` and `params`, to and from JSON and Arrow.
 
 mod arrow;
+mod infer;
 mod params;
 mod parse;
 mod text;

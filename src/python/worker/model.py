@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from . import loaders
 from .answers import to_arrow
 from .failures import Refused, ours
 from .frames import frame
@@ -28,12 +29,8 @@ class Model:
         self.spec = spec
         sys.path[:0] = ([spec["code"]] if spec.get("code") else []) + spec.get("path", [])
         importlib.invalidate_caches()
-        module = importlib.import_module(spec["loader"])
-        loader = getattr(module, "_load_pyfunc", None) or getattr(module, "load_pyfunc", None)
-        if loader is None:
-            raise Refused("INVALID_MODEL", "NO_LOADER", f"module {spec['loader']} has no function _load_pyfunc")
         config = configuration(spec.get("config"), spec.get("overrides"))
-        implementation = loader(spec["data"], config) if config else loader(spec["data"])
+        implementation = implement(spec, config)
         spec["none"] = knows_none(implementation)
         name = spec.get("predict_fn") or "predict"
         self.predict: Callable[..., Any] | None = getattr(implementation, name, None)
@@ -98,6 +95,21 @@ class Model:
         with pa.ipc.new_stream(sink, out.schema) as writer:
             writer.write_batch(out)
         return sink.getvalue()
+
+
+def implement(spec: dict[str, Any], config: dict[str, Any] | None) -> Any:
+    """Load the model by its loader module; those of MLflow have a stand-in where it is not installed."""
+    name = spec["loader"]
+    try:
+        module = importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name != "mlflow" or not loaders.has(name):
+            raise
+        return loaders.load(name, spec["data"], spec["directory"], spec.get("flavors") or {}, config)
+    loader = getattr(module, "_load_pyfunc", None) or getattr(module, "load_pyfunc", None)
+    if loader is None:
+        raise Refused("INVALID_MODEL", "NO_LOADER", f"module {name} has no function _load_pyfunc")
+    return loader(spec["data"], config) if config else loader(spec["data"])
 
 
 def configuration(own: dict[str, Any] | None, given: dict[str, Any] | None) -> dict[str, Any] | None:

@@ -1,0 +1,1 @@
+../../src/python/worker/loaders.py
