@@ -38,7 +38,7 @@ fn rooms() -> Table {
 fn members() -> Table {
     BTreeMap::from([
         ("service/src", &["cli"] as &[_]),
-        ("python/native/src", &["error", "flavors", "mlmodel", "models", "request", "score", "store"]),
+        ("python/native/src", &["error", "flavors", "http", "mlmodel", "models", "request", "score", "store"]),
         ("jvm/native/src", &["error", "flight", "mlmodel", "models", "request", "score", "store"]),
     ])
 }

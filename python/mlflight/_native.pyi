@@ -37,7 +37,9 @@ class Spec:
     engine: str
     reason: str
     def to_bytes(self) -> bytes: ...
+    uri: str
     def with_result(self, result_schema: bytes) -> Spec: ...
+    def at_origin(self) -> Spec: ...
 
 class Draft:
     path: Path

@@ -17,7 +17,7 @@ use crate::{
     flavors::{self, Engine, LoadOptions, Loaded},
     mlmodel::MlModel,
     score::{Model, ScoreOptions, Scorer},
-    store::{self, Lease, Resolved},
+    store::{self, Digest, Lease, Resolved},
 };
 
 /// A loaded model with its file and where it came from.
@@ -52,8 +52,16 @@ pub struct Origin {
 impl LoadedModel {
     /// Loads the model a URI names.
     pub fn load(uri: &str, options: &LoadOptions) -> Result<Arc<Self>> {
+        Self::load_expected(uri, "", options)
+    }
+
+    /// The same for a model that must have this digest, where one is given.
+    pub fn load_expected(uri: &str, expected: &str, options: &LoadOptions) -> Result<Arc<Self>> {
         let found = store::resolve(uri)?;
-        let origin = Origin { uri: found.origin, digest: String::new() };
+        if !expected.is_empty() {
+            check_digest(&found, expected, &found.digest()?)?;
+        }
+        let origin = Origin { uri: found.origin, digest: expected.to_owned() };
         Self::load_leased(&found.directory, options, origin, found.lease)
     }
 
@@ -106,9 +114,7 @@ impl Models {
                 found.digest()?
             }
         };
-        if !expected.is_empty() && expected != digest.as_str() {
-            return Err(changed(&found.origin).expected(expected).found(digest));
-        }
+        check_digest(found, expected, &digest)?;
         self.get_or_load(&load_key(digest.as_str(), options), || {
             tracing::info!(model = found.origin, digest = digest.as_str(), "loading a model");
             let origin = Origin { uri: found.origin.clone(), digest: digest.to_string() };
@@ -122,6 +128,14 @@ impl Models {
             self.evict(&key_prefix(&model.origin.digest));
         }
     }
+}
+
+/// Refuses a model whose digest is not the expected one, if any is.
+fn check_digest(found: &Resolved, expected: &str, digest: &Digest) -> Result<()> {
+    if expected.is_empty() || expected == digest.as_str() {
+        return Ok(());
+    }
+    Err(changed(&found.origin).expected(expected).found(digest))
 }
 
 /// The error for a model that is another than the one that was planned with.

@@ -20,6 +20,7 @@ KEYS = (
     "mode",
     "engine",
     "fallback.enabled",
+    "fetch",
     "nativePath",
     "tls.caFile",
     "token",

@@ -51,7 +51,7 @@ def spark_udf(
     spark : SparkSession, optional
         The session; the active one, else a new one, when left out.
     model_uri : str or path
-        The model's directory.
+        The model's directory, or its URI in a store, a run or a registry (``models:/fraud@champion``).
     result_type : DataType or str, optional
         Type of the prediction; by default the signature's, else what the model itself returns, else double with a warning. An
         output that the signature declares as an array of shape (-1,) is one array a row, as in MLflow, with a warning that names
@@ -121,12 +121,15 @@ def spark_udf(
     kind = asked or _planned(spec)
     spec = spec.with_result(_types.schema_bytes(kind))
     _session_ready(session, line, mode, fallback)
-    _session.ship_model(session, spec.model_dir, spec.digest)
+    if _settings.choice(session, "fetch", ("driver", "executor")) == "executor":
+        spec = spec.at_origin()
+    else:
+        _session.ship_model(session, spec.model_dir, spec.digest)
     name = re.sub(r"\W+", "_", Path(spec.model_dir).name) or "model"
     mark = Mark(
         version=_native.__version__,
         spec=base64.b64encode(spec.to_bytes()).decode(),
-        uri=os.fspath(model_uri),
+        uri=spec.uri,
         digest=spec.digest,
         engine=spec.engine,
         mode=None if mode == "python" else mode,

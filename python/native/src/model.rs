@@ -32,7 +32,8 @@ const SLICE_ROWS: usize = 1 << 16;
 #[pyclass(frozen, module = "mlflight._native")]
 pub struct Model {
     spec: ScoreSpec,
-    directory: String,
+    /// Where the model lies, for one that was sent here; else its URI says.
+    directory: Option<String>,
     state: Mutex<State>,
 }
 
@@ -45,10 +46,13 @@ struct State {
 }
 
 impl State {
-    fn load(spec: &ScoreSpec, directory: &str) -> Result<Self> {
+    fn load(spec: &ScoreSpec, directory: Option<&str>) -> Result<Self> {
         let (mut load, options) = request::options(spec)?;
         load.params = options.params.clone();
-        let loaded = LoadedModel::load(directory, &load)?;
+        let loaded = match directory {
+            Some(directory) => LoadedModel::load(directory, &load)?,
+            None => LoadedModel::load_expected(&spec.uri, &spec.digest, &load)?,
+        };
         // A result type or params that cannot be are refused here rather than at the first batch.
         loaded.scorer(options.clone())?;
         Ok(Self { pid: std::process::id(), loaded, options })
@@ -57,8 +61,7 @@ impl State {
 
 impl Model {
     fn new(py: Python<'_>, spec: ScoreSpec, directory: Option<String>) -> PyResult<Self> {
-        let directory = directory.unwrap_or_else(|| spec.uri.clone());
-        let state = py.detach(|| State::load(&spec, &directory)).or_raise()?;
+        let state = py.detach(|| State::load(&spec, directory.as_deref())).or_raise()?;
         Ok(Self { spec, directory, state: Mutex::new(state) })
     }
 
@@ -66,7 +69,7 @@ impl Model {
     fn state(&self, _py: Python<'_>) -> PyResult<State> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.pid != std::process::id() {
-            let fresh = State::load(&self.spec, &self.directory).or_raise()?;
+            let fresh = State::load(&self.spec, self.directory.as_deref()).or_raise()?;
             // Its threads, workers and sockets are the parent's: ending them from here would end them there.
             std::mem::forget(std::mem::replace(&mut *state, fresh));
         }

@@ -7,6 +7,7 @@ use arrow_pyarrow::ToPyArrow;
 use mlflight::{
     error::{Error, Result},
     flavors::{Engine, LoadOptions, PythonRuntime},
+    http,
     mlmodel::{SchemaSpec, json},
     models::{self, LoadedModel},
     request::{self, Request, ServiceAddress, proto::ScoreSpec},
@@ -19,9 +20,12 @@ use pyo3::{conversion::FromPyObjectOwned, exceptions::PyTypeError, prelude::*};
 use crate::errors::OrRaise;
 
 /// A ScoreSpec with what planning needs to know of its model.
-#[pyclass(frozen, module = "mlflight._native")]
+#[pyclass(frozen, skip_from_py_object, module = "mlflight._native")]
+#[derive(Clone)]
 pub struct Spec {
     spec: ScoreSpec,
+    /// The place that the model was found at.
+    origin: String,
     inputs: Inputs,
     input: Option<SchemaRef>,
     output: Option<SchemaRef>,
@@ -53,19 +57,24 @@ impl Spec {
         self.spec.encode_to_vec()
     }
 
+    /// The model's URI as it may be shown.
+    #[getter]
+    fn uri(&self) -> String {
+        http::redacted(&self.spec.uri)
+    }
+
     /// The same with the result type of this IPC schema.
     fn with_result(&self, result_schema: Vec<u8>) -> Self {
-        Self {
-            spec: ScoreSpec { result_schema, ..self.spec.clone() },
-            inputs: self.inputs.clone(),
-            input: self.input.clone(),
-            output: self.output.clone(),
-            plain_type: self.plain_type.clone(),
-            digest: self.digest.clone(),
-            model_dir: self.model_dir.clone(),
-            engine: self.engine,
-            reason: self.reason.clone(),
-        }
+        Self { spec: ScoreSpec { result_schema, ..self.spec.clone() }, ..self.clone() }
+    }
+
+    /// The same for executors that fetch the model themselves: what a name such as `models:/fraud@champion` stands for now takes its
+    /// place. A URI that names its place itself stays, for it may hold what lets in.
+    fn at_origin(&self) -> Self {
+        let scheme = |uri: &str| uri.split_once(':').map(|(scheme, _)| scheme.to_ascii_lowercase());
+        let named = scheme(&self.spec.uri) == scheme(&self.origin);
+        let uri = if named { self.spec.uri.clone() } else { self.origin.clone() };
+        Self { spec: ScoreSpec { uri, ..self.spec.clone() }, ..self.clone() }
     }
 
     #[getter]
@@ -206,6 +215,7 @@ fn plan(request: &Request, result_schema: Vec<u8>, python: PythonRuntime) -> Res
         model_dir: loaded.directory.clone(),
         engine: loaded.engine.name(),
         reason: loaded.reason.clone(),
+        origin: loaded.origin.uri.clone(),
         spec,
         inputs,
         input,

@@ -36,6 +36,15 @@ public final class MlflightConf {
   public static final ConfEntry<Boolean> FALLBACK =
       flag("spark.mlflight.fallback.enabled", true, "`false`: an error where Spark's Python workers would score");
 
+  /** Read by the driver's Python alone. */
+  public static final ConfEntry<String> FETCH =
+      choice(
+          "spark.mlflight.fetch",
+          "driver",
+          "who brings the model: the driver sends it to the executors, or each executor's machine fetches it by its URI, checked by digest",
+          "driver",
+          "executor");
+
   public static final ConfEntry<String> NATIVE_PATH =
       text(
           "spark.mlflight.nativePath",
@@ -64,7 +73,7 @@ public final class MlflightConf {
   /** Every key there is, as the documentation lists them. */
   public static final List<ConfEntry<?>> ENTRIES =
       Collections.unmodifiableList(
-          Arrays.asList(SERVER, MODE, ENGINE, FALLBACK, NATIVE_PATH, CA_FILE, TOKEN, MAX_RECORDS));
+          Arrays.asList(SERVER, MODE, ENGINE, FALLBACK, FETCH, NATIVE_PATH, CA_FILE, TOKEN, MAX_RECORDS));
 
   private MlflightConf() {}
 
