@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +17,10 @@ import pyarrow.parquet as pq
 import pytest
 
 os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
+
+# What the suites download is nothing to the user's own cache.
+os.environ["MLFLIGHT_CACHE_DIR"] = tempfile.mkdtemp(prefix="mlflight-test-cache-")
+atexit.register(shutil.rmtree, os.environ["MLFLIGHT_CACHE_DIR"], ignore_errors=True)
 
 ROOT = Path(__file__).resolve().parents[2]
 MODELS = Path(os.environ.get("MLFLIGHT_TEST_MODELS", ROOT / "build" / "test-models"))

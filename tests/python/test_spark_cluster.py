@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+import http.server
 import json
 import shutil
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -68,3 +72,46 @@ def test_everything_comes_from_the_shipped_copy(spark: SparkSession, model: Any,
         assert library.is_relative_to(work)
         assert processes.program(service).parent == library.parent
     assert set(processes.services(processes.driver(spark))) == older
+
+
+@pytest.fixture
+def website(tmp_path: Path) -> Iterator[tuple[Path, str, list[str]]]:
+    """Serve a directory over HTTP: the directory, its URL, and the paths asked for so far."""
+    directory = tmp_path / "www"
+    directory.mkdir()
+    asked: list[str] = []
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_: Any) -> None:
+            asked.append(self.path)
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=str(directory)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield directory, f"http://127.0.0.1:{server.server_port}", asked
+    server.shutdown()
+    server.server_close()
+
+
+def test_executors_fetch_the_model_themselves(
+    spark: SparkSession, model: Any, website: tuple[Path, str, list[str]], request: pytest.FixtureRequest
+) -> None:
+    directory, url, asked = website
+    case = model("xgb_reg")
+    shutil.copytree(case.path, directory / "model")
+    (directory / "model" / "README.md").write_text("fetched")
+    spark.conf.set("spark.mlflight.fetch", "executor")
+    request.addfinalizer(lambda: spark.conf.unset("spark.mlflight.fetch"))
+    score = mlflight.spark_udf(spark, f"{url}/model?token=secret", "float")
+    by_driver = len(asked)
+    frame = spark.read.parquet(str(case.input_path))
+    scored = frame.select(score(*frame.columns))
+    got = np.array([row[0] for row in scored.collect()])
+    np.testing.assert_array_equal(got, case.expected.column(0).to_numpy())
+    assert 0 < by_driver < len(asked)
+    digest = _native.make_spec(str(directory / "model")).digest
+    assert not [name for name in spark.sparkContext.listFiles if digest in name]
+    assert "secret" not in scored._jdf.queryExecution().toString()
+
+    (directory / "model" / "README.md").write_text("changed since")
+    with pytest.raises(Exception, match="is not the one the request was planned with"):
+        frame.select(score(*frame.columns)).collect()
