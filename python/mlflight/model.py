@@ -32,7 +32,8 @@ def load_model(
     Parameters
     ----------
     uri : str or path
-        The model's directory.
+        The model's directory, or its URI in a store, a run or a registry: ``s3://bucket/model``, ``runs:/RUN/model``,
+        ``models:/fraud@champion``.
     engine : {"auto", "native", "python"}
         ``native`` scores in Rust or raises, ``python`` scores in Python processes of its own, ``auto`` takes ``native`` where it
         agrees with the model's library and ``python`` elsewhere.

@@ -166,14 +166,17 @@ fn options(args: Args) -> Result<ServerOptions> {
     })
 }
 
-/// `NAME=URI`, or a URI whose last part is the name.
+/// `NAME=URI`, or a URI whose last part is the name; of a registered model, its own name.
 fn named_model(model: &str) -> Result<NamedModel> {
     let (name, uri) = match model.split_once('=') {
         Some((name, uri)) if !name.contains(['/', ':']) => (name, uri),
         _ => {
-            let parts: Vec<&str> = model.trim_end_matches('/').split(['/', ':']).filter(|part| !part.is_empty()).collect();
+            let place = model.split(['?', '#']).next().unwrap_or_default();
+            let parts: Vec<&str> = place.trim_end_matches('/').split(['/', ':']).filter(|part| !part.is_empty()).collect();
             // A model logged with MLflow lies in a directory that is called "model": the one above it says more.
             let name = match parts.as_slice() {
+                // The registry's name, without version or alias.
+                ["models", registered, ..] if place.starts_with("models:/") => registered.split('@').next().unwrap_or_default(),
                 [.., above, "model"] => above,
                 [.., last] => last,
                 [] => "",

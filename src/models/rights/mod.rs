@@ -182,6 +182,9 @@ impl Rights {
     /// whether they are there.
     fn allowed(&self, uri: &str) -> Result<Resolved> {
         let prefixes = &self.options.load_prefixes;
+        if store::path(uri).is_err() && prefixes.iter().any(|prefix| below(uri, prefix)) {
+            return store::resolve(uri);
+        }
         let roots: Vec<PathBuf> = prefixes.iter().filter_map(|prefix| store::path(prefix).ok()).collect();
         let real: Vec<PathBuf> = roots.iter().filter_map(|root| root.canonicalize().ok()).collect();
         match find(uri) {
@@ -190,9 +193,6 @@ impl Rights {
             Err(error) => {
                 let below = |path: &Path| roots.iter().chain(&real).any(|root| path.starts_with(root));
                 let named = store::path(uri).is_ok_and(|path| below(&plain(&path)));
-                // Of a scheme that is not read it is said so where its prefix is allowed.
-                let remote = |prefix: &String| store::path(prefix).is_err() && uri.starts_with(prefix.as_str());
-                let named = named || prefixes.iter().any(remote);
                 Err(if named { error } else { self.unknown(uri) })
             }
         }
@@ -210,6 +210,22 @@ impl Rights {
 /// others.
 fn find(uri: &str) -> Result<Resolved> {
     store::directory(&plain(&store::path(uri)?), uri)
+}
+
+/// Whether a URI of another place lies below a prefix of the same kind. What a server could read in another way than it is written here
+/// does not: escapes, `..`, empty names, backslashes, a query.
+fn below(uri: &str, prefix: &str) -> bool {
+    let plain = |uri: &str| {
+        let (_, path) = uri.split_once(':').unwrap_or_default();
+        let names = path.trim_start_matches('/').trim_end_matches('/').split('/');
+        !uri.contains(['%', '?', '#', '\\']) && names.into_iter().all(|name| !matches!(name, "" | "." | ".."))
+    };
+    match uri.strip_prefix(prefix) {
+        Some(rest) => {
+            store::path(prefix).is_err() && plain(uri) && (rest.is_empty() || prefix.ends_with('/') || rest.starts_with('/'))
+        }
+        None => false,
+    }
 }
 
 /// A path without `..`, each of which takes away the name before it. Followed over directories of this machine, they would tell a caller
@@ -287,6 +303,34 @@ mod tests {
                 assert!(right.contains(&error.kind()) && !error.to_string().contains("no model directory"), "{uri}: {error:?}");
             }
             assert_eq!(rights.allowed(&format!("{prefix}/not/there")).unwrap_err().code(), "MODEL_NOT_FOUND");
+        }
+    }
+
+    #[test]
+    fn a_prefix_of_another_place_ends_with_a_name() {
+        for (uri, prefix) in [
+            ("s3://bucket/models/a", "s3://bucket/models/"),
+            ("s3://bucket/models/a", "s3://bucket/models"),
+            ("s3://bucket/models", "s3://bucket/models"),
+            ("models:/fraud@champion", "models:/"),
+            ("https://host/models/a/", "https://host"),
+        ] {
+            assert!(below(uri, prefix), "{uri} {prefix}");
+        }
+        for (uri, prefix) in [
+            ("s3://bucket/models2/a", "s3://bucket/models"),
+            ("s3://bucket.evil/models/a", "s3://bucket"),
+            ("http://host@evil/a", "http://host"),
+            ("http://host:1@evil/a", "http://host"),
+            ("s3://bucket/models/../secret", "s3://bucket/models/"),
+            ("s3://bucket/models/%2e%2e/secret", "s3://bucket/models/"),
+            ("s3://bucket/models//secret", "s3://bucket/models/"),
+            ("s3://bucket/models/a?endpoint=http://evil", "s3://bucket/models/"),
+            ("s3://bucket/models/a\\..\\b", "s3://bucket/models/"),
+            ("S3://bucket/models/a", "s3://bucket/models/"),
+            ("/models/a", "/models"),
+        ] {
+            assert!(!below(uri, prefix), "{uri} {prefix}");
         }
     }
 
