@@ -39,10 +39,10 @@ pub use self::{
 
 #[cfg(feature = "remote")]
 pub use self::{
-    fetch::fetch,
+    fetch::{copy, fetch},
     place::{Entry, Part, Place},
     progress::show_progress,
-    remote::{Location, open},
+    remote::{Location, is_remote, open},
 };
 
 #[cfg(test)]

@@ -43,6 +43,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(models::check_signature, module)?)?;
     module.add_function(wrap_pyfunction!(models::schema_to_arrow, module)?)?;
     module.add_function(wrap_pyfunction!(models::infer_columns, module)?)?;
+    module.add_function(wrap_pyfunction!(pack::fetch, module)?)?;
     module.add_function(wrap_pyfunction!(pack::pack_model, module)?)?;
     module.add_function(wrap_pyfunction!(pack::unpack_model, module)?)?;
     Ok(())

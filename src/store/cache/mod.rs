@@ -128,9 +128,9 @@ impl Cache {
         if let Some(held) = self.unchanged(record.as_ref(), &entries).await? {
             return Ok(held);
         }
-        self.locks.writable(&self.root).map_err(|error| {
-            error.detail(format!("the model of '{}' is not in it, or has changed", place.origin()))
-        })?;
+        self.locks
+            .writable(&self.root)
+            .map_err(|error| error.detail(format!("the model of '{}' is not in it, or has changed", place.origin())))?;
         let _lock = self.locks.exclusive(&self.root.join("places").join(format!("{id}.lock"))).await?;
         // Another process may have downloaded it meanwhile.
         let record = self.record(&id);
@@ -156,9 +156,11 @@ impl Cache {
         let tree = work.join("tree");
         let origin = place.origin();
         tracing::info!(origin, files = entries.len(), "downloading a model");
-        self.require_room(entries, work)?;
         let state = State::open(&work.join("state"), &tree)?;
         remove_others(&tree, entries)?;
+        let there: u64 = super::walk::files(work).map_or(0, |files| files.iter().map(|file| file.size).sum());
+        let needed: u64 = entries.iter().map(|entry| entry.size).sum();
+        download::require_room(needed.saturating_sub(there), &self.root)?;
         let before = old.and_then(|record| Some((record, self.model(&record.digest).filter(|path| path.is_dir())?)));
         let reuse = |entry: &Entry| {
             let (record, directory) = before.as_ref().filter(|_| !place.archive())?;
@@ -178,20 +180,6 @@ impl Cache {
             check_name(name, &found, origin)?;
         }
         self.commit(&inner, manifest).await
-    }
-
-    /// Refuses a download that the disk has no room for before it begins.
-    fn require_room(&self, entries: &[Entry], work: &Path) -> Result<()> {
-        let needed: u64 = entries.iter().map(|entry| entry.size).sum();
-        let Ok(disk) = rustix::fs::statvfs(&self.root) else { return Ok(()) };
-        let free = disk.f_bavail.saturating_mul(disk.f_frsize);
-        let there = super::walk::files(&work.join("tree")).map_or(0, |files| files.iter().map(|file| file.size).sum());
-        if needed.saturating_sub(there) <= free {
-            return Ok(());
-        }
-        let message = format!("the model has {needed} bytes, and the disk of '{}' has {free} left", self.root.display());
-        Err(Error::new(Kind::ResourceExhausted, "DISK_FULL", message)
-            .remedy("make room, or name another disk by MLFLIGHT_CACHE_DIR"))
     }
 
     /// The model of a record, where its place still lists the same.
@@ -265,7 +253,8 @@ impl Cache {
             return Ok((origin, held));
         }
         let uri = crate::http::redacted(uri);
-        let message = format!("'{uri}' is not in the cache '{}', and MLFLIGHT_OFFLINE forbids to ask for it", self.root.display());
+        let message =
+            format!("'{uri}' is not in the cache '{}', and MLFLIGHT_OFFLINE forbids to ask for it", self.root.display());
         Err(Error::new(Kind::Unavailable, "OFFLINE", message)
             .remedy("download it once with a network ('mlflight download'), or unset MLFLIGHT_OFFLINE"))
     }
@@ -273,7 +262,8 @@ impl Cache {
 
 /// What a URI means depends on these too.
 fn named(uri: &str) -> String {
-    let variables = ["MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "MLFLOW_S3_ENDPOINT_URL", "AWS_ENDPOINT_URL", "DATABRICKS_HOST"];
+    let variables =
+        ["MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "MLFLOW_S3_ENDPOINT_URL", "AWS_ENDPOINT_URL", "DATABRICKS_HOST"];
     variables.iter().fold(uri.to_owned(), |text, name| format!("{text}\n{}", std::env::var(name).unwrap_or_default()))
 }
 

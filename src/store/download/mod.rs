@@ -200,3 +200,14 @@ pub(super) fn disk(path: &Path, error: std::io::Error) -> Error {
         .remedy("make room, or name another disk by MLFLIGHT_CACHE_DIR")
         .source(error)
 }
+
+/// Refuses a download that the disk of a directory has no room for, before it begins.
+pub(super) fn require_room(needed: u64, directory: &Path) -> Result<()> {
+    let Ok(disk) = rustix::fs::statvfs(directory) else { return Ok(()) };
+    let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+    if needed <= free {
+        return Ok(());
+    }
+    let message = format!("{needed} bytes are to be downloaded, and the disk of '{}' has {free} left", directory.display());
+    Err(Error::new(Kind::ResourceExhausted, "DISK_FULL", message).remedy("make room, or name another disk by MLFLIGHT_CACHE_DIR"))
+}
