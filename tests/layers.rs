@@ -36,7 +36,7 @@ fn rooms() -> Table {
 fn members() -> Table {
     BTreeMap::from([
         ("service/src", &["cli"] as &[_]),
-        ("python/native/src", &["error", "flavors", "mlmodel", "models", "request", "score", "store"]),
+        ("python/native/src", &["config", "error", "flavors", "mlmodel", "models", "request", "score", "store"]),
         ("jvm/native/src", &["error", "flight", "mlmodel", "models", "request", "score", "store"]),
     ])
 }

@@ -38,6 +38,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(models::read_mlmodel, module)?)?;
     module.add_function(wrap_pyfunction!(models::load_mlmodel, module)?)?;
     module.add_function(wrap_pyfunction!(models::write_yaml, module)?)?;
+    module.add_function(wrap_pyfunction!(models::model_code_allowed, module)?)?;
     module.add_function(wrap_pyfunction!(models::read_yaml, module)?)?;
     module.add_function(wrap_pyfunction!(models::write_mlmodel, module)?)?;
     module.add_function(wrap_pyfunction!(models::check_signature, module)?)?;

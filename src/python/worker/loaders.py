@@ -436,7 +436,7 @@ def catboost_model(directory: str, flavors: dict[str, Any]) -> Any:
 
     flavor = flavors.get("catboost") or {}
     model = getattr(catboost, flavor.get("model_type") or "CatBoost")()
-    model.load_model(os.path.join(directory, flavor.get("model_binary") or "model.cb"), flavor.get("save_format") or "cbm")
+    model.load_model(os.path.join(directory, flavor.get("data") or "model.cb"), flavor.get("save_format") or "cbm")
     return model
 
 
