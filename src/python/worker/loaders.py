@@ -256,6 +256,13 @@ class FuncInfo(typing.NamedTuple):
     input_param_name: str
 
 
+class TypeHints(typing.NamedTuple):
+    """What MLflow keeps of both type hints."""
+
+    input: Any = None
+    output: Any = None
+
+
 def hinted_arguments(args: Any, kwargs: Any, position: int, hint: Any, name: str) -> tuple[Any, Any]:
     """Return the arguments of ``predict`` with its input as its type hint says."""
     if name in kwargs:
@@ -273,6 +280,7 @@ class Unpickler(pickle.Unpickler):
         "_FunctionPythonModel": FunctionModel,
         "PythonModelContext": Context,
         "FuncInfo": FuncInfo,
+        "_TypeHints": TypeHints,
         "_validate_model_input": hinted_arguments,
         "MlflowException": ValueError,
     }
