@@ -8,6 +8,8 @@ pub use self::{
     redact::redacted,
 };
 
+pub use reqwest::{Method, Response, StatusCode, header};
+
 /// Runs a future to its end, on threads and a runtime of its own: it may be called from anywhere, inside another runtime and after a
 /// fork too, and nothing of it is left behind.
 ///
