@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Kind, Result};
 
-/// Every revision up to MLflow 3.17. What one of them lacks is told by its columns; what a later one means is not known.
+/// Every revision up to MLflow 3.18. What one of them lacks is told by its columns; what a later one means is not known.
 const KNOWN: &[&str] = &[
     "0584bdc529eb",
     "0a8213491aaa",
@@ -40,6 +40,7 @@ const KNOWN: &[&str] = &[
     "867495a8f9d4",
     "89d3d66ed43f",
     "89d4b8295536",
+    "8b6ad64cb8f5",
     "90e64c465722",
     "97727af70f4d",
     "a1b2c3d4e5f6",
@@ -70,6 +71,8 @@ const KNOWN: &[&str] = &[
     "de4033877273",
     "df50e92ffc5e",
     "e1f2a3b4c5d6",
+    "e7d1f4b2a9c6",
+    "f4a9b2c7d1e6",
     "f5a4f2784254",
 ];
 
@@ -79,7 +82,7 @@ pub(super) fn check(revision: Option<&str>, shown: &str) -> Result<()> {
         Some(revision) if KNOWN.contains(&revision) => Ok(()),
         found => {
             Err(Error::new(Kind::FailedPrecondition, "TRACKING_SCHEMA", format!("the database '{shown}' is not written to"))
-                .expected("a revision of MLflow 3.17 or older")
+                .expected("a revision of MLflow 3.18 or older")
                 .found(found.unwrap_or("none"))
                 .remedy("start `mlflow server` over it and set MLFLOW_TRACKING_URI to its address, or update mlflight"))
         }
