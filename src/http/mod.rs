@@ -2,10 +2,12 @@
 
 mod client;
 mod redact;
+mod status;
 
 pub use self::{
     client::{Auth, Client, ClientOptions, Reply, unreachable},
     redact::redacted,
+    status::refused,
 };
 
 pub use reqwest::{Method, Response, StatusCode, header};

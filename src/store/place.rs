@@ -5,11 +5,12 @@ use std::{ops::Range, path::Path};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
+use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
 
 /// One regular file of a place.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     /// Path inside the place, with `/` between names, as the place lists it: whoever writes it to disk checks it first.
     pub name: String,
