@@ -38,8 +38,9 @@ impl Dbfs {
         let origin = http::redacted(uri.trim_end_matches('/'));
         let (Some(host), Some(token)) = (variable("DATABRICKS_HOST"), variable("DATABRICKS_TOKEN")) else {
             let message = format!("'{origin}': no workspace is named");
-            return Err(Error::new(Kind::Unauthenticated, "NO_CREDENTIALS", message)
-                .remedy("set DATABRICKS_HOST and DATABRICKS_TOKEN"));
+            return Err(
+                Error::new(Kind::Unauthenticated, "NO_CREDENTIALS", message).remedy("set DATABRICKS_HOST and DATABRICKS_TOKEN")
+            );
         };
         // dbfs:/path, and dbfs:///path as some write it.
         let path = uri.split_once(':').map_or("", |(_, path)| path).trim_matches('/');
@@ -129,12 +130,8 @@ impl Place for Dbfs {
     async fn read(&self, name: &str, range: Option<Range<u64>>) -> Result<Part> {
         let path = self.at(name);
         let Range { start, end } = range.unwrap_or(0..u64::MAX);
-        let this = Self {
-            client: self.client.clone(),
-            host: self.host.clone(),
-            path: self.path.clone(),
-            origin: self.origin.clone(),
-        };
+        let this =
+            Self { client: self.client.clone(), host: self.host.clone(), path: self.path.clone(), origin: self.origin.clone() };
         let blocks = futures::stream::try_unfold((this, path, start), move |(this, path, at)| async move {
             let length = BLOCK.min(end.saturating_sub(at));
             if length == 0 {

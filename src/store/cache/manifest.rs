@@ -37,7 +37,8 @@ impl Manifest {
     /// Hashes the files of a directory.
     pub(super) fn of(directory: &Path) -> Result<Self> {
         let found = walk::files(directory)?;
-        let hashes = found.iter().map(|file| digest::fresh(&directory.join(&file.name), file.stamp)).collect::<Result<Vec<_>>>()?;
+        let hashes =
+            found.iter().map(|file| digest::fresh(&directory.join(&file.name), file.stamp)).collect::<Result<Vec<_>>>()?;
         Ok(Self::new(found, &hashes))
     }
 

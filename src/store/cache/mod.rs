@@ -128,9 +128,9 @@ impl Cache {
         if let Some(held) = self.unchanged(record.as_ref(), &entries).await? {
             return Ok(held);
         }
-        self.locks.writable(&self.root).map_err(|error| {
-            error.detail(format!("the model of '{}' is not in it, or has changed", place.origin()))
-        })?;
+        self.locks
+            .writable(&self.root)
+            .map_err(|error| error.detail(format!("the model of '{}' is not in it, or has changed", place.origin())))?;
         let _lock = self.locks.exclusive(&self.root.join("places").join(format!("{id}.lock"))).await?;
         // Another process may have downloaded it meanwhile.
         let record = self.record(&id);
@@ -265,7 +265,8 @@ impl Cache {
             return Ok((origin, held));
         }
         let uri = crate::http::redacted(uri);
-        let message = format!("'{uri}' is not in the cache '{}', and MLFLIGHT_OFFLINE forbids to ask for it", self.root.display());
+        let message =
+            format!("'{uri}' is not in the cache '{}', and MLFLIGHT_OFFLINE forbids to ask for it", self.root.display());
         Err(Error::new(Kind::Unavailable, "OFFLINE", message)
             .remedy("download it once with a network ('mlflight download'), or unset MLFLIGHT_OFFLINE"))
     }
@@ -273,7 +274,8 @@ impl Cache {
 
 /// What a URI means depends on these too.
 fn named(uri: &str) -> String {
-    let variables = ["MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "MLFLOW_S3_ENDPOINT_URL", "AWS_ENDPOINT_URL", "DATABRICKS_HOST"];
+    let variables =
+        ["MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "MLFLOW_S3_ENDPOINT_URL", "AWS_ENDPOINT_URL", "DATABRICKS_HOST"];
     variables.iter().fold(uri.to_owned(), |text, name| format!("{text}\n{}", std::env::var(name).unwrap_or_default()))
 }
 

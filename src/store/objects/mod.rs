@@ -13,8 +13,7 @@ use std::{ops::Range, path::Path, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt};
 use object_store::{
-    BackoffConfig, ClientOptions, GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt, RetryConfig,
-    path::Path as Key,
+    BackoffConfig, ClientOptions, GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt, RetryConfig, path::Path as Key,
 };
 
 use super::{

@@ -21,7 +21,8 @@ pub(in crate::store) async fn open(uri: &str) -> Result<Objects> {
     let mut bucket = host;
     if scheme == "r2" {
         // r2://bucket@account.r2.cloudflarestorage.com/path, as MLflow writes it.
-        let (name, account) = host.split_once('@').ok_or_else(|| address(uri, "expected r2://bucket@account.r2.cloudflarestorage.com/path"))?;
+        let (name, account) =
+            host.split_once('@').ok_or_else(|| address(uri, "expected r2://bucket@account.r2.cloudflarestorage.com/path"))?;
         bucket = name;
         endpoint = endpoint.or_else(|| Some(format!("https://{account}")));
         region = region.or_else(|| Some("auto".to_owned()));
@@ -63,8 +64,9 @@ pub(in crate::store) async fn open(uri: &str) -> Result<Objects> {
         }
     } else if !named && handed.is_none() && enabled("AWS_EC2_METADATA_DISABLED") && !enabled("AWS_SKIP_SIGNATURE") {
         let message = format!("'{}': no credentials were found", http::redacted(uri));
-        return Err(Error::new(Kind::Unauthenticated, "NO_CREDENTIALS", message)
-            .remedy("set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or AWS_SKIP_SIGNATURE=true for a public bucket"));
+        return Err(Error::new(Kind::Unauthenticated, "NO_CREDENTIALS", message).remedy(
+            "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or AWS_SKIP_SIGNATURE=true for a public bucket",
+        ));
     }
     let store = builder.build().map_err(|error| errors::translate(&http::redacted(uri), "", &error))?;
     let objects = Objects::new(uri, Arc::new(store), path, endpoint.as_deref())?;

@@ -177,9 +177,7 @@ impl Place for Web {
         let shown = self.shown(if self.archive() { "" } else { &entry.name });
         match (response.status(), range) {
             (StatusCode::OK, Some(range)) if range.start > 0 => Err(http::refused(StatusCode::RANGE_NOT_SATISFIABLE, &shown)),
-            (StatusCode::OK | StatusCode::PARTIAL_CONTENT, _) => {
-                Ok(response.bytes_stream().map_err(http::unreachable).boxed())
-            }
+            (StatusCode::OK | StatusCode::PARTIAL_CONTENT, _) => Ok(response.bytes_stream().map_err(http::unreachable).boxed()),
             (status, _) => Err(http::refused(status, &shown)),
         }
     }
