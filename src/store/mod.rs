@@ -42,7 +42,7 @@ pub use self::{
 #[cfg(feature = "remote")]
 pub use self::{
     fetch::fetch,
-    mlflow::writable,
+    mlflow::{listed, writable},
     place::{Entry, Part, Place},
     progress::show_progress,
     remote::{Location, open},

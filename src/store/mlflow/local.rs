@@ -42,12 +42,7 @@ impl Place for Local {
     }
 
     async fn list(&self) -> Result<Vec<Entry>> {
-        if !self.root.is_dir() {
-            let message = format!("there is no directory '{}'", self.shown);
-            return Err(Error::new(Kind::NotFound, "MODEL_NOT_FOUND", message).remedy("check the path"));
-        }
-        let entry = |file: walk::File| Entry { version: Some(format!("{:?}", file.stamp)), name: file.name, size: file.size };
-        Ok(walk::files(&self.root)?.into_iter().map(entry).collect())
+        listed(&self.root)
     }
 
     async fn read(&self, name: &str, range: Option<Range<u64>>) -> Result<Part> {
@@ -84,4 +79,14 @@ impl Place for Local {
         draft.persist(&path).map_err(|error| Error::io(&path, error.error))?;
         Ok(())
     }
+}
+
+/// The regular files below a directory, bounded and checked as those of a model.
+pub fn listed(directory: &Path) -> Result<Vec<Entry>> {
+    if !directory.is_dir() {
+        let message = format!("there is no directory '{}'", directory.display());
+        return Err(Error::new(Kind::NotFound, "MODEL_NOT_FOUND", message).remedy("check the path"));
+    }
+    let entry = |file: walk::File| Entry { version: Some(format!("{:?}", file.stamp)), name: file.name, size: file.size };
+    Ok(walk::files(directory)?.into_iter().map(entry).collect())
 }

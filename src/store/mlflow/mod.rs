@@ -21,6 +21,8 @@ use crate::{
     tracking::{ModelName, ModelVersion, RunPath, SharedBackend, Tracking, Which},
 };
 
+pub use self::local::listed;
+
 /// A name that stands for a name that stands for a name is followed no further than this.
 const MAX_NAMES: usize = 4;
 
