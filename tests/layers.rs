@@ -17,7 +17,9 @@ fn rooms() -> Table {
         ("config", &["error"]),
         ("memory", &[]),
         ("http", &["error", "config"]),
-        ("store", &["error", "config", "file", "http"]),
+        ("tracking", &["error", "config", "file", "http"]),
+        ("store", &["error", "config", "file", "http", "tracking"]),
+        ("publish", &["error", "file", "http", "mlmodel", "store", "tracking"]),
         ("mlmodel", &["error", "config", "file"]),
         ("formats", &["error"]),
         ("kernels", &["error", "formats", "memory"]),
@@ -29,7 +31,13 @@ fn rooms() -> Table {
         ("ops", &["error", "config", "flavors", "score", "models"]),
         ("flight", &["error", "config", "models", "ops", "request", "score", "mlmodel", "store", "flavors"]),
         ("batch", &["error", "config", "models", "score", "mlmodel", "store", "flavors"]),
-        ("cli", &["error", "config", "store", "mlmodel", "score", "flavors", "models", "ops", "flight", "batch"]),
+        (
+            "cli",
+            &[
+                "error", "config", "store", "mlmodel", "score", "flavors", "models", "ops", "flight", "batch", "http", "publish",
+                "tracking",
+            ],
+        ),
     ])
 }
 
@@ -37,7 +45,7 @@ fn rooms() -> Table {
 fn members() -> Table {
     BTreeMap::from([
         ("service/src", &["cli"] as &[_]),
-        ("python/native/src", &["error", "flavors", "mlmodel", "models", "request", "score", "store"]),
+        ("python/native/src", &["error", "flavors", "mlmodel", "models", "publish", "request", "score", "store", "tracking"]),
         ("jvm/native/src", &["error", "flight", "mlmodel", "models", "request", "score", "store"]),
     ])
 }
@@ -48,11 +56,11 @@ fn dependencies() -> Table {
     BTreeMap::from([
         ("arrow", EVERYWHERE),
         ("arrow-flight", &["flight"]),
-        ("async-trait", &["batch/sql", "store"]),
+        ("async-trait", &["batch/sql", "store", "tracking"]),
         ("backon", &["http"]),
         ("base64", &["batch", "python"]),
         ("bytes", &["batch", "flight", "flavors", "formats", "memory", "store"]),
-        ("chrono", &["score"]),
+        ("chrono", &["cli/models", "score"]),
         ("chrono-tz", &["score"]),
         ("clap", &["cli"]),
         ("datafusion", &["batch/sql"]),
@@ -60,8 +68,8 @@ fn dependencies() -> Table {
         ("flatbuffers", &["request", "flight/wire"]),
         ("flate2", &["batch/compression", "formats"]),
         ("foldhash", &["batch/read", "flavors", "score"]),
-        ("futures", &["batch/sql", "flight", "store"]),
-        ("getrandom", &[]),
+        ("futures", &["batch/sql", "flight", "publish", "store"]),
+        ("getrandom", &["tracking/fresh"]),
         ("glob", &["batch/read"]),
         ("half", &["formats", "kernels"]),
         ("icu_normalizer", &["kernels/text"]),
@@ -77,18 +85,18 @@ fn dependencies() -> Table {
         ("regex", &["kernels/text"]),
         ("regex-syntax", &["kernels/text"]),
         ("reqwest", &["http"]),
-        ("rusqlite", &[]),
+        ("rusqlite", &["tracking/sqlite"]),
         ("rustix", &["batch/write", "cli", "file", "memory", "python"]),
         ("rustls", &["ops"]),
         ("saphyr-parser", &["mlmodel"]),
         ("serde", EVERYWHERE),
         ("serde_json", EVERYWHERE),
-        ("serde_yaml", &["mlmodel", "flavors", "python"]),
+        ("serde_yaml", &["mlmodel", "flavors", "python", "tracking/directory"]),
         ("sha2", &["store", "python"]),
         ("simdutf8", &[]),
         ("tar", &["store"]),
         ("tempfile", EVERYWHERE),
-        ("tokio", &["batch/sql", "cli", "flight", "http", "ops"]),
+        ("tokio", &["batch/sql", "cli", "flight", "http", "ops", "publish", "store"]),
         ("tokio-stream", &["flight"]),
         ("tokio-util", &["ops"]),
         ("tonic", &["flight"]),
@@ -97,7 +105,7 @@ fn dependencies() -> Table {
         ("tonic-reflection", &["flight/service"]),
         ("tracing", EVERYWHERE),
         ("tracing-subscriber", &["cli"]),
-        ("url", &["batch/sql", "http", "store", "request"]),
+        ("url", &["batch/sql", "http", "store", "request", "tracking"]),
         ("walkdir", &["batch/read", "batch/write", "flavors/common"]),
         ("zstd", &["batch/compression", "flight/wire"]),
     ])

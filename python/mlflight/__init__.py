@@ -14,8 +14,9 @@ from mlflight.model import Model, load_model
 if TYPE_CHECKING:
     from mlflight.errors import MlflightError, ModelFailedError
     from mlflight.spark import spark_udf
+    from mlflight.tracking import start_run
 
-__all__ = ["MlflightError", "Model", "ModelFailedError", "__version__", "load_model", "spark_udf"]
+__all__ = ["MlflightError", "Model", "ModelFailedError", "__version__", "load_model", "spark_udf", "start_run"]
 
 
 def __getattr__(name: str) -> Any:
@@ -24,6 +25,10 @@ def __getattr__(name: str) -> Any:
         from mlflight.spark import spark_udf
 
         return spark_udf
+    if name == "start_run":
+        from mlflight.tracking import start_run
+
+        return start_run
     if name in ("MlflightError", "ModelFailedError"):
         from mlflight import errors
 

@@ -6,6 +6,7 @@ mod errors;
 mod model;
 mod pack;
 mod spec;
+mod tracking;
 
 use mlflight::{
     flavors::{Engine, EnvManager},
@@ -31,5 +32,9 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(spec::check_server, module)?)?;
     module.add_function(wrap_pyfunction!(pack::pack_model, module)?)?;
     module.add_function(wrap_pyfunction!(pack::unpack_model, module)?)?;
+    module.add_function(wrap_pyfunction!(tracking::start_run, module)?)?;
+    module.add_function(wrap_pyfunction!(tracking::end_run, module)?)?;
+    module.add_function(wrap_pyfunction!(tracking::log_directory, module)?)?;
+    module.add_function(wrap_pyfunction!(tracking::log_artifacts, module)?)?;
     Ok(())
 }
