@@ -19,7 +19,7 @@ MVN := mvn -q -B -f jvm/pom.xml -Dmlflight.native.dir=$(BUILT)
 INSTALL := build/tools/bin/uv pip install -q --no-cache
 TESTED := MLFLIGHT_TEST_PYTHON=$(CURDIR)/$(VENV)/bin/python MLFLIGHT_TEST_MODELS=$(CURDIR)/build/test-models MLFLIGHT_TEST_NATIVE=$(BUILT)
 
-.PHONY: help demo test test-rust test-jvm test-python test-lines test-spark35 test-spark42 test-mlflow-versions test-mlflow2.9 test-mlflow2.22 test-mlflow3.18 test-wheel fast lint wheel fuzz bench tools venv build jars jars-all dev-wheel lines-wheel installed models clean
+.PHONY: help demo test test-rust test-jvm test-python test-lines test-spark35 test-spark42 test-mlflow-versions test-mlflow2.9 test-mlflow2.22 test-mlflow3.18 test-wheel fast lint wheel fuzz bench tools venv build jars jars-all dev-wheel lines-wheel installed models mlflows clean
 
 help: ## Lists the targets.
 	@sed -n 's/^\([a-z0-9 -]*\):.*## /\1\t/p' Makefile | expand -t 28
@@ -37,8 +37,19 @@ test-jvm: jars build models ## The JVM suite, on the Spark 4 line.
 	$(TESTED) $(MVN) -Dmlflight.models=$(CURDIR)/build/test-models verify -P spark4_2.13
 
 # Two files at a time: most tests wait for a process to start.
-test-python: installed models ## The Python suites, from the installed wheel.
+test-python: installed models mlflows ## The Python suites, from the installed wheel.
 	$(TESTED) $(WHEEL_VENV)/bin/python -m pytest -q -p no:cacheprovider -n 2 --dist loadfile --ignore tests/python/spark_lines --ignore tests/python/models_by_version --ignore tests/python/clean tests/python
+
+# MLflow's servers of two lines: an environment for the older one, and what differs for the newer one.
+mlflows: venv .venv-mlflow222/.requirements build/mlflow-3.18/.made
+
+.venv-mlflow222/.requirements: tests/requirements-mlflow222.txt | tools
+	@.ci/venv .venv-mlflow222 tests/requirements-mlflow222.txt
+
+build/mlflow-3.18/.made: tests/requirements-mlflow318.txt | venv
+	rm -rf build/mlflow-3.18
+	build/tools/bin/uv pip install -q --no-deps --python $(VENV)/bin/python --target build/mlflow-3.18 -r tests/requirements-mlflow318.txt
+	@touch $@
 
 test-lines: ## The smoke tests on every other line of Spark, side by side.
 	$(MAKE) -j 2 --output-sync test-spark35 test-spark42

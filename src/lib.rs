@@ -44,6 +44,7 @@
 //! |---|---|---|
 //! | `batch` | files in, files out, in order and within a memory limit | parquet |
 //! | `sql` | queries over those files, with `predict(…)` as a function | DataFusion |
+//! | `remote` | models in object stores, on web servers and MLflow's servers | object_store, reqwest, rusqlite |
 //! | `request` | what a caller asks for, in its wire form | prost |
 //! | `ops` | what every server needs: listening, TLS, memory, threads, ending | tokio |
 //! | `flight` | the Arrow Flight service and its client | tonic |
@@ -64,6 +65,12 @@ pub mod score;
 pub mod store;
 
 mod file;
+#[cfg(feature = "remote")]
+pub mod http;
+#[cfg(feature = "remote")]
+pub mod publish;
+#[cfg(feature = "remote")]
+pub mod tracking;
 // The targets of fuzz/ call the parsers themselves.
 #[cfg(fuzzing)]
 pub mod formats;

@@ -16,7 +16,10 @@ fn rooms() -> Table {
         ("file", &["error"]),
         ("config", &["error"]),
         ("memory", &[]),
-        ("store", &["error", "config", "file"]),
+        ("http", &["error", "config"]),
+        ("tracking", &["error", "config", "file", "http"]),
+        ("store", &["error", "config", "file", "http", "tracking"]),
+        ("publish", &["error", "file", "http", "mlmodel", "store", "tracking"]),
         ("mlmodel", &["error", "config", "file"]),
         ("formats", &["error"]),
         ("kernels", &["error", "formats", "memory"]),
@@ -28,7 +31,13 @@ fn rooms() -> Table {
         ("ops", &["error", "config", "flavors", "score", "models"]),
         ("flight", &["error", "config", "models", "ops", "request", "score", "mlmodel", "store", "flavors"]),
         ("batch", &["error", "config", "models", "score", "mlmodel", "store", "flavors"]),
-        ("cli", &["error", "config", "store", "mlmodel", "score", "flavors", "models", "ops", "flight", "batch"]),
+        (
+            "cli",
+            &[
+                "error", "config", "store", "mlmodel", "score", "flavors", "models", "ops", "flight", "batch", "http", "publish",
+                "tracking",
+            ],
+        ),
     ])
 }
 
@@ -36,7 +45,10 @@ fn rooms() -> Table {
 fn members() -> Table {
     BTreeMap::from([
         ("service/src", &["cli"] as &[_]),
-        ("python/native/src", &["config", "error", "flavors", "mlmodel", "models", "request", "score", "store"]),
+        (
+            "python/native/src",
+            &["config", "error", "flavors", "mlmodel", "models", "publish", "request", "score", "store", "tracking"],
+        ),
         ("jvm/native/src", &["error", "flight", "mlmodel", "models", "request", "score", "store"]),
     ])
 }
@@ -47,10 +59,11 @@ fn dependencies() -> Table {
     BTreeMap::from([
         ("arrow", EVERYWHERE),
         ("arrow-flight", &["flight"]),
-        ("async-trait", &["batch/sql"]),
+        ("async-trait", &["batch/sql", "store", "tracking"]),
+        ("backon", &["http"]),
         ("base64", &["batch", "mlmodel", "python"]),
-        ("bytes", &["batch", "flight", "flavors", "formats", "memory"]),
-        ("chrono", &["mlmodel", "score"]),
+        ("bytes", &["batch", "flight", "flavors", "formats", "memory", "store"]),
+        ("chrono", &["cli/models", "mlmodel", "score"]),
         ("chrono-tz", &["score"]),
         ("clap", &["cli"]),
         ("datafusion", &["batch/sql"]),
@@ -58,8 +71,8 @@ fn dependencies() -> Table {
         ("flatbuffers", &["request", "flight/wire"]),
         ("flate2", &["batch/compression", "formats"]),
         ("foldhash", &["batch/read", "flavors", "score"]),
-        ("futures", &["batch/sql", "flight"]),
-        ("getrandom", &["mlmodel"]),
+        ("futures", &["batch/sql", "flight", "publish", "store"]),
+        ("getrandom", &["mlmodel", "tracking/fresh"]),
         ("glob", &["batch/read"]),
         ("half", &["formats", "kernels"]),
         ("icu_normalizer", &["kernels/text"]),
@@ -74,17 +87,19 @@ fn dependencies() -> Table {
         ("prost", &["request", "flight"]),
         ("regex", &["kernels/text"]),
         ("regex-syntax", &["kernels/text"]),
+        ("reqwest", &["http"]),
+        ("rusqlite", &["tracking/sqlite"]),
         ("rustix", &["batch/write", "cli", "file", "memory", "python"]),
         ("rustls", &["ops"]),
         ("saphyr-parser", &["mlmodel"]),
         ("serde", EVERYWHERE),
         ("serde_json", EVERYWHERE),
-        ("serde_yaml", &["mlmodel", "flavors", "python"]),
+        ("serde_yaml", &["mlmodel", "flavors", "python", "tracking/directory"]),
         ("sha2", &["store", "python"]),
         ("simdutf8", &[]),
         ("tar", &["store"]),
         ("tempfile", EVERYWHERE),
-        ("tokio", &["batch/sql", "cli", "flight", "ops"]),
+        ("tokio", &["batch/sql", "cli", "flight", "http", "ops", "publish", "store"]),
         ("tokio-stream", &["flight"]),
         ("tokio-util", &["ops"]),
         ("tonic", &["flight"]),
@@ -93,7 +108,7 @@ fn dependencies() -> Table {
         ("tonic-reflection", &["flight/service"]),
         ("tracing", EVERYWHERE),
         ("tracing-subscriber", &["cli"]),
-        ("url", &["batch/sql", "store", "request"]),
+        ("url", &["batch/sql", "http", "store", "request", "tracking"]),
         ("walkdir", &["batch/read", "batch/write", "flavors/common"]),
         ("zstd", &["batch/compression", "flight/wire"]),
     ])

@@ -7,8 +7,12 @@ mod inspect;
 mod interrupt;
 #[cfg(any(feature = "batch", feature = "flight"))]
 mod limits;
+#[cfg(feature = "remote")]
+mod log;
 #[cfg(feature = "batch")]
 mod model_args;
+#[cfg(feature = "remote")]
+mod models;
 #[cfg(feature = "batch")]
 mod predict;
 #[cfg(feature = "flight")]
@@ -45,6 +49,10 @@ enum Command {
     BatchScore(batch_score::Args),
     #[cfg(feature = "batch")]
     Predict(predict::Args),
+    #[cfg(feature = "remote")]
+    Log(log::Args),
+    #[cfg(feature = "remote")]
+    Models(models::Args),
     /// Serve models over Arrow Flight.
     #[cfg(feature = "flight")]
     Serve(serve::Args),
@@ -100,6 +108,10 @@ pub(crate) fn print(text: &str) -> Result<()> {
 fn run(cli: Cli) -> Result<()> {
     match cli.command {
         Command::Inspect(args) => inspect::run(args),
+        #[cfg(feature = "remote")]
+        Command::Log(args) => log::run(args),
+        #[cfg(feature = "remote")]
+        Command::Models(args) => models::run(args),
         #[cfg(feature = "flight")]
         Command::Serve(args) => serve::run(args),
         #[cfg(feature = "batch")]

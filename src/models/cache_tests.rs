@@ -44,6 +44,7 @@ fn model(bytes: usize) -> Arc<LoadedModel> {
         flavor: "test".into(),
         reason: "a test".into(),
         origin: Default::default(),
+        lease: None,
     })
 }
 

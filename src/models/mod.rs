@@ -1,6 +1,7 @@
 //! What is loaded: models by digest and load options, shared by every front end.
 
 mod cache;
+mod leased;
 mod rights;
 
 use std::{
@@ -16,7 +17,7 @@ use crate::{
     flavors::{self, Engine, LoadOptions, Loaded},
     mlmodel::MlModel,
     score::{Model, ScoreOptions, Scorer},
-    store::{self, Resolved},
+    store::{self, Lease, Resolved},
 };
 
 /// A loaded model with its file and where it came from.
@@ -35,6 +36,8 @@ pub struct LoadedModel {
     pub reason: String,
     /// What it was called where it came from.
     pub origin: Origin,
+    /// Keeps the directory where it is, for a model of the cache of downloads.
+    pub lease: Option<Lease>,
 }
 
 /// Where a model came from.
@@ -51,15 +54,23 @@ impl LoadedModel {
     pub fn load(uri: &str, options: &LoadOptions) -> Result<Arc<Self>> {
         let found = store::resolve(uri)?;
         let origin = Origin { uri: found.origin, digest: String::new() };
-        Self::load_directory(&found.directory, options, origin)
+        Self::load_leased(&found.directory, options, origin, found.lease)
     }
 
     /// Loads the model of a local directory.
     pub fn load_directory(directory: &Path, options: &LoadOptions, origin: Origin) -> Result<Arc<Self>> {
+        Self::load_leased(directory, options, origin, None)
+    }
+
+    fn load_leased(directory: &Path, options: &LoadOptions, origin: Origin, lease: Option<Lease>) -> Result<Arc<Self>> {
         store::check(directory)?;
         let mlmodel = MlModel::load(directory)?;
         let Loaded { model, engine, flavor, reason } = flavors::load(&mlmodel, directory, options)?;
-        Ok(Arc::new(Self { mlmodel, directory: directory.to_owned(), model, engine, flavor, reason, origin }))
+        let model = match &lease {
+            Some(lease) => leased::keep(model, lease.clone()),
+            None => model,
+        };
+        Ok(Arc::new(Self { mlmodel, directory: directory.to_owned(), model, engine, flavor, reason, origin, lease }))
     }
 
     /// A scorer over this model.
@@ -101,7 +112,7 @@ impl Models {
         self.get_or_load(&load_key(digest.as_str(), options), || {
             tracing::info!(model = found.origin, digest = digest.as_str(), "loading a model");
             let origin = Origin { uri: found.origin.clone(), digest: digest.to_string() };
-            LoadedModel::load_directory(&found.directory, options, origin)
+            LoadedModel::load_leased(&found.directory, options, origin, found.lease.clone())
         })
     }
 

@@ -120,10 +120,21 @@ fn known(path: &Path, stamp: Stamp) -> Option<[u8; 32]> {
     known.get(path).filter(|(then, _)| *then == stamp).map(|(_, hash)| *hash)
 }
 
-fn content(path: &Path, stamp: Stamp) -> Result<[u8; 32]> {
-    if let Some(hash) = known(path, stamp) {
-        return Ok(hash);
+/// Takes it that a file has this hash while its stamp stays as it is.
+pub(super) fn know(path: PathBuf, stamp: Stamp, hash: [u8; 32]) {
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if known.len() >= REMEMBERED {
+        known.clear();
     }
+    known.insert(path, (stamp, hash));
+}
+
+pub(super) fn content(path: &Path, stamp: Stamp) -> Result<[u8; 32]> {
+    known(path, stamp).map_or_else(|| fresh(path, stamp), Ok)
+}
+
+/// The hash of a file's content as it is now, whatever this process knows of it.
+pub(super) fn fresh(path: &Path, stamp: Stamp) -> Result<[u8; 32]> {
     let now = SystemTime::now();
     let mut file = file::open(path)?;
     let mut hasher = Sha256::new();
@@ -144,11 +155,7 @@ fn content(path: &Path, stamp: Stamp) -> Result<[u8; 32]> {
     let hash: [u8; 32] = hasher.finalize().into();
     let settled = after.modified().ok().and_then(|modified| now.duration_since(modified).ok()).is_some_and(|age| age > SETTLED);
     if settled {
-        let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= REMEMBERED {
-            known.clear();
-        }
-        known.insert(path.to_path_buf(), (stamp, hash));
+        know(path.to_path_buf(), stamp, hash);
     }
     Ok(hash)
 }
@@ -158,6 +165,6 @@ pub(super) fn changed(path: &Path) -> Error {
         .remedy("save models to a new directory, and do not change them once they are used")
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

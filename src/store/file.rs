@@ -4,17 +4,8 @@ use std::path::{Component, Path, PathBuf};
 
 use url::Url;
 
-use super::resolve::{Resolved, Scheme, unread};
+use super::resolve::{Resolved, unread};
 use crate::error::{Error, Kind, Result};
-
-/// Paths and `file:` URIs.
-pub(super) struct Files;
-
-impl Scheme for Files {
-    fn resolve(&self, uri: &str) -> Result<Resolved> {
-        directory(&path(uri)?, uri)
-    }
-}
 
 /// The model in a directory, which `uri` named.
 pub fn directory(path: &Path, uri: &str) -> Result<Resolved> {
@@ -27,7 +18,7 @@ pub fn directory(path: &Path, uri: &str) -> Result<Resolved> {
     if !directory.is_dir() {
         return Err(missing("a file, not a model directory,").remedy("name the directory that MLflow saved the model to"));
     }
-    Ok(Resolved { origin: directory.to_string_lossy().into_owned(), directory })
+    Ok(Resolved { origin: directory.to_string_lossy().into_owned(), directory, lease: None })
 }
 
 /// The path that a URI stands for, decoded once; links and `..` in it are as they are.

@@ -80,7 +80,9 @@ pub fn unpack(archive: &Path, expected: &Digest, cache_dir: &Path) -> Result<Pat
     }
     let scratch = scratch(cache_dir)?;
     let fresh = scratch.path().join("model");
-    extract(archive, &fresh).map_err(|error| error.context(archive.display()))?;
+    let packed = fs::File::open(archive).map_err(|error| Error::io(archive, error));
+    let packed = packed.map(|file| io::BufReader::with_capacity(1 << 17, file));
+    packed.and_then(|file| extract(file, &fresh)).map_err(|error| error.context(archive.display()))?;
     let found = digest(&fresh)?;
     if found != *expected {
         return Err(Error::new(Kind::InvalidModel, "DIGEST_MISMATCH", format!("{}: not the expected model", archive.display()))
@@ -95,24 +97,19 @@ fn scratch(cache_dir: &Path) -> Result<tempfile::TempDir> {
     tempfile::Builder::new().prefix(".mlflight-").tempdir_in(cache_dir).map_err(|error| Error::io(cache_dir, error))
 }
 
-fn extract(archive: &Path, directory: &Path) -> Result<()> {
-    let invalid = |message: String| Error::new(Kind::InvalidModel, "ARCHIVE_INVALID", message);
+/// Writes the regular files of a tar archive to a directory.
+pub(super) fn extract(archive: impl Read, directory: &Path) -> Result<()> {
     let unreadable = |error: io::Error| invalid(format!("no readable tar archive: {error}")).source(error);
-    let file = fs::File::open(archive).map_err(|error| Error::io(archive, error))?;
     fs::create_dir_all(directory).map_err(|error| Error::io(directory, error))?;
-    let mut archive = Archive::new(io::BufReader::with_capacity(1 << 17, file));
+    let mut archive = Archive::new(archive);
     for (count, entry) in archive.entries().map_err(unreadable)?.enumerate() {
         let mut entry = entry.map_err(unreadable)?;
         let name = entry.path().map_err(unreadable)?.into_owned();
         let shown = name.display();
-        let names_inside = name.components().all(|part| matches!(part, Component::Normal(_)));
-        if !names_inside || name.components().count() > walk::MAX_DEPTH + 1 {
-            return Err(invalid(format!("the archive's path '{shown}' leaves the model's directory or is too deep")));
-        }
         if count >= walk::MAX_FILES {
             return Err(invalid(format!("the archive has more than {} files", walk::MAX_FILES)));
         }
-        let path = directory.join(&name);
+        let Some(path) = inside(&name)?.map(|name| directory.join(name)) else { continue };
         match entry.header().entry_type() {
             EntryType::Directory => fs::create_dir_all(&path).map_err(|error| Error::io(&path, error))?,
             EntryType::Regular => {
@@ -126,10 +123,30 @@ fn extract(archive: &Path, directory: &Path) -> Result<()> {
                     return Err(invalid(format!("the archive ends within '{shown}'")));
                 }
             }
+            // Remarks for the whole archive, which say nothing of its files.
+            EntryType::XGlobalHeader => {}
             other => return Err(invalid(format!("the archive's entry '{shown}' is no regular file: {other:?}"))),
         }
     }
     Ok(())
+}
+
+/// The path of an archive's entry below the directory that it is unpacked to; `None` for that directory itself. One that leads out of it is
+/// refused.
+pub(super) fn inside(name: &Path) -> Result<Option<PathBuf>> {
+    let parts = name.components().filter(|part| *part != Component::CurDir);
+    let names_inside = parts.clone().all(|part| matches!(part, Component::Normal(_)));
+    let escapes = name.as_os_str().as_encoded_bytes().contains(&b'\\');
+    if !names_inside || escapes || parts.clone().count() > walk::MAX_DEPTH + 1 {
+        let shown = name.display();
+        return Err(invalid(format!("the archive's path '{shown}' leaves the model's directory or is too deep")));
+    }
+    let path: PathBuf = parts.collect();
+    Ok((!path.as_os_str().is_empty()).then_some(path))
+}
+
+fn invalid(message: String) -> Error {
+    Error::new(Kind::InvalidModel, "ARCHIVE_INVALID", message)
 }
 
 /// Hashes and counts what passes through.

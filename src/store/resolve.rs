@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use super::{
     digest::{self, Digest},
-    file::{Files, scheme_of},
+    file::{directory, path, scheme_of},
+    lease::Lease,
 };
 use crate::error::{Error, Kind, Result};
 
@@ -16,6 +17,8 @@ pub struct Resolved {
     pub directory: PathBuf,
     /// The one name of the place it came from: for a local model the directory.
     pub origin: String,
+    /// Keeps the directory where it is, for a model of the cache.
+    pub lease: Option<Lease>,
 }
 
 impl Resolved {
@@ -25,26 +28,33 @@ impl Resolved {
     }
 }
 
-/// Brings models of one kind of place to this machine.
-pub(super) trait Scheme: Sync {
-    /// Finds the model of a URI. Whether its files make sense is not looked at.
-    fn resolve(&self, uri: &str) -> Result<Resolved>;
-}
-
-/// The schemes that are read. A URI without a scheme is a path.
-const SCHEMES: [(&str, &dyn Scheme); 1] = [("file", &Files)];
-
-/// Finds the model that a URI names: a path or a `file:` URI.
+/// Finds the model that a URI names: a path, a `file:` URI, or a model in another place, which is downloaded to the cache unless it is
+/// there already.
+#[cfg(feature = "remote")]
 pub fn resolve(uri: &str) -> Result<Resolved> {
-    let scheme = scheme_of(uri).unwrap_or("file");
-    match SCHEMES.iter().find(|(name, _)| scheme.eq_ignore_ascii_case(name)) {
-        Some((_, found)) => found.resolve(uri),
-        None => Err(unread(scheme, uri)),
+    // What is here already needs no threads.
+    match scheme_of(uri) {
+        Some(scheme) if !scheme.eq_ignore_ascii_case("file") => crate::http::block_on(super::fetch::resolve(uri))?,
+        _ => directory(&path(uri)?, uri),
     }
 }
 
-/// The error for a scheme that is not read.
+/// Finds the model that a URI names: a path or a `file:` URI.
+#[cfg(not(feature = "remote"))]
+pub fn resolve(uri: &str) -> Result<Resolved> {
+    match scheme_of(uri) {
+        Some(scheme) if !scheme.eq_ignore_ascii_case("file") => Err(unread(scheme, uri)),
+        _ => directory(&path(uri)?, uri),
+    }
+}
+
+/// The error for a URI that names no path.
 pub(super) fn unread(scheme: &str, uri: &str) -> Error {
-    let message = format!("models are not read from '{scheme}:' URIs by this version: '{uri}'");
+    let message = format!("'{scheme}:' URIs are not paths: '{}'", bare(uri));
     Error::new(Kind::Unimplemented, "MODEL_URI_SCHEME", message).remedy("download the model and name its directory")
+}
+
+/// A URI without its query, which may hold a secret.
+fn bare(uri: &str) -> &str {
+    uri.split('?').next().unwrap_or_default()
 }

@@ -45,6 +45,12 @@ impl Stamp {
             changed: (metadata.ctime(), metadata.ctime_nsec()),
         }
     }
+
+    /// The same as numbers that can be written down. The device's number is not among them: it may be another after a restart.
+    #[cfg(feature = "remote")]
+    pub(super) fn mark(&self) -> [i64; 5] {
+        [self.inode.cast_signed(), self.modified.0, self.modified.1, self.changed.0, self.changed.1]
+    }
 }
 
 /// All regular files below a directory, sorted by the bytes of their names. Anything else than files and directories is refused.

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import sysconfig
 import venv
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -607,3 +608,77 @@ def test_what_is_saved_without_mlflow_mlflow_scores(bare: Path, tmp_path: Path):
         "print(json.dumps(list(mlflow.pyfunc.load_model(sys.argv[1]).predict(rows))))"
     )
     assert run(Path(sys.executable), program, tmp_path / "python") == [2.0]
+
+
+# ---- logged
+
+
+@pytest.fixture
+def tracked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Return the URI of a database that mlflight and MLflow both log to."""
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    monkeypatch.chdir(tmp_path)
+    before = mlflow.get_tracking_uri()
+    mlflow.set_tracking_uri(uri)
+    # MLflow makes the database and its tables.
+    mlflow.MlflowClient().create_experiment("mine", artifact_location=(tmp_path / "artifacts").as_uri())
+    yield uri
+    mlflow.set_tracking_uri(before)
+
+
+def test_models_are_logged_and_registered_and_mlflow_finds_them(tracked: str):
+    from mlflight import tracking
+
+    case = CASES["sklearn-cloudpickle"]()
+    tracking.set_experiment("mine")
+    with tracking.start_run() as run:
+        info = mlflight.sklearn.log_model(
+            case.model, "clf", registered_model_name="churn", metadata={"k": 1}, params={"c": 1.5}, **case.options, **NO_INFERENCE
+        )
+    assert (info.run_id, info.name, str(info.registered_model_version)) == (run.run_id, "clf", "1")
+    assert info.model_uri == f"models:/{info.model_id}"
+    assert info.metadata == {"k": 1}
+    for uri in (info.model_uri, f"runs:/{run.run_id}/clf", "models:/churn/1"):
+        np.testing.assert_array_equal(mlflow.pyfunc.load_model(uri).predict(ROWS), case.expected)
+        np.testing.assert_array_equal(flat(mlflight.load_model(uri).predict(ROWS)), case.expected)
+        np.testing.assert_array_equal(case.answer(mlflight.sklearn.load_model(uri)), case.expected)
+        assert Model.load(uri).metadata == {"k": 1}
+    assert Model.load("clf", run_id=run.run_id).model_id == info.model_id
+    assert [model.name for model in mlflow.search_logged_models(["1"], output_format="list")] == ["clf"]
+    with pytest.raises(mlflight.MlflightError, match="does not take model_type"):
+        mlflight.sklearn.log_model(case.model, "clf", model_type="x")
+
+
+def test_a_model_is_an_artifact_of_a_run(tracked: str, tmp_path: Path):
+    from mlflight import tracking
+
+    tracking.set_experiment("mine")
+    with tracking.start_run() as run:
+        pass
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/weights.txt").write_text("3")
+    model = Model().add_flavor("mine", data="weights.txt")
+    model.save(tmp_path / "mine")
+    uri = model.log_artifact("kept", run_id=run.run_id)
+    assert uri.endswith("kept")
+    client = mlflow.MlflowClient()
+    assert sorted(item.path for item in client.list_artifacts(run.run_id, "kept")) == ["kept/MLmodel", "kept/weights.txt"]
+    # One without files of its own.
+    Model().add_flavor("bare", x=1).log_artifact("bare", run_id=run.run_id)
+    assert [item.path for item in client.list_artifacts(run.run_id, "bare")] == ["bare/MLmodel"]
+    assert Model.load("kept", run_id=run.run_id).flavors == {"mine": {"data": "weights.txt"}}
+
+
+def test_a_flavor_of_ones_own_is_logged(tracked: str, tmp_path: Path):
+    class Mine:
+        @staticmethod
+        def save_model(path: str, mlflow_model: Model, words: str) -> None:
+            Path(path).mkdir()
+            Path(path, "words.txt").write_text(words)
+            mlflow_model.add_flavor("mine", data="words.txt").save(path)
+
+    info = Model.log("own", Mine, words="hello")
+    assert info.flavors == {"mine": {"data": "words.txt"}}
+    local = mlflow.artifacts.download_artifacts(info.model_uri)
+    assert Path(local, "words.txt").read_text() == "hello"

@@ -351,7 +351,7 @@ class Model:
         artifact_path : str
             Its path among the run's artifacts.
         run_id : str, optional
-            The run; by default the active one, else a new one.
+            The run; by default the active one.
         local_path : str or path, optional
             The directory with the model's files; by default the one it was saved to or loaded from, else the ``MLmodel`` file
             alone.

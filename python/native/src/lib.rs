@@ -7,6 +7,7 @@ mod model;
 mod models;
 mod pack;
 mod spec;
+mod tracking;
 mod values;
 
 use mlflight::{
@@ -46,5 +47,9 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(models::infer_columns, module)?)?;
     module.add_function(wrap_pyfunction!(pack::pack_model, module)?)?;
     module.add_function(wrap_pyfunction!(pack::unpack_model, module)?)?;
+    module.add_function(wrap_pyfunction!(tracking::start_run, module)?)?;
+    module.add_function(wrap_pyfunction!(tracking::end_run, module)?)?;
+    module.add_function(wrap_pyfunction!(tracking::log_directory, module)?)?;
+    module.add_function(wrap_pyfunction!(tracking::log_artifacts, module)?)?;
     Ok(())
 }

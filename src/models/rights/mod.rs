@@ -129,7 +129,7 @@ impl Rights {
                 "--allow-load",
             ));
         }
-        let found = Resolved { directory: model.directory.clone(), origin: origin.clone() };
+        let found = Resolved { directory: model.directory.clone(), origin: origin.clone(), lease: model.lease.clone() };
         self.models.load_resolved(&found, digest, &load)
     }
 
