@@ -43,14 +43,7 @@ def local(uri: str | os.PathLike[str], destination: str | os.PathLike[str] | Non
     text = os.fspath(uri)
     if destination is None and os.path.exists(text):
         return text
-    if hasattr(_native, "fetch"):
-        return _native.fetch(text, None if destination is None else os.fspath(destination))
-    path = text.removeprefix("file://") if text.startswith("file:///") else text.removeprefix("file:")
-    if destination is not None:
-        raise unsupported("this build of mlflight does not copy models to dst_path", "DST_PATH")
-    if not os.path.exists(path):
-        _native.load_mlmodel(path)
-    return path
+    return _native.fetch(text, None if destination is None else os.fspath(destination))
 
 
 class Model:

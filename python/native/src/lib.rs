@@ -35,6 +35,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(spec::make_spec, module)?)?;
     module.add_function(wrap_pyfunction!(spec::load_key, module)?)?;
     module.add_function(wrap_pyfunction!(spec::check_server, module)?)?;
+    module.add_function(wrap_pyfunction!(pack::fetch, module)?)?;
     module.add_function(wrap_pyfunction!(models::new_mlmodel, module)?)?;
     module.add_function(wrap_pyfunction!(models::read_mlmodel, module)?)?;
     module.add_function(wrap_pyfunction!(models::load_mlmodel, module)?)?;
