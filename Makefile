@@ -68,11 +68,11 @@ test-mlflow-versions: ## Models of every flavor between mlflight and three versi
 # MLflow 2.9 has no packages for Python 3.12.
 test-mlflow2.9: MLFLOW_PYTHON := 3.11
 test-mlflow2.22 test-mlflow3.18: MLFLOW_PYTHON := 3.12
-test-mlflow3.18: export UV_OVERRIDE := tests/overrides-mlflow3.18.txt
+test-mlflow3.18: export UV_OVERRIDE := tests/overrides-models-3.18.txt
 test-mlflow2.9 test-mlflow2.22 test-mlflow3.18: test-mlflow%: dev-wheel
-	MINOR=$(MLFLOW_PYTHON) .ci/venv .venv-mlflow$* tests/requirements-mlflow$*.txt
-	$(INSTALL) --python .venv-mlflow$*/bin/python --reinstall --no-deps build/wheel/mlflight-*.whl
-	.venv-mlflow$*/bin/python -m pytest -q -p no:cacheprovider tests/python/models_by_version
+	MINOR=$(MLFLOW_PYTHON) .ci/venv .venv-models-$* tests/requirements-models-$*.txt
+	$(INSTALL) --python .venv-models-$*/bin/python --reinstall --no-deps build/wheel/mlflight-*.whl
+	.venv-models-$*/bin/python -m pytest -q -p no:cacheprovider tests/python/models_by_version
 
 lines-wheel: build jars-all venv
 	$(VENV)/bin/python python/build_wheel.py dev --out build/wheel-lines
@@ -147,4 +147,4 @@ build/test-models/.made: tests/make_models.py | venv
 	@touch $@
 
 clean: ## Removes what was built, except Cargo's directory.
-	rm -rf build dist $(VENV) $(WHEEL_VENV) .venv-spark* .venv-mlflow* $(CLEAN_VENV) .venv-bench jvm/dist jvm/target-*
+	rm -rf build dist $(VENV) $(WHEEL_VENV) .venv-spark* .venv-mlflow* .venv-models-* $(CLEAN_VENV) .venv-bench jvm/dist jvm/target-*

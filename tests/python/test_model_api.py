@@ -369,7 +369,7 @@ def flavor(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return case, path
 
 
-def test_each_flavor_gives_the_librarys_own_object_back(flavor: tuple[Case, Path]):
+def test_each_flavor_gives_back_an_object_of_its_library(flavor: tuple[Case, Path]):
     import importlib
 
     case, path = flavor
