@@ -19,7 +19,7 @@ MVN := mvn -q -B -f jvm/pom.xml -Dmlflight.native.dir=$(BUILT)
 INSTALL := build/tools/bin/uv pip install -q --no-cache
 TESTED := MLFLIGHT_TEST_PYTHON=$(CURDIR)/$(VENV)/bin/python MLFLIGHT_TEST_MODELS=$(CURDIR)/build/test-models MLFLIGHT_TEST_NATIVE=$(BUILT)
 
-.PHONY: help demo test test-rust test-jvm test-python test-lines test-spark35 test-spark42 test-wheel fast lint wheel fuzz bench tools venv build jars jars-all dev-wheel lines-wheel installed models azurite clean
+.PHONY: help demo test test-rust test-jvm test-python test-lines test-spark35 test-spark42 test-mlflow-versions test-mlflow2.9 test-mlflow2.22 test-mlflow3.18 test-wheel fast lint wheel fuzz bench tools venv build jars jars-all dev-wheel lines-wheel installed models mlflows azurite clean
 
 help: ## Lists the targets.
 	@sed -n 's/^\([a-z0-9 -]*\):.*## /\1\t/p' Makefile | expand -t 28
@@ -27,7 +27,7 @@ help: ## Lists the targets.
 demo: installed ## Trains a scikit-learn model, scores a million rows with Spark and with batch-score, compares.
 	$(WHEEL_VENV)/bin/python examples/demo.py
 
-test: test-rust test-jvm test-python test-lines ## Runs every suite: Rust, JVM, Python.
+test: test-rust test-jvm test-python test-lines test-mlflow-versions ## Runs every suite: Rust, JVM, Python.
 
 # Twice as many tests at a time as cores: many wait for a process to start.
 test-rust: venv models ## The Rust suite.
@@ -37,8 +37,19 @@ test-jvm: jars build models ## The JVM suite, on the Spark 4 line.
 	$(TESTED) $(MVN) -Dmlflight.models=$(CURDIR)/build/test-models verify -P spark4_2.13
 
 # Two files at a time: most tests wait for a process to start.
-test-python: installed models azurite ## The Python suites, from the installed wheel.
-	$(TESTED) $(WHEEL_VENV)/bin/python -m pytest -q -p no:cacheprovider -n 2 --dist loadfile --ignore tests/python/spark_lines --ignore tests/python/clean tests/python
+test-python: installed models mlflows azurite ## The Python suites, from the installed wheel.
+	$(TESTED) $(WHEEL_VENV)/bin/python -m pytest -q -p no:cacheprovider -n 2 --dist loadfile --ignore tests/python/spark_lines --ignore tests/python/models_by_version --ignore tests/python/clean tests/python
+
+# MLflow's servers of two lines: an environment for the older one, and what differs for the newer one.
+mlflows: venv .venv-mlflow222/.requirements build/mlflow-3.18/.made
+
+.venv-mlflow222/.requirements: tests/requirements-mlflow222.txt | tools
+	@.ci/venv .venv-mlflow222 tests/requirements-mlflow222.txt
+
+build/mlflow-3.18/.made: tests/requirements-mlflow318.txt | venv
+	rm -rf build/mlflow-3.18
+	build/tools/bin/uv pip install -q --no-deps --python $(VENV)/bin/python --target build/mlflow-3.18 -r tests/requirements-mlflow318.txt
+	@touch $@
 
 test-lines: ## The smoke tests on every other line of Spark, side by side.
 	$(MAKE) -j 2 --output-sync test-spark35 test-spark42
@@ -50,6 +61,18 @@ test-spark35 test-spark42: test-spark%: lines-wheel models ## A smoke test on on
 	.ci/venv .venv-spark$* tests/requirements-spark$*.txt tests/requirements-tools.txt
 	$(INSTALL) --python .venv-spark$*/bin/python --reinstall --no-deps build/wheel-lines/mlflight-*.whl
 	$(TESTED) MLFLIGHT_TEST_SPARK=$(LINE) .venv-spark$*/bin/python -m pytest -q -p no:cacheprovider tests/python/spark_lines
+
+test-mlflow-versions: ## Models of every flavor between mlflight and three versions of MLflow, side by side.
+	$(MAKE) -j 2 --output-sync test-mlflow2.9 test-mlflow2.22 test-mlflow3.18
+
+# MLflow 2.9 has no packages for Python 3.12.
+test-mlflow2.9: MLFLOW_PYTHON := 3.11
+test-mlflow2.22 test-mlflow3.18: MLFLOW_PYTHON := 3.12
+test-mlflow3.18: export UV_OVERRIDE := tests/overrides-models-3.18.txt
+test-mlflow2.9 test-mlflow2.22 test-mlflow3.18: test-mlflow%: dev-wheel
+	MINOR=$(MLFLOW_PYTHON) .ci/venv .venv-models-$* tests/requirements-models-$*.txt
+	$(INSTALL) --python .venv-models-$*/bin/python --reinstall --no-deps build/wheel/mlflight-*.whl
+	.venv-models-$*/bin/python -m pytest -q -p no:cacheprovider tests/python/models_by_version
 
 lines-wheel: build jars-all venv
 	$(VENV)/bin/python python/build_wheel.py dev --out build/wheel-lines
@@ -132,4 +155,4 @@ build/azurite/.3.35.0:
 	@touch $@
 
 clean: ## Removes what was built, except Cargo's directory.
-	rm -rf build dist $(VENV) $(WHEEL_VENV) .venv-spark* $(CLEAN_VENV) .venv-bench jvm/dist jvm/target-*
+	rm -rf build dist $(VENV) $(WHEEL_VENV) .venv-spark* .venv-mlflow* .venv-models-* $(CLEAN_VENV) .venv-bench jvm/dist jvm/target-*

@@ -67,6 +67,10 @@ pub mod store;
 mod file;
 #[cfg(feature = "remote")]
 pub mod http;
+#[cfg(feature = "remote")]
+pub mod publish;
+#[cfg(feature = "remote")]
+pub mod tracking;
 // The targets of fuzz/ call the parsers themselves.
 #[cfg(fuzzing)]
 pub mod formats;

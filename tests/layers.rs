@@ -17,7 +17,9 @@ fn rooms() -> Table {
         ("config", &["error"]),
         ("memory", &[]),
         ("http", &["error", "config"]),
-        ("store", &["error", "config", "file", "http"]),
+        ("tracking", &["error", "config", "file", "http"]),
+        ("store", &["error", "config", "file", "http", "tracking"]),
+        ("publish", &["error", "file", "http", "mlmodel", "store", "tracking"]),
         ("mlmodel", &["error", "config", "file"]),
         ("formats", &["error"]),
         ("kernels", &["error", "formats", "memory"]),
@@ -30,7 +32,13 @@ fn rooms() -> Table {
         ("flight", &["error", "config", "models", "ops", "request", "score", "mlmodel", "store", "flavors"]),
         ("batch", &["error", "config", "models", "score", "mlmodel", "store", "flavors", "http"]),
         ("verify", &["error", "file", "batch", "flavors", "mlmodel", "models", "score", "store"]),
-        ("cli", &["error", "config", "store", "mlmodel", "score", "flavors", "models", "ops", "flight", "batch", "verify"]),
+        (
+            "cli",
+            &[
+                "error", "config", "store", "mlmodel", "score", "flavors", "models", "ops", "flight", "batch", "verify", "http",
+                "publish", "tracking",
+            ],
+        ),
     ])
 }
 
@@ -38,7 +46,10 @@ fn rooms() -> Table {
 fn members() -> Table {
     BTreeMap::from([
         ("service/src", &["cli"] as &[_]),
-        ("python/native/src", &["error", "flavors", "http", "mlmodel", "models", "request", "score", "store"]),
+        (
+            "python/native/src",
+            &["error", "flavors", "http", "mlmodel", "models", "request", "score", "store", "config", "publish", "tracking"],
+        ),
         ("jvm/native/src", &["error", "flight", "mlmodel", "models", "request", "score", "store"]),
     ])
 }
@@ -49,11 +60,11 @@ fn dependencies() -> Table {
     BTreeMap::from([
         ("arrow", EVERYWHERE),
         ("arrow-flight", &["flight"]),
-        ("async-trait", &["batch/sql", "store"]),
+        ("async-trait", &["batch/sql", "store", "tracking"]),
         ("backon", &["http"]),
         ("base64", &["batch", "mlmodel", "python", "store/dbfs"]),
         ("bytes", &["batch", "flavors", "flight", "formats", "memory", "store"]),
-        ("chrono", &["mlmodel", "score"]),
+        ("chrono", &["mlmodel", "score", "cli/models"]),
         ("chrono-tz", &["score"]),
         ("clap", &["cli"]),
         ("datafusion", &["batch/sql"]),
@@ -61,8 +72,8 @@ fn dependencies() -> Table {
         ("flatbuffers", &["request", "flight/wire"]),
         ("flate2", &["batch/compression", "formats", "store/archive"]),
         ("foldhash", &["batch/read", "flavors", "score"]),
-        ("futures", &["batch/sql", "flight", "store"]),
-        ("getrandom", &["mlmodel"]),
+        ("futures", &["batch/sql", "flight", "store", "publish"]),
+        ("getrandom", &["mlmodel", "tracking/fresh"]),
         ("glob", &["batch/read"]),
         ("half", &["formats", "kernels"]),
         ("icu_normalizer", &["kernels/text"]),
@@ -79,18 +90,18 @@ fn dependencies() -> Table {
         ("regex", &["kernels/text"]),
         ("regex-syntax", &["kernels/text"]),
         ("reqwest", &["http"]),
-        ("rusqlite", &[]),
         ("rustix", &["batch/write", "cli", "file", "memory", "python", "store/download"]),
+        ("rusqlite", &["tracking/sqlite"]),
         ("rustls", &["ops"]),
         ("saphyr-parser", &["mlmodel"]),
         ("serde", EVERYWHERE),
         ("serde_json", EVERYWHERE),
-        ("serde_yaml", &["mlmodel", "flavors", "python"]),
+        ("serde_yaml", &["mlmodel", "flavors", "python", "tracking/directory"]),
         ("sha2", &["store", "python"]),
         ("simdutf8", &[]),
         ("tar", &["store"]),
         ("tempfile", EVERYWHERE),
-        ("tokio", &["batch/remote", "batch/sql", "cli", "flight", "http", "ops", "store"]),
+        ("tokio", &["batch/remote", "batch/sql", "cli", "flight", "http", "ops", "store", "publish"]),
         ("tokio-stream", &["flight"]),
         ("tokio-util", &["ops"]),
         ("tonic", &["flight"]),
@@ -99,9 +110,8 @@ fn dependencies() -> Table {
         ("tonic-reflection", &["flight/service"]),
         ("tracing", EVERYWHERE),
         ("tracing-subscriber", &["cli"]),
-        ("url", &["batch/sql", "http", "store", "request"]),
+        ("url", &["batch/sql", "http", "store", "request", "tracking"]),
         ("walkdir", &["batch/read", "batch/remote", "batch/write", "flavors/common"]),
-        // skops has a module of this name.
         ("zip", &["formats/skops", "store/archive"]),
         ("zstd", &["batch/compression", "flight/wire"]),
     ])

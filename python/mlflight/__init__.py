@@ -15,12 +15,13 @@ from mlflight.model import Model, load_model
 if TYPE_CHECKING:
     from mlflight.errors import MlflightError, ModelFailedError
     from mlflight.spark import spark_udf
+    from mlflight.tracking import start_run
 
-__all__ = ["MlflightError", "Model", "ModelFailedError", "__version__", "load_model", "spark_udf"]
+__all__ = ["MlflightError", "Model", "ModelFailedError", "__version__", "load_model", "spark_udf", "start_run"]
 
 
 #: Modules that are imported when they are first asked for.
-MODULES = ("catboost", "h2o", "lightgbm", "models", "onnx", "pyfunc", "sklearn", "spark", "tensorflow", "xgboost")
+MODULES = ("catboost", "h2o", "lightgbm", "models", "onnx", "pyfunc", "sklearn", "spark", "tensorflow", "tracking", "xgboost")
 
 
 def __getattr__(name: str) -> Any:
@@ -31,6 +32,10 @@ def __getattr__(name: str) -> Any:
         return spark_udf
     if name in MODULES:
         return importlib.import_module(f"mlflight.{name}")
+    if name == "start_run":
+        from mlflight.tracking import start_run
+
+        return start_run
     if name in ("MlflightError", "ModelFailedError"):
         from mlflight import errors
 

@@ -150,7 +150,7 @@ def _save_python(
         model = _loaders.code_model(str(script), config)
     is_function = callable(model) and not hasattr(model, "predict")
     if is_function:
-        given = [options.get(name) for name in ("input_example", "pip_requirements", "extra_pip_requirements")]
+        given = [options.get(name) for name in ("input_example", "pip_requirements", "extra_pip_requirements", "conda_env")]
         if script is None and all(value is None for value in given):
             raise invalid(
                 "If `python_model` is a callable object, at least one of `input_example`, `pip_requirements`, or "

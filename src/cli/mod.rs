@@ -9,8 +9,12 @@ mod inspect;
 mod interrupt;
 #[cfg(any(feature = "batch", feature = "flight"))]
 mod limits;
+#[cfg(feature = "remote")]
+mod log;
 #[cfg(feature = "batch")]
 mod model_args;
+#[cfg(feature = "remote")]
+mod models;
 #[cfg(feature = "batch")]
 mod predict;
 #[cfg(feature = "flight")]
@@ -53,6 +57,10 @@ enum Command {
     Predict(predict::Args),
     #[cfg(feature = "batch")]
     Verify(verify::Args),
+    #[cfg(feature = "remote")]
+    Log(log::Args),
+    #[cfg(feature = "remote")]
+    Models(models::Args),
     /// Serve models over Arrow Flight.
     #[cfg(feature = "flight")]
     Serve(serve::Args),
@@ -119,6 +127,10 @@ fn run(cli: Cli) -> Result<()> {
         Command::Inspect(args) => inspect::run(args),
         #[cfg(feature = "remote")]
         Command::Download(args) => download::run(args),
+        #[cfg(feature = "remote")]
+        Command::Log(args) => log::run(args),
+        #[cfg(feature = "remote")]
+        Command::Models(args) => models::run(args),
         #[cfg(feature = "flight")]
         Command::Serve(args) => serve::run(args),
         #[cfg(feature = "batch")]

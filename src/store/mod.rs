@@ -16,6 +16,8 @@ mod lease;
 #[cfg(feature = "remote")]
 mod listing;
 #[cfg(feature = "remote")]
+mod mlflow;
+#[cfg(feature = "remote")]
 mod objects;
 mod pack;
 #[cfg(feature = "remote")]
@@ -40,6 +42,7 @@ pub use self::{
 #[cfg(feature = "remote")]
 pub use self::{
     fetch::{copy, fetch},
+    mlflow::{listed, writable},
     place::{Entry, Part, Place},
     progress::show_progress,
     remote::{Location, is_remote, open},

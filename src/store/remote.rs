@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use super::{
     dbfs::Dbfs,
     file::{directory, path, scheme_of},
-    objects,
+    mlflow, objects,
     place::Place,
     resolve::Resolved,
     web::Web,
@@ -33,7 +33,7 @@ pub(super) trait Scheme: Sync {
 }
 
 /// The schemes that are read, beside `file:` and paths.
-const SCHEMES: [(&str, &dyn Scheme); 14] = [
+const SCHEMES: [(&str, &dyn Scheme); 17] = [
     ("s3", &S3),
     ("s3a", &S3),
     ("r2", &S3),
@@ -46,6 +46,9 @@ const SCHEMES: [(&str, &dyn Scheme); 14] = [
     ("az", &Azure),
     ("http", &Http),
     ("https", &Http),
+    ("models", &mlflow::Models),
+    ("runs", &mlflow::Runs),
+    ("mlflow-artifacts", &mlflow::ProxiedArtifacts),
     ("dbfs", &Databricks),
     ("hdfs", &Hadoop),
 ];

@@ -98,7 +98,7 @@ def example(info: dict[str, Any]) -> Any:
     with open(info["path"], encoding="utf-8") as file:
         data = json.load(file)
     if info.get("params"):
-        data = data["data"]
+        data = data["inputs"] if "inputs" in data else data["data"]
     if info["type"] == "dataframe":
         return pd.DataFrame(data["data"], columns=data.get("columns"))
     if info["type"] == "ndarray":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,9 @@ class ModelConfig:
     """
 
     def __init__(self, *, development_config: Any = None) -> None:
-        config = development_config if _current is None else _current
+        # A script that MLflow runs has its settings there.
+        theirs = getattr(sys.modules.get("mlflow.models.model_config"), "__mlflow_model_config__", None)
+        config = next((found for found in (_current, theirs, development_config) if found is not None), None)
         if config is None:
             raise invalid("there is no model_config: give development_config for runs outside of a saved model")
         self._values: dict[str, Any] = read_config(config)

@@ -8,11 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from mlflight import _native
 from mlflight.errors import invalid, make
 from mlflight.models.model import Model, local
-
-#: The variables that forbid models to run code of their own, the newer one first.
-ALLOWED = ("MLFLOW_ALLOW_MODEL_CODE_EXECUTION", "MLFLOW_ALLOW_PICKLE_DESERIALIZATION")
 
 
 def opened(model_uri: str | os.PathLike[str], dst_path: str | os.PathLike[str] | None, *names: str) -> tuple[str, dict[str, Any]]:
@@ -37,11 +35,9 @@ def add_code(directory: str, flavor: dict[str, Any]) -> None:
 
 def refuse_code(what: str) -> None:
     """Raise where models may not run code of their own and this one would."""
-    for name in ALLOWED:
-        value = os.environ.get(name, "").strip().lower()
-        if value in ("false", "0", "no", "off"):
-            text = f"{what} runs code of the model, and {name}={value} forbids that"
-            raise make(text, "PERMISSION_DENIED", "CODE_EXECUTION", "PERMISSION_DENIED")
+    if not _native.model_code_allowed():
+        text = f"{what} runs code of the model, which MLFLOW_ALLOW_MODEL_CODE_EXECUTION=false forbids"
+        raise make(text, "PERMISSION_DENIED", "CODE_FORBIDDEN", "PERMISSION_DENIED")
 
 
 def full_name(model: Any) -> str:

@@ -43,14 +43,7 @@ def local(uri: str | os.PathLike[str], destination: str | os.PathLike[str] | Non
     text = os.fspath(uri)
     if destination is None and os.path.exists(text):
         return text
-    if hasattr(_native, "fetch"):
-        return _native.fetch(text, None if destination is None else os.fspath(destination))
-    path = text.removeprefix("file://") if text.startswith("file:///") else text.removeprefix("file:")
-    if destination is not None:
-        raise unsupported("this build of mlflight does not copy models to dst_path", "DST_PATH")
-    if not os.path.exists(path):
-        _native.load_mlmodel(path)
-    return path
+    return _native.fetch(text, None if destination is None else os.fspath(destination))
 
 
 class Model:
@@ -351,7 +344,7 @@ class Model:
         artifact_path : str
             Its path among the run's artifacts.
         run_id : str, optional
-            The run; by default the active one, else a new one.
+            The run; by default the active one.
         local_path : str or path, optional
             The directory with the model's files; by default the one it was saved to or loaded from, else the ``MLmodel`` file
             alone.

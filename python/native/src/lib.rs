@@ -7,6 +7,7 @@ mod model;
 mod models;
 mod pack;
 mod spec;
+mod tracking;
 mod values;
 
 use mlflight::{
@@ -34,10 +35,12 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(spec::make_spec, module)?)?;
     module.add_function(wrap_pyfunction!(spec::load_key, module)?)?;
     module.add_function(wrap_pyfunction!(spec::check_server, module)?)?;
+    module.add_function(wrap_pyfunction!(pack::fetch, module)?)?;
     module.add_function(wrap_pyfunction!(models::new_mlmodel, module)?)?;
     module.add_function(wrap_pyfunction!(models::read_mlmodel, module)?)?;
     module.add_function(wrap_pyfunction!(models::load_mlmodel, module)?)?;
     module.add_function(wrap_pyfunction!(models::write_yaml, module)?)?;
+    module.add_function(wrap_pyfunction!(models::model_code_allowed, module)?)?;
     module.add_function(wrap_pyfunction!(models::read_yaml, module)?)?;
     module.add_function(wrap_pyfunction!(models::write_mlmodel, module)?)?;
     module.add_function(wrap_pyfunction!(models::check_signature, module)?)?;
@@ -46,5 +49,9 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(pack::fetch, module)?)?;
     module.add_function(wrap_pyfunction!(pack::pack_model, module)?)?;
     module.add_function(wrap_pyfunction!(pack::unpack_model, module)?)?;
+    module.add_function(wrap_pyfunction!(tracking::start_run, module)?)?;
+    module.add_function(wrap_pyfunction!(tracking::end_run, module)?)?;
+    module.add_function(wrap_pyfunction!(tracking::log_directory, module)?)?;
+    module.add_function(wrap_pyfunction!(tracking::log_artifacts, module)?)?;
     Ok(())
 }

@@ -12,6 +12,7 @@ use arrow::{
 };
 use arrow_pyarrow::{FromPyArrow, ToPyArrow};
 use mlflight::{
+    config,
     error::{Error, Kind, Result},
     mlmodel::{self, InputExample, MlModel, ModelDirectory, PythonEnvironment, SchemaSpec, Signature, Value, json},
 };
@@ -134,6 +135,12 @@ fn batches(data: &Bound<'_, PyAny>) -> PyResult<(Schema, Vec<RecordBatch>)> {
     let schema = reader.schema().as_ref().clone();
     let batches = reader.collect::<Result<Vec<_>, _>>().map_err(Error::from).or_raise()?;
     Ok((schema, batches))
+}
+
+/// Whether models may run code of their own.
+#[pyfunction]
+pub fn model_code_allowed() -> PyResult<bool> {
+    config::model_code_allowed().or_raise()
 }
 
 /// A model's directory that is being written.

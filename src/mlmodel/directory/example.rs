@@ -67,7 +67,7 @@ impl InputExample {
         serving.insert(key.into(), self.serving.clone().unwrap_or_else(|| self.data.clone()));
         let mut example = self.data.clone();
         if let Some(params) = &self.params {
-            example = serde_json::json!({ "data": example, "params": params });
+            example = serde_json::json!({ "inputs": example, "params": params });
             serving.insert("params".into(), params.clone());
         }
         [(INPUT_EXAMPLE, json::dump(&example)), (SERVING_INPUT_EXAMPLE, json::dump(&Value::Object(serving)))]

@@ -118,7 +118,7 @@ fn examples_are_laid_out_as_mlflow_lays_them() {
     directory.write_example(&mut model, &example).unwrap();
     let read = |name: &str| fs::read_to_string(directory.path().join(name)).unwrap();
     let data = r#"{"columns": ["x", "w", "b"], "data": [[1.5, "a", "AP8="], [null, null, null]]}"#;
-    assert_eq!(read("input_example.json"), format!(r#"{{"data": {data}, "params": {{"k": 1}}}}"#));
+    assert_eq!(read("input_example.json"), format!(r#"{{"inputs": {data}, "params": {{"k": 1}}}}"#));
     assert_eq!(read("serving_input_example.json"), format!(r#"{{"dataframe_split": {data}, "params": {{"k": 1}}}}"#));
     let info = model.rest["saved_input_example_info"].as_mapping().unwrap();
     let texts: Vec<_> = info.iter().map(|(key, value)| (key.as_str().unwrap(), value.as_str().unwrap())).collect();

@@ -249,18 +249,45 @@ class FunctionModel(PythonModel):
         return self.func(model_input)
 
 
+class FuncInfo(typing.NamedTuple):
+    """What MLflow keeps of the type hint of ``predict``."""
+
+    input_type_hint: Any
+    input_param_name: str
+
+
+class TypeHints(typing.NamedTuple):
+    """What MLflow keeps of both type hints."""
+
+    input: Any = None
+    output: Any = None
+
+
+def hinted_arguments(args: Any, kwargs: Any, position: int, hint: Any, name: str) -> tuple[Any, Any]:
+    """Return the arguments of ``predict`` with its input as its type hint says."""
+    if name in kwargs:
+        return args, {**kwargs, name: as_hinted(kwargs[name], hint)}
+    if len(args) <= position:
+        return args, kwargs
+    return (*args[:position], as_hinted(args[position], hint), *args[position + 1 :]), kwargs
+
+
 class Unpickler(pickle.Unpickler):
     """Unpickles a model of MLflow's base classes where MLflow is not installed."""
 
-    STANDINS: typing.ClassVar[dict[str, type]] = {
+    STANDINS: typing.ClassVar[dict[str, Any]] = {
         "PythonModel": PythonModel,
         "_FunctionPythonModel": FunctionModel,
         "PythonModelContext": Context,
+        "FuncInfo": FuncInfo,
+        "_TypeHints": TypeHints,
+        "_validate_model_input": hinted_arguments,
+        "MlflowException": ValueError,
     }
 
     def find_class(self, module: str, name: str) -> Any:
         """Return a class or function of the pickle."""
-        if module in ("mlflow.pyfunc", "mlflow.pyfunc.model") and name in self.STANDINS and not installed("mlflow"):
+        if module.partition(".")[0] == "mlflow" and name in self.STANDINS and not installed("mlflow"):
             return self.STANDINS[name]
         return super().find_class(module, name)
 
@@ -436,7 +463,7 @@ def catboost_model(directory: str, flavors: dict[str, Any]) -> Any:
 
     flavor = flavors.get("catboost") or {}
     model = getattr(catboost, flavor.get("model_type") or "CatBoost")()
-    model.load_model(os.path.join(directory, flavor.get("model_binary") or "model.cb"), flavor.get("save_format") or "cbm")
+    model.load_model(os.path.join(directory, flavor.get("data") or "model.cb"), flavor.get("save_format") or "cbm")
     return model
 
 
