@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mlflight import _native
@@ -51,7 +51,6 @@ class Run:
     run_name: str = ""
     experiment_id: str = ""
     artifact_uri: str = ""
-    _owner: int = field(default_factory=os.getpid, repr=False, compare=False)
 
     def __enter__(self) -> Run:
         return self

@@ -106,7 +106,7 @@ def start(release: Release, directory: Path, *arguments: str, **variables: str) 
         environment = {**release.environment, **variables}
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, cwd=directory, start_new_session=True)
     uri = f"http://127.0.0.1:{port}"
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while True:
         try:
             urllib.request.urlopen(f"{uri}/version", timeout=5).close()

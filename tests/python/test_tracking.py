@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import mlflow_servers as servers
@@ -102,25 +102,35 @@ def surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(tracking, "_experiment", None)
 
 
-@pytest.fixture(scope="session", params=["3.18-proxied", "2.22-proxied", "3.18-direct", "2.22-direct"])
-def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Return a server of one release, whose artifacts go through it or straight to a directory."""
-    release, _, artifacts = request.param.partition("-")
-    directory = tmp_path_factory.mktemp(f"server-{request.param}")
-    proxied = ["--artifacts-destination", str(directory / "artifacts")]
-    direct = ["--no-serve-artifacts", "--default-artifact-root", str(directory / "artifacts")]
-    found = servers.start(RELEASES[release], directory, *(proxied if artifacts == "proxied" else direct))
-    yield found
-    found.stop()
-
-
 @pytest.fixture(scope="session")
-def server3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Server]]:
+    """Return a function from a release and where its artifacts go to its one server."""
+    found: dict[str, Server] = {}
+
+    def named(name: str) -> Server:
+        if name not in found:
+            release, _, artifacts = name.partition("-")
+            directory = tmp_path_factory.mktemp(f"server-{name}")
+            proxied = ["--artifacts-destination", str(directory / "artifacts")]
+            direct = ["--no-serve-artifacts", "--default-artifact-root", str(directory / "artifacts")]
+            found[name] = servers.start(RELEASES[release], directory, *(proxied if artifacts == "proxied" else direct))
+        return found[name]
+
+    yield named
+    for server in found.values():
+        server.stop()
+
+
+@pytest.fixture(params=["3.18-proxied", "2.22-proxied", "3.18-direct", "2.22-direct"])
+def server(request: pytest.FixtureRequest, running: Callable[[str], Server]) -> Server:
+    """Return a server of one release, whose artifacts go through it or straight to a directory."""
+    return running(request.param)
+
+
+@pytest.fixture
+def server3(running: Callable[[str], Server]) -> Server:
     """Return a server of MLflow 3 with artifacts of its own."""
-    directory = tmp_path_factory.mktemp("server-3")
-    found = servers.start(RELEASES["3.18"], directory, "--artifacts-destination", str(directory / "artifacts"))
-    yield found
-    found.stop()
+    return running("3.18-proxied")
 
 
 @pytest.fixture

@@ -3,13 +3,13 @@
 mod artifacts;
 mod local;
 mod merged;
-mod version;
+mod settled;
 
 use std::{future::Future, path::PathBuf, pin::Pin, sync::Arc};
 
 use async_trait::async_trait;
 
-use self::{artifacts::Artifacts, local::Local, merged::Merged, version::Version};
+use self::{artifacts::Artifacts, local::Local, merged::Merged, settled::Settled};
 use super::{
     file,
     place::Place,
@@ -100,6 +100,10 @@ async fn model(known: &Tracking, uri: &str, names: usize) -> Result<Location> {
                 let message = format!("the files of the logged model '{id}' are not all there");
                 return Err(Error::new(Kind::FailedPrecondition, "MODEL_NOT_READY", message).remedy("log the model again"));
             }
+            let here = matches!(file::scheme_of(&model.artifact_uri), None | Some("file"));
+            if known.tracking.server().is_some() && !here {
+                return Ok(Location::Place(Arc::new(Settled::logged(known.clone(), model, path, names))));
+            }
             return artifacts(known, &join(&model.artifact_uri, &path), names).await;
         }
     };
@@ -118,7 +122,7 @@ async fn model(known: &Tracking, uri: &str, names: usize) -> Result<Location> {
     }
     if registry.server().is_some() {
         // What has been downloaded of it once is used without a second question.
-        return Ok(Location::Place(Arc::new(Version::new(known.clone(), version, path, names))));
+        return Ok(Location::Place(Arc::new(Settled::version(known.clone(), version, path, names))));
     }
     located(known, &version, &path, names).await
 }
