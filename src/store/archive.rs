@@ -16,7 +16,7 @@ const ENDS: [&str; 5] = [".tar.gz", ".tgz", ".tar", ".mlflight", ".zip"];
 const RATIO: u64 = 200;
 
 /// Small archives may have this many bytes in any case.
-const ALWAYS: u64 = 1 << 30;
+const ALWAYS: u64 = 256 << 20;
 
 /// Whether a path names an archive.
 pub(super) fn named(path: &str) -> bool {

@@ -206,9 +206,10 @@ impl Rights {
     fn elsewhere(&self, uri: &str) -> bool {
         let plain = !uri.contains(['%', '?', '#', '\\']) && !uri.split('/').any(|part| matches!(part, "." | ".."));
         let below = |prefix: &str| {
-            // Host and scheme of a prefix are whole: `s3://bucket` does not allow `s3://bucket2`.
+            // Names in a prefix are whole: `s3://bucket` does not allow `s3://bucket2`, nor `https://host` what stands before another host.
+            let alias = |rest: &str| prefix.starts_with("models:") && rest.starts_with('@');
             let rest = uri.strip_prefix(prefix);
-            rest.is_some_and(|rest| rest.is_empty() || prefix.ends_with('/') || rest.starts_with(['/', '@']))
+            rest.is_some_and(|rest| rest.is_empty() || prefix.ends_with('/') || rest.starts_with('/') || alias(rest))
         };
         let prefixes = self.options.load_prefixes.iter().filter(|prefix| store::path(prefix).is_err());
         plain && store::path(uri).is_err() && prefixes.into_iter().any(|prefix| below(prefix))
@@ -303,6 +304,31 @@ mod tests {
                 assert!(right.contains(&error.kind()) && !error.to_string().contains("no model directory"), "{uri}: {error:?}");
             }
             assert_eq!(rights.allowed(&format!("{prefix}/not/there")).unwrap_err().code(), "MODEL_NOT_FOUND");
+        }
+    }
+
+    #[test]
+    fn a_prefix_of_another_place_is_taken_as_it_stands() {
+        let rights = rights(&["s3://bucket/models", "models:/churn", "https://host/", "https://plain", "/models"]);
+        for uri in
+            ["s3://bucket/models", "s3://bucket/models/a", "models:/churn@champion", "models:/churn/3", "https://host/a.zip"]
+        {
+            assert!(rights.elsewhere(uri), "{uri}");
+        }
+        for uri in [
+            "s3://bucket/models2",
+            "s3://bucket/models/../secret",
+            "s3://bucket/models/%2e%2e/secret",
+            "s3://bucket/models/a?versionId=1",
+            "S3://bucket/models/a",
+            "models:/churn2/1",
+            "https://host2/a.zip",
+            "https://host@other/a",
+            "https://plain@other/a",
+            "/models/a",
+            "file:/models/a",
+        ] {
+            assert!(!rights.elsewhere(uri), "{uri}");
         }
     }
 
