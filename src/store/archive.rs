@@ -16,7 +16,7 @@ const ENDS: [&str; 5] = [".tar.gz", ".tgz", ".tar", ".mlflight", ".zip"];
 const RATIO: u64 = 200;
 
 /// Small archives may have this many bytes in any case.
-const ALWAYS: u64 = 1 << 30;
+const ALWAYS: u64 = 256 << 20;
 
 /// Whether a path names an archive.
 pub(super) fn named(path: &str) -> bool {
@@ -88,7 +88,7 @@ fn unzip(reader: impl Read + io::Seek, directory: &Path, limit: u64) -> Result<(
         }
         let mut out = fs::File::create_new(&path).map_err(|error| Error::io(&path, error))?;
         let mut bounded = Bounded { inner: entry, left };
-        io::copy(&mut bounded, &mut out).map_err(|error| Error::io(&path, error))?;
+        io::copy(&mut bounded, &mut out).map_err(|error| pack::unwritten(&path, error))?;
         left = bounded.left;
     }
     Ok(())

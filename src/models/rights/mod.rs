@@ -182,9 +182,6 @@ impl Rights {
     /// whether they are there.
     fn allowed(&self, uri: &str) -> Result<Resolved> {
         let prefixes = &self.options.load_prefixes;
-        if store::path(uri).is_err() && prefixes.iter().any(|prefix| below(uri, prefix)) {
-            return store::resolve(uri);
-        }
         let roots: Vec<PathBuf> = prefixes.iter().filter_map(|prefix| store::path(prefix).ok()).collect();
         let real: Vec<PathBuf> = roots.iter().filter_map(|root| root.canonicalize().ok()).collect();
         if self.elsewhere(uri) {
@@ -206,9 +203,10 @@ impl Rights {
     fn elsewhere(&self, uri: &str) -> bool {
         let plain = !uri.contains(['%', '?', '#', '\\']) && !uri.split('/').any(|part| matches!(part, "." | ".."));
         let below = |prefix: &str| {
-            // Host and scheme of a prefix are whole: `s3://bucket` does not allow `s3://bucket2`.
+            // Names in a prefix are whole: `s3://bucket` does not allow `s3://bucket2`, nor `https://host` what stands before another host.
+            let alias = |rest: &str| prefix.starts_with("models:") && rest.starts_with('@');
             let rest = uri.strip_prefix(prefix);
-            rest.is_some_and(|rest| rest.is_empty() || prefix.ends_with('/') || rest.starts_with(['/', '@']))
+            rest.is_some_and(|rest| rest.is_empty() || prefix.ends_with('/') || rest.starts_with('/') || alias(rest))
         };
         let prefixes = self.options.load_prefixes.iter().filter(|prefix| store::path(prefix).is_err());
         plain && store::path(uri).is_err() && prefixes.into_iter().any(|prefix| below(prefix))
@@ -226,22 +224,6 @@ impl Rights {
 /// others.
 fn find(uri: &str) -> Result<Resolved> {
     store::directory(&plain(&store::path(uri)?), uri)
-}
-
-/// Whether a URI of another place lies below a prefix of the same kind. What a server could read in another way than it is written here
-/// does not: escapes, `..`, empty names, backslashes, a query.
-fn below(uri: &str, prefix: &str) -> bool {
-    let plain = |uri: &str| {
-        let (_, path) = uri.split_once(':').unwrap_or_default();
-        let names = path.trim_start_matches('/').trim_end_matches('/').split('/');
-        !uri.contains(['%', '?', '#', '\\']) && names.into_iter().all(|name| !matches!(name, "" | "." | ".."))
-    };
-    match uri.strip_prefix(prefix) {
-        Some(rest) => {
-            store::path(prefix).is_err() && plain(uri) && (rest.is_empty() || prefix.ends_with('/') || rest.starts_with('/'))
-        }
-        None => false,
-    }
 }
 
 /// A path without `..`, each of which takes away the name before it. Followed over directories of this machine, they would tell a caller
@@ -323,30 +305,27 @@ mod tests {
     }
 
     #[test]
-    fn a_prefix_of_another_place_ends_with_a_name() {
-        for (uri, prefix) in [
-            ("s3://bucket/models/a", "s3://bucket/models/"),
-            ("s3://bucket/models/a", "s3://bucket/models"),
-            ("s3://bucket/models", "s3://bucket/models"),
-            ("models:/fraud@champion", "models:/"),
-            ("https://host/models/a/", "https://host"),
-        ] {
-            assert!(below(uri, prefix), "{uri} {prefix}");
+    fn a_prefix_of_another_place_is_taken_as_it_stands() {
+        let rights = rights(&["s3://bucket/models", "models:/churn", "https://host/", "https://plain", "/models"]);
+        for uri in
+            ["s3://bucket/models", "s3://bucket/models/a", "models:/churn@champion", "models:/churn/3", "https://host/a.zip"]
+        {
+            assert!(rights.elsewhere(uri), "{uri}");
         }
-        for (uri, prefix) in [
-            ("s3://bucket/models2/a", "s3://bucket/models"),
-            ("s3://bucket.evil/models/a", "s3://bucket"),
-            ("http://host@evil/a", "http://host"),
-            ("http://host:1@evil/a", "http://host"),
-            ("s3://bucket/models/../secret", "s3://bucket/models/"),
-            ("s3://bucket/models/%2e%2e/secret", "s3://bucket/models/"),
-            ("s3://bucket/models//secret", "s3://bucket/models/"),
-            ("s3://bucket/models/a?endpoint=http://evil", "s3://bucket/models/"),
-            ("s3://bucket/models/a\\..\\b", "s3://bucket/models/"),
-            ("S3://bucket/models/a", "s3://bucket/models/"),
-            ("/models/a", "/models"),
+        for uri in [
+            "s3://bucket/models2",
+            "s3://bucket/models/../secret",
+            "s3://bucket/models/%2e%2e/secret",
+            "s3://bucket/models/a?versionId=1",
+            "S3://bucket/models/a",
+            "models:/churn2/1",
+            "https://host2/a.zip",
+            "https://host@other/a",
+            "https://plain@other/a",
+            "/models/a",
+            "file:/models/a",
         ] {
-            assert!(!below(uri, prefix), "{uri} {prefix}");
+            assert!(!rights.elsewhere(uri), "{uri}");
         }
     }
 
