@@ -34,7 +34,7 @@ pub(super) fn digest_in_name(name: &str) -> Option<&str> {
 pub(super) fn unpack(archive: &Path, name: &str, directory: &Path) -> Result<PathBuf> {
     let file = fs::File::open(archive).map_err(|error| Error::io(archive, error))?;
     let size = file.metadata().map_err(|error| Error::io(archive, error))?.len();
-    let limit = size.saturating_mul(RATIO).max(ALWAYS).min(walk::MAX_BYTES);
+    let limit = size.saturating_mul(RATIO).clamp(ALWAYS, walk::MAX_BYTES);
     fs::create_dir_all(directory).map_err(|error| Error::io(directory, error))?;
     let lower = name.to_ascii_lowercase();
     let reader = io::BufReader::with_capacity(1 << 17, file);

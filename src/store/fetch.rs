@@ -14,6 +14,7 @@ use super::{
     download,
     lease::Lease,
     place::{Entry, Place},
+    progress,
     remote::{Location, open},
     resolve::Resolved,
     walk,
@@ -67,11 +68,29 @@ async fn cached(uri: &str) -> Result<Resolved> {
 pub fn fetch(uri: &str, destination: Option<&Path>) -> Result<PathBuf> {
     static LEASES: Mutex<Vec<Lease>> = Mutex::new(Vec::new());
     let Some(destination) = destination else {
-        let found = http::block_on(cached(uri))??;
+        let found = http::block_on(interruptible(cached(uri)))??;
         LEASES.lock().unwrap_or_else(PoisonError::into_inner).extend(found.lease);
         return Ok(found.directory);
     };
-    http::block_on(into_directory(uri, destination))?
+    http::block_on(interruptible(into_directory(uri, destination)))?
+}
+
+/// Ends work on a signal, where the process is a command line: what is half done is then removed.
+async fn interruptible<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+    use tokio::signal::unix::{SignalKind, signal};
+    if !progress::shown() {
+        return work.await;
+    }
+    let failed = |error: std::io::Error| Error::new(Kind::Internal, "SIGNALS", "signals cannot be waited for").source(error);
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    let cancelled =
+        || Err(Error::new(Kind::Cancelled, "CANCELLED", "the download was given up; another one continues in the cache"));
+    tokio::select! {
+        done = work => done,
+        _ = interrupt.recv() => cancelled(),
+        _ = terminate.recv() => cancelled(),
+    }
 }
 
 async fn into_directory(uri: &str, destination: &Path) -> Result<PathBuf> {

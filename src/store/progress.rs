@@ -15,12 +15,17 @@ pub fn show_progress() {
     SHOWN.store(true, Ordering::Relaxed);
 }
 
+/// Whether this process is a command line.
+pub(super) fn shown() -> bool {
+    SHOWN.load(Ordering::Relaxed)
+}
+
 /// The bar of one download.
 pub(super) struct Bar(ProgressBar);
 
 impl Bar {
     pub(super) fn new(bytes: u64, origin: &str) -> Self {
-        if !SHOWN.load(Ordering::Relaxed) || !std::io::stderr().is_terminal() {
+        if !shown() || !std::io::stderr().is_terminal() {
             return Self(ProgressBar::hidden());
         }
         let bar = ProgressBar::new(bytes);

@@ -7,12 +7,13 @@ import fcntl
 import json
 import os
 import shutil
+import signal
 import subprocess
 import tarfile
 import threading
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
@@ -75,6 +76,13 @@ def environment(tmp_path: Path, s3_server: str) -> dict[str, str]:
     cache = {"MLFLIGHT_CACHE_DIR": str(tmp_path / "cache"), "TMPDIR": str(tmp_path)}
     keys = {"AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": SECRET, "AWS_REGION": "us-east-1"}
     return {**kept, **cache, **keys, "AWS_ENDPOINT_URL": s3_server, "HOME": str(tmp_path)}
+
+
+def wait_for(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.02)
 
 
 class Run:
@@ -374,10 +382,7 @@ def test_two_processes_at_once_download_once(made: Path, run: Run, put, proxy: P
     # Both have listed before either gets its first file.
     proxy.fault = lambda seen: None if seen.lists else Fault(hold=go)
     processes = [run.through(proxy).start("download", uri) for _ in range(3)]
-    deadline = time.monotonic() + 60
-    while sum(seen.lists for seen in proxy.seen) < 3:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_for(lambda: sum(seen.lists for seen in proxy.seen) == 3)
     go.set()
     ends = [process.communicate(timeout=120) for process in processes]
     assert {process.returncode for process in processes} == {0}, ends
@@ -488,13 +493,14 @@ def test_what_arrived_before_a_failure_is_not_fetched_again(made: Path, run: Run
         (400, "ExpiredToken", 7, "have expired (ExpiredToken)"),
         (404, "NoSuchBucket", 4, "no such bucket"),
         (500, "InternalError", 10, "the store failed (InternalError)"),
+        (429, "SlowDown", 10, "asks for fewer requests (SlowDown)"),
     ],
 )
 def test_refusals_of_a_store_are_told_apart(status, code, exit_code, words, run: Run, proxy: Proxy) -> None:
     body = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>{SECRET}</Message></Error>".encode()
     proxy.fault = lambda _: Fault(status=status, body=body)
     run.through(proxy).refused(f"s3://{BUCKET}/x", exit_code, f"s3://{BUCKET}/x", words)
-    assert proxy.faults == (5 if status == 500 else 1), "only what may pass is asked for again"
+    assert proxy.faults == (5 if status in (429, 500) else 1), "only what may pass is asked for again"
 
 
 def test_a_server_that_asks_to_wait_is_waited_for(made: Path, run: Run, put, proxy: Proxy) -> None:
@@ -656,6 +662,18 @@ def test_a_destination_gets_all_files_or_none(made: Path, run: Run, put, proxy: 
     assert same(tmp_path / "local", made)
 
 
+def test_an_interrupted_download_leaves_no_half_destination(made: Path, run: Run, put, proxy: Proxy, tmp_path: Path) -> None:
+    uri = put(made)
+    go = threading.Event()
+    proxy.fault = lambda seen: Fault(hold=go) if "big.bin" in seen.path else None
+    process = run.through(proxy).start("download", uri, "-d", tmp_path / "there" / "copy")
+    wait_for(lambda: proxy.faults)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) == 130
+    go.set()
+    assert list((tmp_path / "there").iterdir()) == []
+
+
 # batch-score
 
 
@@ -745,3 +763,20 @@ def test_a_failed_run_leaves_nothing_in_a_store(model, table: Path, run: Run, pu
     assert f"{uri}/day=2/b.parquet" in done.stderr, done.stderr
     assert objects(s3, f"{base}/out") == []
     assert s3.list_multipart_uploads(Bucket=BUCKET).get("Uploads", []) == []
+
+
+def test_an_interrupted_run_leaves_nothing_in_a_store(model, table: Path, run: Run, put, s3, proxy: Proxy) -> None:
+    uri = put(table, "table")
+    out = f"{uri.rpartition('/')[0]}/out"
+    go = threading.Event()
+    proxy.fault = lambda seen: Fault(hold=go) if "partNumber" in seen.path else None
+    source = ["--model", model("logreg_pipe").path, "--input", uri]
+    process = run.through(proxy).start("batch-score", *source, "--output", out)
+    wait_for(lambda: proxy.faults)
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.5)
+    go.set()
+    assert process.wait(60) == 130
+    assert objects(s3, out) == []
+    assert s3.list_multipart_uploads(Bucket=BUCKET).get("Uploads", []) == []
+    assert not list(run.cache.parent.glob("mlflight-batch-*"))
