@@ -19,7 +19,7 @@ MVN := mvn -q -B -f jvm/pom.xml -Dmlflight.native.dir=$(BUILT)
 INSTALL := build/tools/bin/uv pip install -q --no-cache
 TESTED := MLFLIGHT_TEST_PYTHON=$(CURDIR)/$(VENV)/bin/python MLFLIGHT_TEST_MODELS=$(CURDIR)/build/test-models MLFLIGHT_TEST_NATIVE=$(BUILT)
 
-.PHONY: help demo test test-rust test-jvm test-python test-lines test-spark35 test-spark42 test-wheel fast lint wheel fuzz bench tools venv build jars jars-all dev-wheel lines-wheel installed models mlflows clean
+.PHONY: help demo test test-rust test-jvm test-python test-lines test-spark35 test-spark42 test-wheel fast lint wheel fuzz bench tools venv build jars jars-all dev-wheel lines-wheel installed models azurite mlflows clean
 
 help: ## Lists the targets.
 	@sed -n 's/^\([a-z0-9 -]*\):.*## /\1\t/p' Makefile | expand -t 28
@@ -37,7 +37,7 @@ test-jvm: jars build models ## The JVM suite, on the Spark 4 line.
 	$(TESTED) $(MVN) -Dmlflight.models=$(CURDIR)/build/test-models verify -P spark4_2.13
 
 # Two files at a time: most tests wait for a process to start.
-test-python: installed models mlflows ## The Python suites, from the installed wheel.
+test-python: installed models azurite mlflows ## The Python suites, from the installed wheel.
 	$(TESTED) $(WHEEL_VENV)/bin/python -m pytest -q -p no:cacheprovider -n 2 --dist loadfile --ignore tests/python/spark_lines --ignore tests/python/clean tests/python
 
 # MLflow's servers of two lines: an environment for the older one, and what differs for the newer one.
@@ -132,6 +132,14 @@ models: build/test-models/.made
 
 build/test-models/.made: tests/make_models.py | venv
 	$(VENV)/bin/python tests/make_models.py build/test-models
+	@touch $@
+
+azurite: build/azurite/.3.35.0
+
+# The Azure server of the suites. The versions after this one need Node 22.
+build/azurite/.3.35.0:
+	@.ci/need npm
+	npm install --prefix build/azurite --no-audit --no-fund --silent azurite@3.35.0
 	@touch $@
 
 clean: ## Removes what was built, except Cargo's directory.

@@ -210,6 +210,12 @@ impl Error {
         self
     }
 
+    /// The same error with other words for a part of its message.
+    pub fn replace(mut self, from: &str, to: &str) -> Self {
+        self.0.message = self.0.message.replace(from, to);
+        self
+    }
+
     /// The same error once more, for another caller. Its source stays behind: sources cannot be copied.
     pub fn replica(&self) -> Self {
         let inner = &self.0;

@@ -44,7 +44,7 @@
 //! |---|---|---|
 //! | `batch` | files in, files out, in order and within a memory limit | parquet |
 //! | `sql` | queries over those files, with `predict(…)` as a function | DataFusion |
-//! | `remote` | models in object stores, on web servers and MLflow's servers | object_store, reqwest, rusqlite |
+//! | `remote` | models in object stores, on web servers and MLflow's servers, and a cache of them | object_store, reqwest, rusqlite |
 //! | `request` | what a caller asks for, in its wire form | prost |
 //! | `ops` | what every server needs: listening, TLS, memory, threads, ending | tokio |
 //! | `flight` | the Arrow Flight service and its client | tonic |

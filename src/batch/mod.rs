@@ -21,6 +21,8 @@ mod pipeline;
 mod plan;
 mod progress;
 mod read;
+#[cfg(feature = "remote")]
+mod remote;
 mod run;
 #[cfg(feature = "sql")]
 mod sql;

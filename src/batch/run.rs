@@ -19,7 +19,23 @@ pub struct Summary {
 }
 
 /// Scores a job. On any failure, and when `cancel` is set, nothing is left behind.
+#[cfg(feature = "remote")]
 pub fn run(job: &Job, cancel: &CancelFlag, progress: &dyn Progress) -> Result<Summary> {
+    let started = Instant::now();
+    let Some((remote, here)) = super::remote::Remote::of(job, cancel)? else { return run_here(job, cancel, progress) };
+    let done = run_here(&here, cancel, progress).and_then(|summary| remote.commit(cancel).map(|()| summary));
+    let summary = done.map_err(|error| remote.translate(error))?;
+    Ok(Summary { elapsed: started.elapsed(), ..summary })
+}
+
+/// Scores a job. On any failure, and when `cancel` is set, nothing is left behind.
+#[cfg(not(feature = "remote"))]
+pub fn run(job: &Job, cancel: &CancelFlag, progress: &dyn Progress) -> Result<Summary> {
+    run_here(job, cancel, progress)
+}
+
+/// Scores a job whose files are all on this machine.
+fn run_here(job: &Job, cancel: &CancelFlag, progress: &dyn Progress) -> Result<Summary> {
     let started = Instant::now();
     let target = Target::of(job)?;
     let inputs = files::list(&job.input, job.format, job.partition_columns)?;

@@ -14,7 +14,7 @@ use crate::{
 /// Shows a model's flavors, signature and environment, and says whether it is scored natively or by Python, and why.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The model: a path or a file: URI.
+    /// The model: a path or a URI.
     model: String,
     /// One JSON object instead of text.
     #[arg(long)]
@@ -35,14 +35,15 @@ pub fn run(args: Args) -> Result<()> {
 
 /// What the model says, and why it cannot be scored: such a model is still shown, for that is when one inspects it.
 fn report(uri: &str) -> Result<(Value, Option<Error>)> {
-    let directory = store::resolve(uri)?.directory;
+    // A model of the cache stays there until all of it is told.
+    let store::Resolved { directory, origin, lease: _lease } = store::resolve(uri)?;
     store::check(&directory)?;
     let mlmodel = MlModel::load(&directory)?;
     // Files that are refused are not hashed first.
     let (engine, reason, failure) = engine(&mlmodel, &directory)?;
     let (digest, size, files) = store::measure(&directory)?;
     let report = serde_json::json!({
-        "model": directory.display().to_string(),
+        "model": origin,
         "flavors": mlmodel.flavor_names().collect::<Vec<_>>(),
         "engine": engine,
         "reason": reason,

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "batch")]
 mod batch_score;
+#[cfg(feature = "remote")]
+mod download;
 mod inspect;
 #[cfg(feature = "batch")]
 mod interrupt;
@@ -45,6 +47,8 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Inspect(inspect::Args),
+    #[cfg(feature = "remote")]
+    Download(download::Args),
     #[cfg(feature = "batch")]
     BatchScore(batch_score::Args),
     #[cfg(feature = "batch")]
@@ -62,6 +66,8 @@ enum Command {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     start_log(&cli);
+    #[cfg(feature = "remote")]
+    crate::store::show_progress();
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -108,6 +114,8 @@ pub(crate) fn print(text: &str) -> Result<()> {
 fn run(cli: Cli) -> Result<()> {
     match cli.command {
         Command::Inspect(args) => inspect::run(args),
+        #[cfg(feature = "remote")]
+        Command::Download(args) => download::run(args),
         #[cfg(feature = "remote")]
         Command::Log(args) => log::run(args),
         #[cfg(feature = "remote")]

@@ -17,7 +17,7 @@ use crate::{
 /// A model and how it is run.
 #[derive(Debug, Args)]
 pub(super) struct ModelArgs {
-    /// The model: a directory or a file: URI
+    /// The model: a directory or a URI
     #[arg(short = 'm', long = "model", alias = "model-uri", value_name = "URI")]
     pub(super) model: String,
 

@@ -88,7 +88,7 @@ fn unzip(reader: impl Read + io::Seek, directory: &Path, limit: u64) -> Result<(
         }
         let mut out = fs::File::create_new(&path).map_err(|error| Error::io(&path, error))?;
         let mut bounded = Bounded { inner: entry, left };
-        io::copy(&mut bounded, &mut out).map_err(|error| Error::io(&path, error))?;
+        io::copy(&mut bounded, &mut out).map_err(|error| pack::unwritten(&path, error))?;
         left = bounded.left;
     }
     Ok(())

@@ -13,7 +13,7 @@ use super::{
     digest::digest,
     download,
     lease::Lease,
-    place::Place,
+    place::{Entry, Place},
     remote::{Location, open},
     resolve::Resolved,
     walk,
@@ -116,9 +116,19 @@ async fn into_directory(uri: &str, destination: &Path) -> Result<PathBuf> {
     Ok(full)
 }
 
+/// Copies files that a place listed into a directory.
+pub async fn copy(place: &Arc<dyn Place>, entries: &[Entry], directory: &Path) -> Result<()> {
+    super::listing::check(entries, place.origin())?;
+    fs::create_dir_all(directory).map_err(|error| download::disk(directory, error))?;
+    download::require_room(entries.iter().map(|entry| entry.size).sum(), directory)?;
+    download::bring(place, entries, directory, None, &|_| None).await.map(|_| ())
+}
+
 /// Downloads a place; where its files are.
 async fn download(place: &Arc<dyn Place>, tree: &Path, unpacked: &Path) -> Result<PathBuf> {
     let entries = cache::entries(place).await?;
+    fs::create_dir_all(tree).map_err(|error| download::disk(tree, error))?;
+    download::require_room(entries.iter().map(|entry| entry.size).sum(), tree)?;
     download::bring(place, &entries, tree, None, &|_| None).await?;
     if !place.archive() {
         return Ok(tree.to_owned());

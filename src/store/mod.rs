@@ -41,11 +41,11 @@ pub use self::{
 
 #[cfg(feature = "remote")]
 pub use self::{
-    fetch::fetch,
+    fetch::{copy, fetch},
     mlflow::{listed, writable},
     place::{Entry, Part, Place},
     progress::show_progress,
-    remote::{Location, open},
+    remote::{Location, is_remote, open},
 };
 
 #[cfg(test)]

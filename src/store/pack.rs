@@ -118,7 +118,7 @@ pub(super) fn extract(archive: impl Read, directory: &Path) -> Result<()> {
                 }
                 // A name that stands twice fails here.
                 let mut out = fs::File::create_new(&path).map_err(|error| Error::io(&path, error))?;
-                let written = io::copy(&mut entry, &mut out).map_err(|error| Error::io(&path, error))?;
+                let written = io::copy(&mut entry, &mut out).map_err(|error| unwritten(&path, error))?;
                 if written != entry.size() {
                     return Err(invalid(format!("the archive ends within '{shown}'")));
                 }
@@ -143,6 +143,20 @@ pub(super) fn inside(name: &Path) -> Result<Option<PathBuf>> {
     }
     let path: PathBuf = parts.collect();
     Ok((!path.as_os_str().is_empty()).then_some(path))
+}
+
+/// The error for an entry that could not be copied to its file: by a fault of the archive, or of the disk.
+pub(super) fn unwritten(path: &Path, error: io::Error) -> Error {
+    match error.kind() {
+        io::ErrorKind::FileTooLarge | io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidInput => {
+            invalid(format!("the archive cannot be unpacked: {error}")).source(error)
+        }
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            let message = format!("the disk of '{}' is full", path.display());
+            Error::new(Kind::ResourceExhausted, "DISK_FULL", message).remedy("make room").source(error)
+        }
+        _ => Error::io(path, error),
+    }
 }
 
 fn invalid(message: String) -> Error {

@@ -1,16 +1,19 @@
 //! Files in another place than this machine.
 
-use std::{ops::Range, path::Path};
+use std::{
+    ops::Range,
+    path::{Path, PathBuf},
+};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use serde::{Deserialize, Serialize};
 
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 
 /// One regular file of a place.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Entry {
     /// Path inside the place, with `/` between names, as the place lists it: whoever writes it to disk checks it first.
     pub name: String,
@@ -54,6 +57,24 @@ pub trait Place: Send + Sync {
     /// The same of a file that was listed, which must not have changed since, as far as the place can tell.
     async fn read_entry(&self, entry: &Entry, range: Option<Range<u64>>) -> Result<Part> {
         self.read(&entry.name, range).await
+    }
+
+    /// The file of this name, if there is one.
+    async fn find(&self, name: &str) -> Result<Option<Entry>> {
+        Ok(self.list().await?.into_iter().find(|entry| entry.name == name))
+    }
+
+    /// Stores files of this machine under their names: they appear together, as far as the place can do that, or not at all. With
+    /// `replace` everything else is removed. `stop` is asked now and then whether to give up.
+    async fn publish(&self, files: &[(String, PathBuf)], replace: bool, stop: &(dyn Fn() -> bool + Sync)) -> Result<()> {
+        let _ = replace;
+        for (name, file) in files {
+            if stop() {
+                return Err(Error::new(Kind::Cancelled, "CANCELLED", "storing the files was given up"));
+            }
+            self.write(name, file).await?;
+        }
+        Ok(())
     }
 
     /// Stores a file of this machine under a name. Afterwards it is there whole, or not at all.

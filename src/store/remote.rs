@@ -53,6 +53,14 @@ const SCHEMES: [(&str, &dyn Scheme); 17] = [
     ("hdfs", &Hadoop),
 ];
 
+/// Whether a text is a URI of another place, rather than a path of this machine.
+pub fn is_remote(text: &str) -> bool {
+    scheme_of(text).is_some_and(|scheme| {
+        let known = SCHEMES.iter().any(|(name, _)| scheme.eq_ignore_ascii_case(name));
+        known || !scheme.eq_ignore_ascii_case("file") && text[scheme.len()..].starts_with("://")
+    })
+}
+
 /// Finds out where a URI leads: a path, a `file:` URI, or one of another place.
 pub async fn open(uri: &str) -> Result<Location> {
     let scheme = scheme_of(uri).unwrap_or("file");

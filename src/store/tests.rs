@@ -195,8 +195,8 @@ fn paths_and_file_uris_are_resolved() {
     for (uri, kind, code) in [
         (format!("{path}/none"), Kind::NotFound, "MODEL_NOT_FOUND"),
         (base.join("file").display().to_string(), Kind::NotFound, "MODEL_NOT_FOUND"),
-        ("models:/m/1".into(), Kind::Unimplemented, "MODEL_URI_SCHEME"),
-        ("s3://bucket/model".into(), Kind::Unimplemented, "MODEL_URI_SCHEME"),
+        ("ftp://host/model".into(), Kind::Unimplemented, "MODEL_URI_SCHEME"),
+        ("hdfs://host/model".into(), Kind::Unimplemented, "MODEL_URI_SCHEME"),
         ("file://host/model".into(), Kind::InvalidArgument, "MODEL_URI_INVALID"),
         (String::new(), Kind::InvalidArgument, "MODEL_URI_INVALID"),
     ] {

@@ -30,6 +30,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(spec::make_spec, module)?)?;
     module.add_function(wrap_pyfunction!(spec::load_key, module)?)?;
     module.add_function(wrap_pyfunction!(spec::check_server, module)?)?;
+    module.add_function(wrap_pyfunction!(pack::fetch, module)?)?;
     module.add_function(wrap_pyfunction!(pack::pack_model, module)?)?;
     module.add_function(wrap_pyfunction!(pack::unpack_model, module)?)?;
     module.add_function(wrap_pyfunction!(tracking::start_run, module)?)?;

@@ -1,4 +1,4 @@
-//! Models as one file, the form in which Spark ships them.
+//! Models as one file, the form in which Spark ships them, and models of other places on this machine.
 
 use std::path::PathBuf;
 
@@ -21,4 +21,11 @@ pub fn unpack_model(py: Python<'_>, archive: PathBuf, digest: &str, cache_dir: P
         store::unpack(&archive, &digest, &cache_dir)
     })
     .or_raise()
+}
+
+/// Brings what a URI names to this machine: into the cache, or into `destination`. Returns the directory.
+#[pyfunction]
+#[pyo3(signature = (uri, destination=None))]
+pub fn fetch(py: Python<'_>, uri: &str, destination: Option<PathBuf>) -> PyResult<String> {
+    py.detach(|| store::fetch(uri, destination.as_deref()).map(|path| path.display().to_string())).or_raise()
 }

@@ -117,6 +117,19 @@ fn expand(input: &str) -> Result<Vec<InputFile>> {
     Ok(files)
 }
 
+/// The files of a listing that a pattern matches, or that lie below a directory that it matches.
+#[cfg(feature = "remote")]
+pub(in crate::batch) fn matching(listed: Vec<crate::store::Entry>, pattern: &str) -> Result<Vec<crate::store::Entry>> {
+    let options = glob::MatchOptions { require_literal_separator: true, ..glob::MatchOptions::new() };
+    let pattern = glob::Pattern::new(pattern)
+        .map_err(|error| Error::new(Kind::InvalidArgument, "BAD_GLOB", format!("'{pattern}' is no pattern: {error}")))?;
+    let matches = |name: &str| {
+        let mut ends = name.match_indices('/').map(|(at, _)| at).chain([name.len()]);
+        ends.any(|end| pattern.matches_with(&name[..end], options))
+    };
+    Ok(listed.into_iter().filter(|entry| matches(&entry.name)).collect())
+}
+
 /// Refuses pipes and devices: files are read from several places, and more than once.
 fn regular(path: &Path) -> Result<PathBuf> {
     if path.is_file() {

@@ -28,6 +28,32 @@ fn remove(path: &Path) {
     let _ = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
 }
 
+/// A directory for what is only needed during a run, removed with it.
+#[cfg(feature = "remote")]
+pub(in crate::batch) struct Scratch(tempfile::TempDir);
+
+#[cfg(feature = "remote")]
+impl Scratch {
+    pub(in crate::batch) fn new() -> Result<Self> {
+        let root = std::env::temp_dir();
+        let made =
+            tempfile::Builder::new().prefix("mlflight-batch-").tempdir_in(&root).map_err(|error| Error::io(&root, error))?;
+        staged().push(made.path().to_owned());
+        Ok(Self(made))
+    }
+
+    pub(in crate::batch) fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+#[cfg(feature = "remote")]
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        staged().retain(|path| path != self.0.path());
+    }
+}
+
 /// An output under its temporary name; dropped without [`Stage::commit`] it leaves nothing behind.
 pub(in crate::batch) struct Stage {
     target: PathBuf,

@@ -184,6 +184,9 @@ impl Rights {
         let prefixes = &self.options.load_prefixes;
         let roots: Vec<PathBuf> = prefixes.iter().filter_map(|prefix| store::path(prefix).ok()).collect();
         let real: Vec<PathBuf> = roots.iter().filter_map(|root| root.canonicalize().ok()).collect();
+        if self.elsewhere(uri) {
+            return store::resolve(uri);
+        }
         match find(uri) {
             Ok(found) if real.iter().any(|root| found.directory.starts_with(root)) => Ok(found),
             Ok(_) => Err(self.unknown(uri)),
@@ -196,6 +199,19 @@ impl Rights {
                 Err(if named { error } else { self.unknown(uri) })
             }
         }
+    }
+
+    /// Whether a URI leads to another machine, to a place below a prefix that requests may load from. It must say so plainly: what a
+    /// server would decode or take away is refused.
+    fn elsewhere(&self, uri: &str) -> bool {
+        let plain = !uri.contains(['%', '?', '#', '\\']) && !uri.split('/').any(|part| matches!(part, "." | ".."));
+        let below = |prefix: &str| {
+            // Host and scheme of a prefix are whole: `s3://bucket` does not allow `s3://bucket2`.
+            let rest = uri.strip_prefix(prefix);
+            rest.is_some_and(|rest| rest.is_empty() || prefix.ends_with('/') || rest.starts_with(['/', '@']))
+        };
+        let prefixes = self.options.load_prefixes.iter().filter(|prefix| store::path(prefix).is_err());
+        plain && store::path(uri).is_err() && prefixes.into_iter().any(|prefix| below(prefix))
     }
 
     /// Whether a directory lies where uploads are kept, and their code may not run.

@@ -1,6 +1,6 @@
 //! What the files of a cached model were when they were last hashed.
 
-use std::path::Path;
+use std::{collections::HashMap, path::Path};
 
 use serde::{Deserialize, Serialize};
 
@@ -77,6 +77,11 @@ impl Manifest {
             sum.add(&file.name, file.size, &bytes(&file.sha256)?);
         }
         Some(sum.finish())
+    }
+
+    /// The hash of each file by its name.
+    pub(super) fn hashes(&self) -> HashMap<String, [u8; 32]> {
+        self.files.iter().filter_map(|file| Some((file.name.clone(), bytes(&file.sha256)?))).collect()
     }
 
     /// Whether the files of a directory are those of the digest. They are read only where their stamps, or the machine's restart, leave a

@@ -19,6 +19,7 @@ mod manifest;
 mod record;
 
 use std::{
+    collections::HashSet,
     fs,
     os::unix::fs::{DirBuilderExt, PermissionsExt},
     path::{Path, PathBuf},
@@ -139,7 +140,7 @@ impl Cache {
         }
         let work = self.root.join("parts").join(&id);
         let held = self.download(place, &entries, record.as_ref(), &work).await;
-        if held.as_ref().is_err_and(|error| matches!(error.code(), "DISK_FULL" | "DIGEST_MISMATCH" | "ARCHIVE_INVALID")) {
+        if held.as_ref().is_err_and(|error| matches!(error.code(), "DISK_FULL" | "DIGEST_MISMATCH")) {
             // What cannot be used must not take the room, nor be continued.
             let _ = fs::remove_dir_all(&work);
         }
@@ -156,13 +157,20 @@ impl Cache {
         let tree = work.join("tree");
         let origin = place.origin();
         tracing::info!(origin, files = entries.len(), "downloading a model");
-        self.require_room(entries, work)?;
         let state = State::open(&work.join("state"), &tree)?;
         remove_others(&tree, entries)?;
-        let before = old.and_then(|record| Some((record, self.model(&record.digest).filter(|path| path.is_dir())?)));
+        let there: u64 = super::walk::files(work).map_or(0, |files| files.iter().map(|file| file.size).sum());
+        let needed: u64 = entries.iter().map(|entry| entry.size).sum();
+        download::require_room(needed.saturating_sub(there), &self.root)?;
+        let before = old.filter(|_| !place.archive()).and_then(|record| {
+            let directory = self.model(&record.digest)?;
+            let hashes = Manifest::read(&directory)?.hashes();
+            let same: HashSet<Entry> = record.entries.iter().filter(|entry| entry.version.is_some()).cloned().collect();
+            Some((same, directory, hashes))
+        });
         let reuse = |entry: &Entry| {
-            let (record, directory) = before.as_ref().filter(|_| !place.archive())?;
-            (entry.version.is_some() && record.entries.contains(entry)).then(|| directory.join(&entry.name))
+            let (_, directory, hashes) = before.as_ref().filter(|(same, ..)| same.contains(entry))?;
+            Some((directory.join(&entry.name), *hashes.get(&entry.name)?))
         };
         let fetched = download::bring(place, entries, &tree, Some(state), &reuse).await?;
         tracing::info!(origin, bytes = fetched.bytes, "downloaded a model");
@@ -172,26 +180,17 @@ impl Cache {
         let name = &entries[0].name;
         let unpacked = work.join("unpacked");
         let _ = fs::remove_dir_all(&unpacked);
-        let inner = archive::unpack(&tree.join(name), name, &unpacked).map_err(|error| error.context(origin))?;
+        let unpacked = archive::unpack(&tree.join(name), name, &unpacked).map_err(|error| error.context(origin));
+        if unpacked.is_err() {
+            // An archive that cannot be unpacked must not take the room, nor be continued.
+            let _ = fs::remove_dir_all(work);
+        }
+        let inner = unpacked?;
         let manifest = Manifest::of(&inner)?;
         if let Some(found) = manifest.digest() {
             check_name(name, &found, origin)?;
         }
         self.commit(&inner, manifest).await
-    }
-
-    /// Refuses a download that the disk has no room for before it begins.
-    fn require_room(&self, entries: &[Entry], work: &Path) -> Result<()> {
-        let needed: u64 = entries.iter().map(|entry| entry.size).sum();
-        let Ok(disk) = rustix::fs::statvfs(&self.root) else { return Ok(()) };
-        let free = disk.f_bavail.saturating_mul(disk.f_frsize);
-        let there = super::walk::files(&work.join("tree")).map_or(0, |files| files.iter().map(|file| file.size).sum());
-        if needed.saturating_sub(there) <= free {
-            return Ok(());
-        }
-        let message = format!("the model has {needed} bytes, and the disk of '{}' has {free} left", self.root.display());
-        Err(Error::new(Kind::ResourceExhausted, "DISK_FULL", message)
-            .remedy("make room, or name another disk by MLFLIGHT_CACHE_DIR"))
     }
 
     /// The model of a record, where its place still lists the same.
@@ -312,7 +311,7 @@ fn remove_others(tree: &Path, entries: &[Entry]) -> Result<()> {
     if !tree.is_dir() {
         return Ok(());
     }
-    let listed: std::collections::HashSet<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
+    let listed: HashSet<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
     match super::walk::files(tree) {
         Ok(files) => {
             for file in files.iter().filter(|file| !listed.contains(file.name.as_str())) {

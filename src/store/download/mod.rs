@@ -55,6 +55,9 @@ pub(super) struct Fetched {
     pub(super) bytes: u64,
 }
 
+/// Finds a file of this machine that has the content of a listed one, with the hash that it must have.
+pub(super) type Reuse<'a> = &'a (dyn Fn(&Entry) -> Option<(PathBuf, [u8; 32])> + Sync);
+
 /// Brings the files of a listing, which has been checked, into a directory. What `reuse` finds of a file is copied instead. With a `state`
 /// whatever arrives outlives a failure, and is not asked for again.
 pub(super) async fn bring(
@@ -62,7 +65,7 @@ pub(super) async fn bring(
     entries: &[Entry],
     tree: &Path,
     state: Option<State>,
-    reuse: &(dyn Fn(&Entry) -> Option<PathBuf> + Sync),
+    reuse: Reuse<'_>,
 ) -> Result<Fetched> {
     fs::create_dir_all(tree).map_err(|error| disk(tree, error))?;
     let total = entries.iter().map(|entry| entry.size).sum();
@@ -96,16 +99,18 @@ pub(super) async fn bring(
 
 impl Download {
     /// Brings one file; its hash.
-    async fn file(self: Arc<Self>, entry: Entry, known: Option<PathBuf>) -> Result<[u8; 32]> {
+    async fn file(self: Arc<Self>, entry: Entry, known: Option<(PathBuf, [u8; 32])>) -> Result<[u8; 32]> {
         let path = self.tree.join(&entry.name);
         if let Some(parent) = path.parent() {
             fs::create_dir_all(parent).map_err(|error| disk(parent, error))?;
         }
-        if let Some(known) = known
+        // A copy that is not as it should be is written over.
+        if let Some((known, hash)) = known
             && fs::copy(&known, &path).is_ok_and(|bytes| bytes == entry.size)
+            && hash_of(path.clone()).await.is_ok_and(|found| found == hash)
         {
             self.bar.advance(entry.size);
-            return hash_of(path).await;
+            return Ok(hash);
         }
         let finished = self.state.as_ref().is_some_and(|state| state.finished(&entry));
         if finished && fs::metadata(&path).is_ok_and(|metadata| metadata.len() == entry.size) {
@@ -199,4 +204,15 @@ pub(super) fn disk(path: &Path, error: std::io::Error) -> Error {
     Error::new(Kind::ResourceExhausted, "DISK_FULL", message)
         .remedy("make room, or name another disk by MLFLIGHT_CACHE_DIR")
         .source(error)
+}
+
+/// Refuses a download that the disk of a directory has no room for, before it begins.
+pub(super) fn require_room(needed: u64, directory: &Path) -> Result<()> {
+    let Ok(disk) = rustix::fs::statvfs(directory) else { return Ok(()) };
+    let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+    if needed <= free {
+        return Ok(());
+    }
+    let message = format!("{needed} bytes are to be downloaded, and the disk of '{}' has {free} left", directory.display());
+    Err(Error::new(Kind::ResourceExhausted, "DISK_FULL", message).remedy("make room, or name another disk by MLFLIGHT_CACHE_DIR"))
 }

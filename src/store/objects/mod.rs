@@ -8,7 +8,12 @@ mod profile;
 mod s3;
 mod upload;
 
-use std::{ops::Range, path::Path, sync::Arc, time::Duration};
+use std::{
+    ops::Range,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt};
@@ -26,6 +31,9 @@ use crate::{
 };
 
 pub(super) use self::{azure::open as azure, google::open as google, s3::open as s3, upload::Upload};
+
+/// Files that are stored side by side.
+const UPLOADS: usize = 8;
 
 /// The objects below one prefix of a bucket.
 #[derive(Debug)]
@@ -45,8 +53,10 @@ impl Objects {
         Ok(Self { store, prefix, origin: http::redacted(uri), key })
     }
 
-    fn at(&self, name: &str) -> Key {
-        self.prefix.parts().chain(Key::from_iter(name.split('/')).parts()).collect()
+    /// The key of a file. Its name is taken as it stands: the library would else escape some characters.
+    fn at(&self, name: &str) -> Result<Key> {
+        let key = format!("{}/{name}", self.prefix);
+        Key::parse(key.trim_matches('/')).map_err(|error| address(&key, "not the key of an object").source(error))
     }
 
     fn failed(&self, name: &str, error: &object_store::Error) -> Error {
@@ -68,14 +78,14 @@ impl Objects {
             range: range.map(GetRange::Bounded),
             ..GetOptions::default()
         };
-        let got = self.store.get_opts(&self.at(name), options).await.map_err(|error| self.failed(name, &error))?;
+        let got = self.store.get_opts(&self.at(name)?, options).await.map_err(|error| self.failed(name, &error))?;
         let (origin, name) = (self.origin.clone(), name.to_owned());
         Ok(got.into_stream().map_err(move |error| errors::translate(&origin, &name, &error)).boxed())
     }
 
     /// Begins to store a file of this machine, which appears when the upload is completed.
     pub(super) async fn begin(&self, name: &str, file: &Path) -> Result<Upload> {
-        Upload::send(self.store.clone(), self.at(name), file, format!("{}/{name}", self.origin)).await
+        Upload::send(self.store.clone(), self.at(name)?, file, format!("{}/{name}", self.origin)).await
     }
 }
 
@@ -130,6 +140,53 @@ impl Place for Objects {
 
     async fn read_entry(&self, entry: &Entry, range: Option<Range<u64>>) -> Result<Part> {
         self.get(if self.archive() { "" } else { &entry.name }, entry.version.as_deref(), range).await
+    }
+
+    async fn find(&self, name: &str) -> Result<Option<Entry>> {
+        match self.store.head(&self.at(name)?).await {
+            Ok(meta) => Ok(Some(Entry { name: name.to_owned(), size: meta.size, version: version(&meta) })),
+            Err(error) => match self.failed(name, &error) {
+                error if error.code() == "NO_SUCH_OBJECT" => Ok(None),
+                error => Err(error),
+            },
+        }
+    }
+
+    async fn publish(&self, files: &[(String, PathBuf)], replace: bool, stop: &(dyn Fn() -> bool + Sync)) -> Result<()> {
+        let old = if replace { self.list().await? } else { Vec::new() };
+        let mut sent = Vec::with_capacity(files.len());
+        for some in files.chunks(UPLOADS) {
+            let begun = futures::future::join_all(some.iter().map(|(name, file)| self.begin(name, file))).await;
+            let mut failure = stop().then(|| Error::new(Kind::Cancelled, "CANCELLED", "storing the files was given up"));
+            for upload in begun {
+                match upload {
+                    Ok(upload) => sent.push(upload),
+                    Err(error) => failure = failure.or(Some(error)),
+                }
+            }
+            if let Some(error) = failure {
+                futures::future::join_all(sent.into_iter().map(Upload::abort)).await;
+                return Err(error);
+            }
+        }
+        let mut undo = Vec::with_capacity(sent.len());
+        let mut sent = sent.into_iter();
+        while let Some(upload) = sent.next() {
+            let mine = upload.undo();
+            if let Err(error) = upload.complete().await {
+                futures::future::join_all(sent.map(Upload::abort)).await;
+                if !replace {
+                    futures::future::join_all(undo).await;
+                }
+                return Err(error);
+            }
+            undo.push(mine);
+        }
+        let kept: std::collections::HashSet<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
+        for entry in old.iter().filter(|entry| !kept.contains(entry.name.as_str())) {
+            self.store.delete(&self.at(&entry.name)?).await.map_err(|error| self.failed(&entry.name, &error))?;
+        }
+        Ok(())
     }
 
     async fn write(&self, name: &str, file: &Path) -> Result<()> {

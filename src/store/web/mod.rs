@@ -182,6 +182,13 @@ impl Place for Web {
         }
     }
 
+    async fn find(&self, name: &str) -> Result<Option<Entry>> {
+        match self.head(name).await {
+            Err(error) if error.kind() == Kind::NotFound => Ok(None),
+            found => found.map(Some),
+        }
+    }
+
     async fn write(&self, name: &str, _file: &Path) -> Result<()> {
         let message = format!("'{}': files are not stored on web servers", self.shown(name));
         Err(Error::new(Kind::Unimplemented, "READ_ONLY_STORE", message).remedy("name an object store"))
