@@ -40,6 +40,9 @@ pub(super) async fn register(known: &Tracking, logged: &Logged, name: &str, opti
         let message = format!("'{}' is not ready: its status is {}", made.model_uri(), made.status);
         return Err(Error::new(Kind::Unavailable, "MODEL_NOT_READY", message).remedy("see the registry's own word for it"));
     }
+    if let Some(model) = &logged.model_id {
+        known.tracking.note_version(model, &made).await?;
+    }
     if let Some(alias) = &options.alias {
         registry.set_alias(name, alias, made.version).await?;
     }

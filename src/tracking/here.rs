@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use url::Url;
 
+use super::ModelVersion;
+
 /// The path of an artifact location on this machine: plain, or a `file:` URI.
 pub(super) fn local(uri: &str) -> Option<PathBuf> {
     match uri.split_once(':') {
@@ -34,6 +36,14 @@ pub(super) fn located(uri: &str, home: &Path) -> String {
         }
     }
     std::path::absolute(&path).unwrap_or(path).display().to_string()
+}
+
+/// The tag of a model of MLflow 3 that names the versions made from it.
+pub(super) const VERSIONS: &str = "mlflow.modelVersions";
+
+/// A version as that tag has it.
+pub(super) fn version_json(version: &ModelVersion) -> String {
+    serde_json::json!({"name": version.name, "version": version.version}).to_string()
 }
 
 /// A list of JSON objects with one more.

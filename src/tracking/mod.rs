@@ -97,6 +97,11 @@ pub trait Backend: Send + Sync {
     /// Makes the next version of a registered model.
     async fn create_version(&self, version: &NewVersion) -> Result<ModelVersion>;
 
+    /// Notes with a model of MLflow 3 that a version was made from it. A server does so by itself.
+    async fn note_version(&self, _model: &str, _version: &ModelVersion) -> Result<()> {
+        Ok(())
+    }
+
     /// Gives an alias to a version, and takes it from whichever bore it.
     async fn set_alias(&self, name: &str, alias: &str, version: u64) -> Result<()>;
 }

@@ -181,7 +181,7 @@ def test_mlflow_sees_a_logged_model_as_its_own(server: Server, model, churn: Pat
             "status": "READY",
             "run": run.run_id,
             "params": {"depth": "3"},
-            "tags": {"stage": "test"},
+            "tags": {"stage": "test", "mlflow.modelVersions": '[{"name": "own", "version": 1}]'},
             "outputs": [model_id],
             "run_status": "FINISHED",
             "version": 1,
@@ -299,6 +299,8 @@ def test_what_a_notebook_left_behind_works(
     if logged["model_id"]:
         seen = release.run(SEEN_BY_3, run.run_id, logged["model_id"], "ours", "champion", directory=home, MLFLOW_TRACKING_URI=uri)
         assert (seen["status"], seen["outputs"], seen["params"]) == ("READY", [logged["model_id"]], {"depth": "3"})
+        assert seen["tags"].pop("mlflow.modelVersions").replace(" ", "") == '[{"name":"ours","version":1}]'
+        assert seen["tags"] == {"stage": "test"}
     else:
         seen = release.run(SEEN_BY_2, run.run_id, "churn", "ours", "champion", directory=home, MLFLOW_TRACKING_URI=uri)
         assert seen["flavors"] == ["python_function", "sklearn"]

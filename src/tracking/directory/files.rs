@@ -54,6 +54,10 @@ impl Meta {
         self.text(key).and_then(|text| text.parse().ok()).unwrap_or_default()
     }
 
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.keys.contains_key(key)
+    }
+
     pub(super) fn deleted(&self) -> bool {
         self.text("lifecycle_stage").as_deref() == Some("deleted")
     }

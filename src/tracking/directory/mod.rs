@@ -75,7 +75,7 @@ impl Backend for Directory {
     }
 
     async fn create_logged_model(&self, model: &NewLoggedModel) -> Result<Option<LoggedModel>> {
-        self.make_model(model).map(Some)
+        self.make_model(model)
     }
 
     async fn finish_logged_model(&self, id: &str, ready: bool) -> Result<()> {
@@ -117,6 +117,10 @@ impl Backend for Directory {
 
     async fn create_version(&self, version: &NewVersion) -> Result<ModelVersion> {
         self.make_version(version)
+    }
+
+    async fn note_version(&self, model: &str, version: &ModelVersion) -> Result<()> {
+        self.write_version_tag(model, version)
     }
 
     async fn set_alias(&self, name: &str, alias: &str, version: u64) -> Result<()> {

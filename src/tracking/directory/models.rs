@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    tracking::{LoggedModel, NewLoggedModel, Run, fresh, missing},
+    tracking::{LoggedModel, ModelVersion, NewLoggedModel, Run, fresh, here, missing},
 };
 
 /// The numbers of a model's status.
@@ -67,7 +67,22 @@ impl Directory {
         Ok(found)
     }
 
-    pub(super) fn make_model(&self, model: &NewLoggedModel) -> Result<LoggedModel> {
+    /// Whether an MLflow 3 keeps the directory: an older one would not see models of their own. What says nothing is taken for older, whose
+    /// form every MLflow reads.
+    fn of_mlflow_3(&self) -> Result<bool> {
+        for directory in self.experiments()? {
+            let newer = |meta: Meta| meta.has("workspace") || meta.has("trace_location");
+            if directory.join("models").is_dir() || Meta::read(&directory)?.is_some_and(newer) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    pub(super) fn make_model(&self, model: &NewLoggedModel) -> Result<Option<LoggedModel>> {
+        if !self.of_mlflow_3()? {
+            return Ok(None);
+        }
         let absent = || missing::experiment(&model.experiment_id, &self.shown);
         let experiment = self.root.join(files::part(&model.experiment_id).ok_or_else(absent)?);
         let meta = Meta::read(&experiment)?.filter(|meta| !meta.deleted()).ok_or_else(absent)?;
@@ -94,7 +109,7 @@ impl Directory {
             ("status_message", Value::Null),
         ];
         Meta::new(&directory, keys).write()?;
-        self.read_model(&id)
+        self.read_model(&id).map(Some)
     }
 
     pub(super) fn end_model(&self, id: &str, ready: bool) -> Result<()> {
@@ -102,5 +117,11 @@ impl Directory {
         meta.set("status", if ready { READY } else { FAILED });
         meta.set("last_updated_timestamp", fresh::now());
         meta.write()
+    }
+
+    pub(super) fn write_version_tag(&self, id: &str, version: &ModelVersion) -> Result<()> {
+        let path = self.model_directory(id)?.join("tags").join(here::VERSIONS);
+        let before = files::read(&path)?;
+        files::write(&path, &here::appended(before.as_deref(), &here::version_json(version)))
     }
 }

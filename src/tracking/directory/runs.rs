@@ -54,7 +54,9 @@ impl Directory {
             }
         };
         let directory = self.root.join(&id);
-        fs::create_dir_all(&directory).map_err(|error| Error::io(&directory, error))?;
+        // A directory that begins here is one of MLflow 3.
+        let made = if self.experiments()?.is_empty() { directory.join("models") } else { directory.clone() };
+        fs::create_dir_all(&made).map_err(|error| Error::io(&made, error))?;
         let now = fresh::now();
         let keys = [
             ("artifact_location", directory.display().to_string().into()),

@@ -133,6 +133,10 @@ impl Backend for Sqlite {
         self.version(&version.name, number).await
     }
 
+    async fn note_version(&self, model: &str, version: &ModelVersion) -> Result<()> {
+        self.write(|file| models::note_version(file, model, version))
+    }
+
     async fn set_alias(&self, name: &str, alias: &str, version: u64) -> Result<()> {
         self.write(|file| registry::set_alias(file, name, alias, version))
     }

@@ -8,7 +8,7 @@ use super::file::{
 };
 use crate::{
     error::Result,
-    tracking::{LoggedModel, NewLoggedModel, Run, fresh, missing},
+    tracking::{LoggedModel, ModelVersion, NewLoggedModel, Run, fresh, here, missing},
 };
 
 const TABLE: &str = "logged_models";
@@ -106,4 +106,19 @@ pub(super) fn add_output(file: &File<'_>, run: &str, model: &str) -> Result<()> 
         ],
     )?;
     Ok(())
+}
+
+pub(super) fn note_version(file: &File<'_>, id: &str, version: &ModelVersion) -> Result<()> {
+    let sql = "SELECT experiment_id FROM logged_models WHERE model_id = ?";
+    let experiment: i64 = file.row(sql, [id], |row| row.get(0))?.ok_or_else(|| missing::logged_model(id, file.shown))?;
+    let sql = "SELECT tag_value FROM logged_model_tags WHERE model_id = ? AND tag_key = ?";
+    let before: Option<String> = file.row(sql, [id, here::VERSIONS], |row| row.get(0))?;
+    let value = here::appended(before.as_deref(), &here::version_json(version));
+    let row = [
+        ("model_id", Needed(&id)),
+        ("experiment_id", Needed(&experiment)),
+        ("tag_key", Needed(&here::VERSIONS)),
+        ("tag_value", Needed(&value)),
+    ];
+    file.put("logged_model_tags", &row)
 }
