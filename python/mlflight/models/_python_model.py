@@ -56,8 +56,8 @@ class FunctionModel(PythonModel):
     def __init__(self, func: Any) -> None:
         self.func = func
 
-    def predict(self, model_input: Any) -> Any:  # type: ignore[override]
-        """Call the function."""
+    def predict(self, context: Any, model_input: Any, params: dict[str, Any] | None = None) -> Any:
+        """Call the function. MLflow before 2.20 gives a context in any case."""
         return self.func(model_input)
 
     @property

@@ -46,7 +46,6 @@ def save(
     predict: Callable[..., Any] | None = None,
     defaults: list[str] | None = None,
     infer: bool = True,
-    finish: Callable[[Model], None] | None = None,
     **options: Any,
 ) -> Model:
     """Save a model as MLflow 3.18 lays it out.
@@ -71,8 +70,6 @@ def save(
         Requirements that are listed in any case.
     infer : bool
         Whether the model is loaded to see what else it imports.
-    finish : callable, optional
-        Called with the model before it is committed.
     options
         The arguments of `OPTIONS`.
     """
@@ -84,8 +81,6 @@ def save(
     draft = _native.Draft(os.fspath(path))
     try:
         _fill(draft, model, flavor, write, keys or {}, loader, function or {}, predict, asked)
-        if finish is not None:
-            finish(model)
         draft.write_model(model.to_dict())
         _environment(draft, model, loader, defaults or [], infer, asked)
         model._update(draft.commit(model.to_dict()))

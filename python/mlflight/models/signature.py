@@ -319,7 +319,11 @@ def _spark(frame: Any) -> Schema:
     if len(plain.fields):
         from pyspark.sql.pandas.types import to_arrow_schema
 
-        schema = to_arrow_schema(plain)
+        try:
+            # Newer versions want a zone for points in time.
+            schema = to_arrow_schema(plain, timezone="UTC")
+        except TypeError:
+            schema = to_arrow_schema(plain)
         text = _native.infer_columns(_without_zones(schema).empty_table())
         by_name = {column["name"]: column for column in json.loads(text)}
     vector = {"type": "sparkml_vector", "required": True}

@@ -256,11 +256,12 @@ class FuncInfo(typing.NamedTuple):
     input_param_name: str
 
 
-class TypeHints(typing.NamedTuple):
+class TypeHints:
     """What MLflow keeps of both type hints."""
 
-    input: Any = None
-    output: Any = None
+    def __init__(self, input: Any = None, output: Any = None) -> None:
+        self.input = input
+        self.output = output
 
 
 def hinted_arguments(args: Any, kwargs: Any, position: int, hint: Any, name: str) -> tuple[Any, Any]:
@@ -348,7 +349,7 @@ class Slot:
                 continue
             models = importlib.import_module(f"{root}.models")
             self.stack.enter_context(replaced(models, "set_model", self.take))
-            place = sys.modules.get(f"{root}.models.model_config")
+            place = sys.modules.get(f"{root}.models.model_config") or sys.modules.get(f"{root}.models.config")
             if self.config is not None and hasattr(place, "_set_model_config"):
                 place._set_model_config(self.config)
                 self.stack.callback(place._set_model_config, None)

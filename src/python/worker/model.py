@@ -105,6 +105,8 @@ def implement(spec: dict[str, Any], config: dict[str, Any] | None) -> Any:
     except ModuleNotFoundError as error:
         if error.name != "mlflow" or not loaders.has(name):
             raise
+        module = None
+    if module is None:
         return loaders.load(name, spec["data"], spec["directory"], spec.get("flavors") or {}, config)
     loader = getattr(module, "_load_pyfunc", None) or getattr(module, "load_pyfunc", None)
     if loader is None:

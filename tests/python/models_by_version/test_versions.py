@@ -64,6 +64,42 @@ def test_what_mlflight_saves_it_scores(saved: tuple[Case, Path, Path]):
         np.testing.assert_allclose(flat(scored(case, ours)), case.expected, rtol=1e-5)
 
 
+@pytest.mark.skipif(VERSION < (3, 18), reason="the loaders of the other flavors are tested in test_model_api.py")
+def test_mlflights_own_loaders_answer_as_mlflows(saved: tuple[Case, Path, Path]):
+    from mlflight import _loaders
+    from mlflight.models.environment import task_of
+
+    case, _, theirs = saved
+    task = task_of(theirs, Model.load(theirs).to_dict())
+    loaded = _loaders.load(task["module"], task["data"], task["directory"], task["flavors"])
+    predict = getattr(loaded, task["predict_fn"] or "predict")
+    np.testing.assert_allclose(flat(predict(rows(case))), case.expected, rtol=1e-5)
+
+
+@pytest.mark.skipif(VERSION < (3, 18), reason="TensorFlow is in one environment")
+def test_saved_model_directories_go_both_ways(tmp_path: Path):
+    import tensorflow
+
+    import mlflight.tensorflow
+
+    class Twice(tensorflow.Module):
+        @tensorflow.function(input_signature=[tensorflow.TensorSpec([None], tensorflow.float64, name="a")])
+        def __call__(self, a: Any) -> Any:
+            return {"y": a * 2}
+
+    model = Twice()
+    tensorflow.saved_model.save(model, str(tmp_path / "raw"), signatures={"serving_default": model.__call__})
+    mlflight.tensorflow.save_saved_model(tmp_path / "raw", tmp_path / "m", pip_requirements=["mlflow"])
+    frame = ROWS[["a"]]
+    np.testing.assert_allclose(mlflow.pyfunc.load_model(str(tmp_path / "m")).predict(frame)["y"], frame["a"] * 2)
+    answer = mlflight.tensorflow.load_model(tmp_path / "m")(a=tensorflow.constant(frame["a"].to_numpy()))
+    np.testing.assert_allclose(answer["y"].numpy(), frame["a"] * 2)
+    answer = mlflow.tensorflow.load_model(str(tmp_path / "m"))(a=tensorflow.constant(frame["a"].to_numpy()))
+    np.testing.assert_allclose(answer["y"].numpy(), frame["a"] * 2)
+    with pytest.raises(mlflight.MlflightError, match="no SavedModel directory"):
+        mlflight.tensorflow.save_saved_model(tmp_path, tmp_path / "n")
+
+
 def scored(case: Case, path: Path) -> Any:
     """Return what mlflight answers; a tensor is one column of lists."""
     if case.flavor != "tensorflow":
