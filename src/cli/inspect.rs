@@ -12,6 +12,8 @@ use crate::{
 };
 
 /// Shows a model's flavors, signature and environment, and says whether it is scored natively or by Python, and why.
+///
+/// Of a model in another place only the files are downloaded that tell this.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The model: a path or a URI.
@@ -34,20 +36,50 @@ pub fn run(args: Args) -> Result<()> {
 }
 
 /// What the model says, and why it cannot be scored: such a model is still shown, for that is when one inspects it.
+#[cfg(feature = "remote")]
 fn report(uri: &str) -> Result<(Value, Option<Error>)> {
-    // A model of the cache stays there until all of it is told.
-    let store::Resolved { directory, origin, lease: _lease } = store::resolve(uri)?;
-    store::check(&directory)?;
-    let mlmodel = MlModel::load(&directory)?;
+    let needed = |directory: &Path| {
+        let mlmodel = MlModel::load(directory)?;
+        let mut needed = flavors::read_natively(&mlmodel);
+        needed.extend(environment_files(&mlmodel)?.into_iter().map(Into::into));
+        Ok(needed)
+    };
+    match store::outline(uri, &needed)? {
+        store::Outline::Whole(found) => of_directory(&found),
+        store::Outline::Part(part) => described(part.directory.path(), &part.origin, || Ok((None, part.size, part.files))),
+    }
+}
+
+/// The same of a model on this machine.
+#[cfg(not(feature = "remote"))]
+fn report(uri: &str) -> Result<(Value, Option<Error>)> {
+    of_directory(&store::resolve(uri)?)
+}
+
+fn of_directory(found: &store::Resolved) -> Result<(Value, Option<Error>)> {
+    store::check(&found.directory)?;
+    described(&found.directory, &found.origin, || {
+        let (digest, size, files) = store::measure(&found.directory)?;
+        Ok((Some(digest), size, files))
+    })
+}
+
+/// What the model in a directory says, with the digest, size and number of its files as far as they are known.
+fn described(
+    directory: &Path,
+    origin: &str,
+    measure: impl FnOnce() -> Result<(Option<store::Digest>, u64, usize)>,
+) -> Result<(Value, Option<Error>)> {
+    let mlmodel = MlModel::load(directory)?;
     // Files that are refused are not hashed first.
-    let (engine, reason, failure) = engine(&mlmodel, &directory)?;
-    let (digest, size, files) = store::measure(&directory)?;
+    let (engine, reason, failure) = engine(&mlmodel, directory)?;
+    let (digest, size, files) = measure()?;
     let report = serde_json::json!({
         "model": origin,
         "flavors": mlmodel.flavor_names().collect::<Vec<_>>(),
         "engine": engine,
         "reason": reason,
-        "globals": flavors::globals(&mlmodel, &directory),
+        "globals": flavors::globals(&mlmodel, directory),
         "mlflow_version": mlmodel.mlflow_version(),
         "created": mlmodel.time_created(),
         "run_id": mlmodel.run_id(),
@@ -56,10 +88,10 @@ fn report(uri: &str) -> Result<(Value, Option<Error>)> {
             "outputs": mlmodel.signature.outputs.as_ref().map(schema),
             "params": mlmodel.signature.params.as_ref().map(|params| params.iter().map(param).collect::<Vec<_>>()),
         },
-        "environment": environment(&mlmodel, &directory)?,
+        "environment": environment(&mlmodel, directory)?,
         "size": size,
         "files": files,
-        "digest": digest.as_str(),
+        "digest": digest.as_ref().map(store::Digest::as_str),
     });
     Ok((report, failure))
 }
@@ -75,10 +107,16 @@ fn engine(mlmodel: &MlModel, directory: &Path) -> Result<(&'static str, String, 
     })
 }
 
+/// The files that may describe the model's environment.
+fn environment_files(mlmodel: &MlModel) -> Result<Vec<String>> {
+    let env = mlmodel.python_function()?.unwrap_or_default().env;
+    let named = [env.conda, env.virtualenv].into_iter().flatten();
+    Ok(named.chain(ENVIRONMENT_FILES.map(str::to_owned)).collect())
+}
+
 fn environment(mlmodel: &MlModel, directory: &Path) -> Result<Value> {
     let python = mlmodel.python_function()?.unwrap_or_default();
-    let named = [python.env.conda, python.env.virtualenv].into_iter().flatten();
-    let mut files: Vec<String> = named.chain(ENVIRONMENT_FILES.map(str::to_owned)).collect();
+    let mut files = environment_files(mlmodel)?;
     let mut seen = std::collections::HashSet::new();
     files.retain(|name| seen.insert(name.clone()) && store::within(directory, name).is_ok_and(|path| path.is_file()));
     Ok(serde_json::json!({ "python": python.python_version, "files": files }))
@@ -119,7 +157,7 @@ fn as_text(report: &Value) -> String {
         ("created", text("created")),
         ("environment", format!("{python}{}", names(&environment["files"]))),
         ("size", format!("{} bytes in {} files", report["size"], report["files"])),
-        ("digest", text("digest")),
+        ("digest", report["digest"].as_str().unwrap_or("not known: its files were not all downloaded").to_owned()),
     ];
     for (key, value) in rows {
         // Writing to a String cannot fail.

@@ -7,7 +7,10 @@ pub mod python_function;
 mod sklearn;
 mod xgboost;
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 pub use self::options::{Engine, EnvManager, LoadOptions, PythonRuntime};
 use crate::{
@@ -83,6 +86,20 @@ pub fn explain(mlmodel: &MlModel, directory: &Path) -> Result<(Engine, String)> 
     python_function::flavor(mlmodel, directory, &reason)?;
     python_function::check(mlmodel, directory)?;
     Ok((Engine::Python, reason))
+}
+
+/// Paths in a model's directory that [`explain`] and [`globals`] may read, beside what describes its environment.
+pub fn read_natively(mlmodel: &MlModel) -> Vec<PathBuf> {
+    let keys = native(mlmodel).filter_map(|flavor| mlmodel.flavor(flavor.name));
+    let named = keys.flat_map(|keys| keys.values().filter_map(|value| value.as_str()));
+    let mut paths: Vec<PathBuf> = named.map(PathBuf::from).collect();
+    // Older models name their file there alone.
+    if !paths.is_empty()
+        && let Ok(Some(python)) = mlmodel.python_function()
+    {
+        paths.extend([python.data, python.model_path].into_iter().flatten().map(PathBuf::from));
+    }
+    paths
 }
 
 /// Qualified names of every class and function that the model's pickle or skops archive refers to, sorted. Runs none of its code.

@@ -26,16 +26,32 @@ use crate::{
 
 /// Finds the model that a URI names, in the cache once it is there.
 pub(super) async fn resolve(uri: &str) -> Result<Resolved> {
-    let found = cached(uri).await?;
-    if found.directory.join("MLmodel").is_file() {
-        return Ok(found);
+    // What is in an archive is seen when it is here.
+    let listed = |place: &dyn Place, entries: &[Entry]| {
+        let names: Vec<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
+        if place.archive() { Ok(()) } else { require_mlmodel(uri, &names) }
+    };
+    let found = cached(uri, &listed).await?;
+    if !found.directory.join(MLMODEL).is_file() {
+        let files = walk::files(&found.directory)?;
+        require_mlmodel(uri, &files.iter().map(|file| file.name.as_str()).collect::<Vec<_>>())?;
     }
-    let mut there: Vec<String> = walk::files(&found.directory)?.into_iter().map(|file| file.name).collect();
-    let more = there.len().saturating_sub(10);
-    there.truncate(10);
+    Ok(found)
+}
+
+/// The file that makes a directory a model.
+pub(super) const MLMODEL: &str = "MLmodel";
+
+/// Refuses files that are no model, and says what they are.
+pub(super) fn require_mlmodel(uri: &str, names: &[&str]) -> Result<()> {
+    if names.contains(&MLMODEL) {
+        return Ok(());
+    }
+    let more = names.len().saturating_sub(10);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    let message = format!("'{}': there is no MLmodel, only {}{more}", http::redacted(uri), there.join(", "));
-    let beside = there.iter().find_map(|name| name.strip_suffix("/MLmodel"));
+    let there = names.iter().take(10).copied().collect::<Vec<_>>().join(", ");
+    let message = format!("'{}': there is no MLmodel, only {there}{more}", http::redacted(uri));
+    let beside = names.iter().find_map(|name| name.strip_suffix("/MLmodel"));
     let remedy = beside.map_or_else(
         || "name the directory that MLflow saved the model to".to_owned(),
         |directory| format!("name the model's own directory, such as .../{directory}"),
@@ -43,8 +59,8 @@ pub(super) async fn resolve(uri: &str) -> Result<Resolved> {
     Err(Error::new(Kind::NotFound, "NO_MLMODEL", message).remedy(remedy))
 }
 
-/// What a URI names, in the cache once it is there, whether it is a model or not.
-async fn cached(uri: &str) -> Result<Resolved> {
+/// What a URI names, in the cache once it is there, whether it is a model or not; `check` looks at what is to be downloaded.
+async fn cached(uri: &str, check: cache::Check<'_>) -> Result<Resolved> {
     if super::file::scheme_of(uri).is_none_or(|scheme| scheme.eq_ignore_ascii_case("file")) {
         return super::file::directory(&super::file::path(uri)?, uri);
     }
@@ -56,7 +72,7 @@ async fn cached(uri: &str) -> Result<Resolved> {
     match open(uri).await? {
         Location::Directory(found) => Ok(found),
         Location::Place(place) => {
-            let held = cache.bring(&place).await?;
+            let held = cache.bring(&place, check).await?;
             cache.remember(uri, place.origin(), &held);
             Ok(Resolved { directory: held.directory, origin: place.origin().to_owned(), lease: Some(held.lease) })
         }
@@ -68,7 +84,7 @@ async fn cached(uri: &str) -> Result<Resolved> {
 pub fn fetch(uri: &str, destination: Option<&Path>) -> Result<PathBuf> {
     static LEASES: Mutex<Vec<Lease>> = Mutex::new(Vec::new());
     let Some(destination) = destination else {
-        let found = http::block_on(interruptible(cached(uri)))??;
+        let found = http::block_on(interruptible(cached(uri, &|_, _| Ok(()))))??;
         LEASES.lock().unwrap_or_else(PoisonError::into_inner).extend(found.lease);
         return Ok(found.directory);
     };
@@ -112,7 +128,7 @@ async fn into_directory(uri: &str, destination: &Path) -> Result<PathBuf> {
     fs::create_dir_all(parent).map_err(|error| Error::io(parent, error))?;
     let staged = tempfile::Builder::new().prefix(".mlflight-").tempdir_in(parent).map_err(|error| Error::io(parent, error))?;
     let tree = staged.path().join("tree");
-    let location = if cache::offline()? { Location::Directory(cached(uri).await?) } else { open(uri).await? };
+    let location = if cache::offline()? { Location::Directory(cached(uri, &|_, _| Ok(())).await?) } else { open(uri).await? };
     let tree = match location {
         Location::Directory(found) => {
             for file in walk::files(&found.directory)? {

@@ -19,6 +19,8 @@ mod listing;
 mod mlflow;
 #[cfg(feature = "remote")]
 mod objects;
+#[cfg(feature = "remote")]
+mod outline;
 mod pack;
 #[cfg(feature = "remote")]
 mod place;
@@ -43,6 +45,7 @@ pub use self::{
 pub use self::{
     fetch::{copy, fetch},
     mlflow::{listed, writable},
+    outline::{Outline, outline},
     place::{Entry, Part, Place},
     progress::show_progress,
     remote::{Location, is_remote, open},

@@ -82,6 +82,17 @@ pub(super) struct Held {
     pub(super) lease: Lease,
 }
 
+/// Looks at what a place lists before it is downloaded.
+pub(super) type Check<'a> = &'a (dyn Fn(&dyn Place, &[Entry]) -> Result<()> + Sync);
+
+/// What a cache has of a place.
+pub(super) enum Kept {
+    /// Its model.
+    Held(Held),
+    /// Not this; it is what the place lists now.
+    Listed(Vec<Entry>),
+}
+
 impl Cache {
     /// The cache in `MLFLIGHT_CACHE_DIR`, else where the user's caches are.
     pub(super) fn of_user() -> Result<Self> {
@@ -112,20 +123,15 @@ impl Cache {
         Self { locks: Locks { read_only: probe.err() }, root, max_bytes }
     }
 
-    /// The model that a place holds: from here where it has not changed, else downloaded.
-    pub(super) async fn bring(&self, place: &Arc<dyn Place>) -> Result<Held> {
+    /// The model that a place holds: from here where it has not changed, else downloaded. What the place lists is shown to `check` before
+    /// anything is downloaded.
+    pub(super) async fn bring(&self, place: &Arc<dyn Place>, check: Check<'_>) -> Result<Held> {
+        let entries = match self.kept(place).await? {
+            Kept::Held(held) => return Ok(held),
+            Kept::Listed(entries) => entries,
+        };
+        check(&**place, &entries)?;
         let id = id(&place.key());
-        let record = self.record(&id);
-        if place.settled()
-            && let Some(record) = &record
-            && let Some(held) = self.hold(&record.digest).await?
-        {
-            return Ok(held);
-        }
-        let entries = entries(place).await?;
-        if let Some(held) = self.unchanged(record.as_ref(), &entries).await? {
-            return Ok(held);
-        }
         self.locks
             .writable(&self.root)
             .map_err(|error| error.detail(format!("the model of '{}' is not in it, or has changed", place.origin())))?;
@@ -147,6 +153,22 @@ impl Cache {
         let _ = fs::remove_dir_all(&work);
         self.evict().await;
         Ok(held)
+    }
+
+    /// The model that a place holds where it is here and has not changed, else what the place lists.
+    pub(super) async fn kept(&self, place: &Arc<dyn Place>) -> Result<Kept> {
+        let record = self.record(&id(&place.key()));
+        if place.settled()
+            && let Some(record) = &record
+            && let Some(held) = self.hold(&record.digest).await?
+        {
+            return Ok(Kept::Held(held));
+        }
+        let entries = entries(place).await?;
+        Ok(match self.unchanged(record.as_ref(), &entries).await? {
+            Some(held) => Kept::Held(held),
+            None => Kept::Listed(entries),
+        })
     }
 
     /// Downloads a model into `work`, and from there into its place by its digest.

@@ -55,7 +55,7 @@ fn bring(root: &Path, memory: Memory) -> (Held, usize, usize) {
     let memory = Arc::new(memory);
     let place: Arc<dyn Place> = memory.clone();
     let cache = Cache::open(root.to_owned(), 1 << 30);
-    let held = http::block_on(async { cache.bring(&place).await }).unwrap().unwrap();
+    let held = http::block_on(async { cache.bring(&place, &|_, _| Ok(())).await }).unwrap().unwrap();
     (held, memory.lists.load(Ordering::SeqCst), memory.reads.load(Ordering::SeqCst))
 }
 
