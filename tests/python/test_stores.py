@@ -115,7 +115,8 @@ class Run:
         return Path(done.stdout.strip())
 
     def refused(self, uri: str, code: int, *words: str, **variables: str) -> str:
-        done = self("inspect", uri, **variables)
+        # Whatever scores brings all of the model.
+        done = self("predict", "--model", uri, "--input-path", os.devnull, **variables)
         assert done.returncode == code, (done.returncode, done.stderr)
         assert all(word in done.stderr for word in words), done.stderr
         return done.stderr
@@ -158,6 +159,7 @@ def test_a_model_is_read_from_every_kind_of_place(model, run: Run, put, tmp_path
     expected = json.loads(run("inspect", source, "--json").stdout)["digest"]
 
     def digest(uri: str, **variables: str) -> str:
+        run.directory(uri, **variables)
         done = run("inspect", uri, "--json", **variables)
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)["digest"]
@@ -642,6 +644,41 @@ def test_secrets_show_nowhere(run: Run, tmp_path: Path) -> None:
     done = run("--log", "debug", "inspect", "abfss://c@account.dfs.core.windows.net/x", **sas)
     assert done.returncode == 10
     assert "abfss://c@account.dfs.core.windows.net/x" in done.stderr
+
+
+def test_inspect_asks_for_what_it_shows_alone(model, run: Run, put, proxy: Proxy, tmp_path: Path) -> None:
+    source = tmp_path / "model"
+    shutil.copytree(model("logreg_pipe").path, source)
+    (source / "artifacts").mkdir()
+    (source / "artifacts" / "weights.bin").write_bytes(bytes(3 << 20))
+    uri = put(source)
+    through = run.through(proxy)
+    there = json.loads(through("inspect", uri, "--json").stdout)
+    here = json.loads(run("inspect", source, "--json").stdout)
+    assert {"MLmodel", "conda.yaml"} < {Path(seen.path).name.split("?")[0] for seen in proxy.gets()}
+    assert not [seen for seen in proxy.gets() if "weights" in seen.path]
+    assert there.pop("digest") is None
+    assert there.pop("model") == uri
+    del here["digest"], here["model"]
+    assert there == here
+    assert run.models() == []
+    # What is in the cache is known whole.
+    through.directory(uri)
+    assert json.loads(through("inspect", uri, "--json").stdout)["digest"]
+
+
+def test_what_is_no_model_is_not_downloaded(run: Run, put, proxy: Proxy, tmp_path: Path) -> None:
+    (tmp_path / "data" / "churn").mkdir(parents=True)
+    (tmp_path / "data" / "churn" / "MLmodel").write_text("flavors: {}\n")
+    (tmp_path / "data" / "table.parquet").write_bytes(bytes(1 << 20))
+    uri = put(tmp_path / "data", "data")
+    for command in ("inspect", "predict"):
+        arguments = [uri] if command == "inspect" else ["--model", uri, "--input-path", os.devnull]
+        done = run.through(proxy)(command, *arguments)
+        assert done.returncode == 4
+        assert "there is no MLmodel" in done.stderr
+        assert ".../churn" in done.stderr
+    assert proxy.gets() == []
 
 
 # Destinations
