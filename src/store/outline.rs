@@ -47,7 +47,7 @@ pub fn outline(uri: &str, wanted: &(dyn Fn(&Path) -> Result<Vec<PathBuf>> + Sync
     if !is_remote(uri) || cache::offline()? {
         return resolve::resolve(uri).map(Outline::Whole);
     }
-    let part = http::block_on(async {
+    let part: Result<Option<Part>> = http::block_on(async {
         let Location::Place(place) = open(uri).await? else { return Ok(None) };
         if place.archive() {
             return Ok(None);

@@ -36,6 +36,8 @@ class Release:
             key: value for key, value in os.environ.items() if not key.startswith(("MLFLOW_", "MLFLIGHT_", "PYTHONPATH"))
         }
         own = {"PYTHONWARNINGS": "ignore", "MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_ALLOW_FILE_STORE": "true"}
+        # Its job runners are twenty processes that nothing here asks anything of.
+        own["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"
         return {**inherited, **own, **({"PYTHONPATH": self.path} if self.path else {})}
 
     def run(self, code: str, *arguments: str, directory: Path | None = None, **variables: str) -> object:
