@@ -127,6 +127,7 @@ impl Running {
             flavor: "sum".into(),
             reason: "a test".into(),
             origin: Origin { uri: "models:/sum/1".into(), digest: "ab".repeat(32) },
+            lease: None,
         };
         models.insert("sum", Arc::new(loaded));
         let has_token = host.token.is_some();
