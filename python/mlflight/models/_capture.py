@@ -46,6 +46,8 @@ def main() -> None:
             loader = importlib.import_module(task["module"])._load_pyfunc
             model = loader(task["data"], task["config"]) if task["config"] else loader(task["data"])
         if task.get("example"):
+            # What the rows that it is given are made of.
+            found.update(("numpy", "pandas"))
             with contextlib.suppress(Exception):
                 predict = getattr(model, task.get("predict_fn") or "predict")
                 predict(example(task["example"]))
@@ -64,7 +66,9 @@ def record(found: set[str]) -> None:
 
     def note(name: str, importer: dict[str, Any], dynamic: bool = False) -> None:
         top, by = name.partition(".")[0], importer.get("__name__") or ""
-        path = importer.get("__file__") or ""
+        # A compiled module has no file yet while it is imported: its package has.
+        package = sys.modules.get(by.partition(".")[0])
+        path = importer.get("__file__") or getattr(package, "__file__", None) or ""
         library = path.startswith(libraries) or f"{os.sep}site-packages{os.sep}" in path or path.startswith("<frozen")
         if library and not (dynamic and by.partition(".")[0] in READERS):
             return
