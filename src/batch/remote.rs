@@ -11,7 +11,7 @@ use std::{
 
 use super::{
     job::{Job, Output},
-    write::stage,
+    write::{stage, target},
 };
 use crate::{
     error::{Error, Kind, Result},
@@ -35,6 +35,21 @@ struct Destination {
     overwrite: bool,
 }
 
+/// Refuses to replace a place that holds an input, or a whole bucket.
+fn refuse_inputs(output: &str, job: &Job) -> Result<()> {
+    let below = |uri: &str| format!("{}/", uri.trim_end_matches('/'));
+    let whole = below(output);
+    if let Some(input) = job.input.iter().find(|input| below(input).starts_with(&whole)) {
+        return Err(target::holds_input(&http::redacted(output), &http::redacted(input)));
+    }
+    let bucket = whole.split_once("://").is_some_and(|(_, path)| path.trim_end_matches('/').split('/').count() < 2);
+    if bucket && job.overwrite {
+        let message = format!("'{}' is a whole bucket, all of whose objects --overwrite would remove", http::redacted(output));
+        return Err(Error::new(Kind::InvalidArgument, "OUTPUT_IS_BUCKET", message).remedy("name a path in it"));
+    }
+    Ok(())
+}
+
 impl Remote {
     /// Copies what the job reads to this machine, and returns the job as it is here. `None` where everything is here already.
     pub(super) fn of(job: &Job, cancel: &CancelFlag) -> Result<Option<(Self, Job)>> {
@@ -51,6 +66,9 @@ impl Remote {
         // The output is looked at first: a run that may not write it need not read.
         if let Some(uri) = output {
             let found = http::block_on(destination_of(uri, job.overwrite, scratch.path()))??;
+            if found.file.is_none() {
+                refuse_inputs(uri, job)?;
+            }
             here.output = Output::Path(found.staged.clone());
             destination = Some(found);
         }

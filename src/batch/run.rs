@@ -40,6 +40,7 @@ fn run_here(job: &Job, cancel: &CancelFlag, progress: &dyn Progress) -> Result<S
     let target = Target::of(job)?;
     let inputs = files::list(&job.input, job.format, job.partition_columns)?;
     let target = target.with_format(job.format.unwrap_or(inputs.format));
+    target.refuse_inputs(&inputs)?;
     let stage = target.stage(job.overwrite)?;
     let plan = Plan::of(job, &inputs, &target, cancel)?;
     let (plan, learned) = plan.learn(cancel)?;

@@ -15,7 +15,7 @@ pub use self::{
 use crate::{
     error::{Error, Result},
     http, store,
-    tracking::{RunStatus, Tracking},
+    tracking::{self, RunStatus, Tracking},
 };
 
 /// Logs a model: to the run that is named, that of MLFLOW_RUN_ID, or one that is made for it and ended.
@@ -24,6 +24,9 @@ use crate::{
 /// older ones it is a directory among the run's artifacts.
 pub fn log_directory(options: &LogOptions) -> Result<Logged> {
     let model = model::Model::open(&options.directory)?;
+    // Before anything is made that would have to be taken back.
+    options.registered_model_name.as_deref().map_or(Ok(()), tracking::check_registered_name)?;
+    options.alias.as_deref().map_or(Ok(()), tracking::check_alias)?;
     http::block_on(async {
         let known = Tracking::from_env()?;
         let (run, made) = run::find_or_start(&known, options).await?;

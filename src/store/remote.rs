@@ -67,10 +67,23 @@ pub async fn open(uri: &str) -> Result<Location> {
     if scheme.eq_ignore_ascii_case("file") {
         return Ok(Location::Directory(directory(&path(uri)?, uri)?));
     }
+    refuse_password(scheme, uri)?;
     match SCHEMES.iter().find(|(name, _)| scheme.eq_ignore_ascii_case(name)) {
         Some((_, found)) => found.open(uri).await,
         None => Err(unknown(scheme, uri)),
     }
+}
+
+/// Refuses a URI with a password in it: those of web servers alone may have one.
+fn refuse_password(scheme: &str, uri: &str) -> Result<()> {
+    let authority = uri[scheme.len() + 1..].strip_prefix("//").map(|rest| rest.split('/').next().unwrap_or_default());
+    let user = authority.and_then(|authority| authority.rsplit_once('@')).map(|(user, _)| user);
+    if scheme.to_ascii_lowercase().starts_with("http") || !user.is_some_and(|user| user.contains(':')) {
+        return Ok(());
+    }
+    let message = format!("'{}': the URI has a user and a password in it", http::redacted(uri));
+    Err(Error::new(Kind::InvalidArgument, "MODEL_URI_INVALID", message)
+        .remedy("give credentials by the variables and files that docs/stores.md lists"))
 }
 
 /// The error for a scheme that is not known.

@@ -77,6 +77,11 @@ pub fn open(uri: &str) -> Result<SharedBackend> {
         Some("databricks-uc" | "uc") => Err(registry_of_another_vendor(&redacted(uri))),
         None | Some("file") => {
             let path = here::local(uri).ok_or_else(|| invalid(uri))?;
+            if holds_something_else(&path) {
+                let message = format!("something else than a tracking store lies at '{}'", path.display());
+                return Err(Error::new(Kind::FailedPrecondition, "NO_MLFLOW_STORE", message)
+                    .remedy("check MLFLOW_TRACKING_URI and MLFLOW_REGISTRY_URI; a new store begins in an empty directory"));
+            }
             Ok(Arc::new(Directory::new(path)))
         }
         Some("postgresql" | "mysql" | "mssql" | "oracle") => {
@@ -86,6 +91,18 @@ pub fn open(uri: &str) -> Result<SharedBackend> {
         }
         Some(_) => Err(invalid(uri)),
     }
+}
+
+/// Whether a directory has files, and none of a tracking store.
+fn holds_something_else(path: &Path) -> bool {
+    let Ok(entries) = fs::read_dir(path) else { return false };
+    let mut entries = entries.flatten().peekable();
+    let store = |entry: fs::DirEntry| {
+        matches!(entry.file_name().to_str(), Some(".trash" | "models"))
+            || entry.path().join("meta.yaml").symlink_metadata().is_ok()
+    };
+    // Artifacts of a database lie in a directory of this name.
+    !path.ends_with("mlruns") && entries.peek().is_some() && !entries.any(store)
 }
 
 /// The dialect of `postgresql+psycopg2:` counts, its driver does not; a name without a colon is a path, as `databricks-uc` alone is not.
@@ -130,6 +147,20 @@ mod tests {
         assert_eq!(default_uri(home.path()), format!("sqlite:///{}", at("mlflow.db")), "artifacts alone are a database's");
         fs::write(home.path().join("mlruns/1/meta.yaml"), "").unwrap();
         assert_eq!(default_uri(home.path()), at("mlruns"));
+    }
+
+    #[test]
+    fn a_directory_of_something_else_is_no_store() {
+        let home = tempfile::tempdir().unwrap();
+        let uri = |name: &str| home.path().join(name).display().to_string();
+        for name in ["empty", "store/0", "other", "mlruns"] {
+            fs::create_dir_all(home.path().join(name)).unwrap();
+        }
+        fs::write(home.path().join("store/0/meta.yaml"), "").unwrap();
+        fs::write(home.path().join("other/hosts"), "").unwrap();
+        fs::write(home.path().join("mlruns/file"), "").unwrap();
+        assert!(["empty", "store", "mlruns", "not there"].into_iter().all(|name| open(&uri(name)).is_ok()));
+        assert_eq!(open(&uri("other")).err().unwrap().code(), "NO_MLFLOW_STORE");
     }
 
     #[test]

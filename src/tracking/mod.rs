@@ -24,7 +24,7 @@ pub use self::{
         Experiment, LoggedModel, ModelVersion, NewLoggedModel, NewRun, NewVersion, Pairs, RegisteredModel, Run, RunStatus,
     },
     missing::registry_of_another_vendor,
-    names::{ModelName, RunPath, Which},
+    names::{ModelName, RunPath, Which, check_alias, check_registered_name},
 };
 use crate::error::Result;
 

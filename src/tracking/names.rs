@@ -103,7 +103,44 @@ impl RunPath {
     }
 }
 
+/// Refuses a name that MLflow gives no registered model.
+pub fn check_registered_name(name: &str) -> Result<()> {
+    if !name.trim().is_empty() && !name.contains(['/', ':']) && !matches!(name, "." | "..") {
+        return Ok(());
+    }
+    Err(Error::new(Kind::InvalidArgument, "NAME_INVALID", format!("a registered model cannot be named '{name}'"))
+        .expected("a name without '/' and ':'"))
+}
+
+/// Refuses an alias that MLflow gives no version.
+pub fn check_alias(alias: &str) -> Result<()> {
+    let word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-');
+    let number = alias.strip_prefix(['v', 'V']).is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|c| c.is_ascii_digit()));
+    if !alias.is_empty() && alias.len() <= 255 && alias.chars().all(word) && !alias.eq_ignore_ascii_case("latest") && !number {
+        return Ok(());
+    }
+    Err(Error::new(Kind::InvalidArgument, "NAME_INVALID", format!("a version cannot have the alias '{alias}'"))
+        .expected("letters, digits, '_' and '-', but neither 'latest' nor a name such as 'v1'"))
+}
+
 fn after_scheme<'a>(uri: &'a str, scheme: &str) -> Option<&'a str> {
     let (found, rest) = uri.split_once(':')?;
     found.eq_ignore_ascii_case(scheme).then_some(rest)
+}
+
+#[cfg(test)]
+mod name_tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_that_mlflow_takes() {
+        assert!(["churn", "a b", "größe", "a.b"].into_iter().all(|name| check_registered_name(name).is_ok()));
+        assert!(["", " ", "a/b", "a:b", "..", "../../evil"].into_iter().all(|name| check_registered_name(name).is_err()));
+        assert!(["champion", "a-b_1", "v", "version1", "été"].into_iter().all(|alias| check_alias(alias).is_ok()));
+        assert!(
+            ["", "latest", "Latest", "v1", "V20", "a/b", "../x", "a b", "a.b"]
+                .into_iter()
+                .all(|alias| check_alias(alias).is_err())
+        );
+    }
 }

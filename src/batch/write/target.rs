@@ -56,6 +56,18 @@ impl Target {
         self.path.as_ref().map(|path| Stage::new(path, self.directory, overwrite)).transpose()
     }
 
+    /// Refuses an output directory that holds one of the inputs: to replace it would be to remove what is read.
+    pub(in crate::batch) fn refuse_inputs(&self, inputs: &InputFiles) -> Result<()> {
+        let Some(output) = self.path.as_ref().filter(|_| self.directory).and_then(|path| path.canonicalize().ok()) else {
+            return Ok(());
+        };
+        let inside = |file: &&InputFile| file.path.canonicalize().is_ok_and(|path| path.starts_with(&output));
+        match inputs.files.iter().find(inside) {
+            Some(file) => Err(holds_input(&output.display().to_string(), &file.path.display().to_string())),
+            None => Ok(()),
+        }
+    }
+
     /// The name of each input file's output below an output directory. Refuses two inputs whose outputs would be one file.
     pub(in crate::batch) fn file_names(&self, inputs: &InputFiles) -> Result<Vec<PathBuf>> {
         let mut seen: BTreeMap<PathBuf, &Path> = BTreeMap::new();
@@ -73,6 +85,12 @@ impl Target {
     }
 }
 
+/// The error for an output that would replace what is read.
+pub(in crate::batch) fn holds_input(output: &str, input: &str) -> Error {
+    let message = format!("the output '{output}' holds the input '{input}', which would be removed with what it replaces");
+    Error::new(Kind::InvalidArgument, "OUTPUT_HOLDS_INPUT", message).remedy("name another directory")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -85,5 +103,23 @@ mod tests {
         assert_eq!(target.file_names(&one).unwrap(), [PathBuf::from("a.csv")]);
         let two = InputFiles { files: vec![file("x/a.json"), file("y/a.json")], format: Format::Json };
         assert_eq!(target.file_names(&two).unwrap_err().code(), "OUTPUT_CLASH");
+    }
+
+    #[test]
+    fn an_output_does_not_replace_its_input() {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(root.path().join("in/day=1")).unwrap();
+        let path = root.path().join("in/day=1/a.csv");
+        std::fs::write(&path, "a").unwrap();
+        let inputs = InputFiles {
+            files: vec![InputFile { path, relative: "a.csv".into(), below: 0, keys: Vec::new() }],
+            format: Format::Csv,
+        };
+        let refused = |output: &str| {
+            let target = Target { path: Some(root.path().join(output)), directory: true, format: Format::Csv };
+            target.refuse_inputs(&inputs).is_err()
+        };
+        assert!(refused("in") && refused("in/day=1") && refused("in/../in/"));
+        assert!(!refused("in/day=2") && !refused("out"));
     }
 }
