@@ -414,7 +414,14 @@ def test_a_full_disk_is_told_and_nothing_stays(made: Path, run: Run, put, proxy:
         # Somebody else fills the disk once the download has begun.
         (made / "data" / "big.bin").write_bytes(os.urandom(5 << 20))
         put(made)
-        proxy.fault = lambda seen: (disk / "other").write_bytes(bytes(6 << 20)) and None if not seen.lists else None
+        filled = threading.Lock()
+
+        def fill(seen: Seen) -> None:
+            # Once: a request that is still on its way must not fill it again.
+            if not seen.lists and filled.acquire(blocking=False):
+                (disk / "other").write_bytes(bytes(6 << 20))
+
+        proxy.fault = fill
         run.through(proxy).refused(uri, 8, "is full", **cache)
         (disk / "other").unlink()
         left = [path for path in files(disk) if path.suffix not in (".lock", ".json")]
@@ -632,6 +639,32 @@ def test_a_server_without_ranges_is_read_again_from_the_start(made: Path, run: R
         proxy.fault = once
         assert same(run.directory(f"{proxy.address}/model"), made)
         assert proxy.faults == 2
+
+
+def test_a_password_in_the_uri_of_a_bucket_is_refused(run: Run) -> None:
+    """Run asserts that the secret is not in what a command prints."""
+    done = run("--log", "trace", "inspect", f"s3://id:{SECRET}@{BUCKET}/model")
+    assert done.returncode == 2
+    assert "user and a password" in done.stderr
+
+
+def test_an_output_that_holds_its_input_is_refused(model, run: Run, s3, put, tmp_path: Path) -> None:
+    case = model("logreg_pipe")
+    (tmp_path / "rows" / "day=1").mkdir(parents=True)
+    shutil.copy(case.input_path, tmp_path / "rows" / "day=1" / "a.parquet")
+    uri = put(tmp_path / "rows", "in")
+    score = ["batch-score", "--model", case.path, "--overwrite", "--input"]
+    for arguments in ([f"{uri}/day=1/", "--output", f"{uri}/"], [f"{uri}/day=*/a.parquet", "--output", uri]):
+        done = run(*score, *arguments)
+        assert done.returncode == 2
+        assert "holds the input" in done.stderr
+    done = run(*score, tmp_path / "rows", "--output", f"s3://{BUCKET}")
+    assert done.returncode == 2
+    assert "whole bucket" in done.stderr
+    done = run(*score, tmp_path / "rows" / "day=1", "--output", tmp_path / "rows")
+    assert done.returncode == 2
+    assert (tmp_path / "rows" / "day=1" / "a.parquet").is_file()
+    assert s3.list_objects_v2(Bucket=BUCKET, Prefix=f"{uri.partition(BUCKET)[2][1:]}/")["KeyCount"] == 1
 
 
 def test_secrets_show_nowhere(run: Run, tmp_path: Path) -> None:
