@@ -568,3 +568,22 @@ def test_stores_that_cannot_be_used_are_named(variable: str, value: str, code: s
     assert error.code == code
     assert "hunter2" not in str(error)
     assert ";" in str(error), "a remedy is given"
+
+
+def test_a_fresh_database_gets_its_first_experiment(tmp_path: Path, model) -> None:
+    """MLflow makes it when its client first opens the file; `mlflow db upgrade` does not."""
+    release = RELEASES["3.18"]
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    upgrade = [release.python, "-m", "mlflow", "db", "upgrade", uri]
+    subprocess.run(upgrade, env=release.environment, cwd=tmp_path, check=True, capture_output=True)
+    command = [binary(), "log", str(model("linreg20").path), "--register", "lin", "--json"]
+    environment = {**release.environment, "MLFLOW_TRACKING_URI": uri}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    code = (
+        "import json, mlflow\n"
+        "model = mlflow.pyfunc.load_model('models:/lin/1')\n"
+        "print(json.dumps([model.metadata.run_id, [found.name for found in mlflow.search_experiments()]]))"
+    )
+    seen = release.run(code, directory=tmp_path, MLFLOW_TRACKING_URI=uri)
+    assert seen == [json.loads(done.stdout)["run_id"], ["Default"]]

@@ -61,7 +61,7 @@ impl Backend for Sqlite {
     }
 
     async fn create_run(&self, run: NewRun) -> Result<Run> {
-        let id = self.write(|file| runs::create(file, &run))?;
+        let id = self.write(|file| runs::create(file, &run, &self.home))?;
         self.run(&id).await
     }
 

@@ -79,11 +79,35 @@ pub(super) fn run(file: &File<'_>, id: &str) -> Result<Run> {
     Ok(run)
 }
 
-pub(super) fn create(file: &File<'_>, run: &NewRun) -> Result<String> {
+/// The first experiment, which MLflow makes when it first opens a file; its artifact location.
+fn create_first(file: &File<'_>, home: &Path) -> Result<String> {
+    let now = fresh::now();
+    let place = home.join("mlruns/0").display().to_string();
+    file.insert(
+        "experiments",
+        &[
+            ("experiment_id", Needed(&0)),
+            ("name", Needed(&"Default")),
+            ("artifact_location", Needed(&place)),
+            ("lifecycle_stage", Needed(&"active")),
+            ("creation_time", IfThere(&now)),
+            ("last_update_time", IfThere(&now)),
+            ("workspace", IfThere(&"default")),
+        ],
+    )?;
+    Ok(place)
+}
+
+pub(super) fn create(file: &File<'_>, run: &NewRun, home: &Path) -> Result<String> {
     let absent = || missing::experiment(&run.experiment_id, file.shown);
     let experiment: i64 = run.experiment_id.parse().map_err(|_| absent())?;
     let sql = "SELECT artifact_location FROM experiments WHERE experiment_id = ? AND lifecycle_stage = 'active'";
-    let place: String = file.row(sql, [experiment], |row| row.get(0))?.ok_or_else(absent)?;
+    let any = "SELECT 1 FROM experiments WHERE experiment_id = ?";
+    let place: String = match file.row(sql, [experiment], |row| row.get(0))? {
+        Some(place) => place,
+        None if experiment == 0 && file.row(any, [experiment], |_| Ok(()))?.is_none() => create_first(file, home)?,
+        None => return Err(absent()),
+    };
     let id = fresh::id()?;
     let name = run.name.clone().unwrap_or_else(|| fresh::run_name(&id));
     let artifact_uri = format!("{}/{id}/artifacts", place.trim_end_matches('/'));
