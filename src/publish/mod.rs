@@ -49,7 +49,7 @@ pub fn log_artifacts(directory: &Path, artifact_path: &str, run_id: &str) -> Res
     http::block_on(async {
         let known = Tracking::from_env()?;
         let run = known.tracking.run(run_id).await?;
-        let uri = upload::join(&run.artifact_uri, artifact_path);
+        let uri = store::join(&run.artifact_uri, artifact_path.trim_matches('/'));
         let place = store::writable(&uri, &known.tracking).await?;
         upload::files(&*place, directory, &files).await.map_err(|error: Error| error.context(format!("run '{run_id}'")))?;
         Ok(uri)

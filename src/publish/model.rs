@@ -100,7 +100,7 @@ async fn as_entity(known: &Tracking, run: &Run, model: &Model, options: &LogOpti
 
 /// The form of MLflow 2 and older.
 async fn as_artifacts(known: &Tracking, run: &Run, model: &Model, options: &LogOptions) -> Result<Logged> {
-    let artifact_uri = upload::join(&run.artifact_uri, &options.name);
+    let artifact_uri = store::join(&run.artifact_uri, options.name.trim_matches('/'));
     let place = store::writable(&artifact_uri, &known.tracking).await?;
     let mlmodel = model.send(&*place, &[("artifact_path", &options.name), ("run_id", &run.id)]).await?;
     // The model is there, whether the run's list of models has room for it or not.

@@ -4,7 +4,7 @@ use super::options::{LogOptions, RunOptions};
 use crate::{
     error::Result,
     http,
-    tracking::{NewRun, Run, RunStatus, Tracking},
+    tracking::{NewRun, Run, RunStatus, Tracking, variable},
 };
 
 /// The first experiment of every store.
@@ -65,8 +65,4 @@ async fn experiment(known: &Tracking, name: Option<&str>) -> Result<String> {
         Some(found) => Ok(found.id),
         None => known.tracking.create_experiment(&name).await,
     }
-}
-
-fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
 }

@@ -18,9 +18,3 @@ pub(super) async fn files(place: &dyn Place, directory: &Path, files: &[Entry]) 
         files.iter().map(|file| async move { place.write(&file.name, &directory.join(&file.name)).await }).collect::<Vec<_>>();
     stream::iter(sent).buffer_unordered(AT_ONCE).try_collect().await
 }
-
-/// A path below an artifact URI.
-pub(super) fn join(uri: &str, path: &str) -> String {
-    let (uri, path) = (uri.trim_end_matches('/'), path.trim_matches('/'));
-    if path.is_empty() { uri.to_owned() } else { format!("{uri}/{path}") }
-}

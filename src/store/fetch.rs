@@ -9,7 +9,7 @@ use std::{
 
 use super::{
     archive,
-    cache::{self, Cache},
+    cache::{self, Cache, Held},
     digest::digest,
     download,
     lease::Lease,
@@ -31,7 +31,11 @@ pub(super) async fn resolve(uri: &str) -> Result<Resolved> {
         let names: Vec<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
         if place.archive() { Ok(()) } else { require_mlmodel(uri, &names) }
     };
-    let found = cached(uri, &listed).await?;
+    model(uri, cached(uri, &listed).await?)
+}
+
+/// What was found, if it is a model.
+pub(super) fn model(uri: &str, found: Resolved) -> Result<Resolved> {
     if !found.directory.join(MLMODEL).is_file() {
         let files = walk::files(&found.directory)?;
         require_mlmodel(uri, &files.iter().map(|file| file.name.as_str()).collect::<Vec<_>>())?;
@@ -73,10 +77,15 @@ async fn cached(uri: &str, check: cache::Check<'_>) -> Result<Resolved> {
         Location::Directory(found) => Ok(found),
         Location::Place(place) => {
             let held = cache.bring(&place, check).await?;
-            cache.remember(uri, place.origin(), &held);
-            Ok(Resolved { directory: held.directory, origin: place.origin().to_owned(), lease: Some(held.lease) })
+            Ok(resolved(uri, &cache, &*place, held))
         }
     }
+}
+
+/// What the cache has of a place, which is from now on what the URI stands for without a network.
+pub(super) fn resolved(uri: &str, cache: &Cache, place: &dyn Place, held: Held) -> Resolved {
+    cache.remember(uri, place.origin(), &held);
+    Resolved { directory: held.directory, origin: place.origin().to_owned(), lease: Some(held.lease) }
 }
 
 /// Brings what a URI names to this machine, whether it is a model or not: into `destination`, which must not be there or be empty, or else

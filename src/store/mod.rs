@@ -44,7 +44,7 @@ pub use self::{
 #[cfg(feature = "remote")]
 pub use self::{
     fetch::{copy, fetch},
-    mlflow::{listed, writable},
+    mlflow::{join, listed, writable},
     outline::{Outline, outline},
     place::{Entry, Part, Place},
     progress::show_progress,

@@ -9,7 +9,7 @@ use std::{
 use super::{
     cache::{self, Cache, Kept},
     download,
-    fetch::{MLMODEL, require_mlmodel},
+    fetch::{self, MLMODEL, require_mlmodel},
     place::Entry,
     remote::{Location, is_remote, open},
     resolve::{self, Resolved},
@@ -47,12 +47,18 @@ pub fn outline(uri: &str, wanted: &(dyn Fn(&Path) -> Result<Vec<PathBuf>> + Sync
     if !is_remote(uri) || cache::offline()? {
         return resolve::resolve(uri).map(Outline::Whole);
     }
-    let part: Result<Option<Part>> = http::block_on(async {
-        let Location::Place(place) = open(uri).await? else { return Ok(None) };
-        if place.archive() {
-            return Ok(None);
-        }
-        let Kept::Listed(entries) = Cache::of_user()?.kept(&place).await? else { return Ok(None) };
+    http::block_on(async {
+        let place = match open(uri).await? {
+            Location::Directory(found) => return fetch::model(uri, found).map(Outline::Whole),
+            // What is in an archive is seen when it is here.
+            Location::Place(place) if place.archive() => return fetch::resolve(uri).await.map(Outline::Whole),
+            Location::Place(place) => place,
+        };
+        let cache = Cache::of_user()?;
+        let entries = match cache.kept(&place).await? {
+            Kept::Held(held) => return fetch::model(uri, fetch::resolved(uri, &cache, &*place, held)).map(Outline::Whole),
+            Kept::Listed(entries) => entries,
+        };
         require_mlmodel(uri, &entries.iter().map(|entry| entry.name.as_str()).collect::<Vec<_>>())?;
         let failed = |error| Error::io(&std::env::temp_dir(), error);
         let directory = tempfile::Builder::new().prefix("mlflight-outline-").tempdir().map_err(failed)?;
@@ -68,10 +74,6 @@ pub fn outline(uri: &str, wanted: &(dyn Fn(&Path) -> Result<Vec<PathBuf>> + Sync
             made.map_err(|error| Error::io(&path, error))?;
         }
         let (size, files) = (entries.iter().map(|entry| entry.size).sum(), entries.len());
-        Ok(Some(Part { directory, origin: place.origin().to_owned(), size, files }))
-    })?;
-    match part? {
-        Some(part) => Ok(Outline::Part(part)),
-        None => resolve::resolve(uri).map(Outline::Whole),
-    }
+        Ok(Outline::Part(Part { directory, origin: place.origin().to_owned(), size, files }))
+    })?
 }

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// A variable that is set and not empty.
-pub(super) fn variable(name: &str) -> Option<String> {
+pub fn variable(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
 }
 

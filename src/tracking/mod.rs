@@ -19,7 +19,7 @@ use async_trait::async_trait;
 
 pub use self::{
     choose::{Tracking, open},
-    credentials::server_client,
+    credentials::{server_client, variable},
     entities::{
         Experiment, LoggedModel, ModelVersion, NewLoggedModel, NewRun, NewVersion, Pairs, RegisteredModel, Run, RunStatus,
     },

@@ -168,7 +168,7 @@ fn place(location: Location) -> Arc<dyn Place> {
 }
 
 /// A path below an artifact URI.
-fn join(uri: &str, path: &str) -> String {
+pub fn join(uri: &str, path: &str) -> String {
     let uri = uri.trim_end_matches('/');
     if path.is_empty() { uri.to_owned() } else { format!("{uri}/{path}") }
 }
